@@ -1,0 +1,1 @@
+"""Miniscope calcium imaging and electrophysiology in one NWB file, from raw folders to findings."""

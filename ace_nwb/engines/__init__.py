@@ -1,0 +1,1 @@
+"""Source-extraction engines: one module or folder each, behind the contract in base.py."""

@@ -1,0 +1,42 @@
+"""The contract of a source-extraction engine: a movie goes in, a segmentation comes out."""
+
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from ace_nwb.imaging.movie import Movie, ProgressCallback
+from ace_nwb.imaging.segmentation import Segmentation
+
+
+@dataclass(frozen=True)
+class EngineSettings:
+    """How an engine runs; nothing here may change its result.
+
+    Parameters
+    ----------
+    workers
+        Number of threads.
+    max_memory_bytes
+        Memory the engine may use beside the interpreter.
+    """
+
+    workers: int = 1
+    max_memory_bytes: int = 4 * 2**30
+
+
+class Engine(Protocol):
+    """A function that finds neurons in a movie.
+
+    Engines take their scientific parameters as required keyword arguments, named as in
+    `ace_nwb.stages.params`; the same movie and parameters give the same result for any settings.
+    """
+
+    def __call__(
+        self,
+        movie: Movie,
+        *,
+        settings: EngineSettings,
+        progress: ProgressCallback,
+        **parameters: Any,
+    ) -> Segmentation:
+        """Return the neurons of `movie` (motion corrected, debleached, cropped)."""
+        ...

@@ -1,0 +1,1 @@
+"""CNMF-E, our own."""

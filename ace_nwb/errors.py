@@ -1,0 +1,113 @@
+"""All errors and warnings of ace_nwb.
+
+AceNwbError
+├── InputError               something given to us is not as it should be
+│   ├── FormatError          a folder is not recognised, or by two formats alike
+│   ├── MovieError           a movie is missing, cut off, or inconsistent
+│   ├── TimestampError       time stamps are missing, unreadable, or disagree with the frames
+│   ├── EphysError           electrophysiology files are missing or inconsistent
+│   └── MetadataError        metadata are missing or not as the schema says
+├── OutputError              something cannot be written where it was asked for
+├── SessionFileError         a session file is damaged, foreign, or lacks an object
+│   ├── JournalError         an unfinished commit cannot be completed
+│   └── SessionLockedError   another process is writing the file
+├── StageError               a stage cannot run
+│   ├── ParameterError       a parameter is unknown or out of bounds
+│   └── RequirementError     an earlier stage has not been run
+├── SyncError                frames and pulses cannot be aligned without guessing
+├── UnknownNameError         a format, engine, stage or line of that name does not exist
+└── MissingPackageError      an optional package is not installed
+
+AceNwbWarning                legal, but unusual enough to say so
+
+A message has three parts: what was found (value and path), what was expected, what to do.
+"""
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+from typing import Self
+
+
+class AceNwbError(Exception):
+    """Base of every error that ace_nwb raises on purpose."""
+
+
+class InputError(AceNwbError):
+    """Something given to us is not as it should be."""
+
+
+class FormatError(InputError):
+    """A folder is recognised by no format, or by two alike."""
+
+
+class MovieError(InputError):
+    """A movie is missing, cut off, or inconsistent."""
+
+
+class TimestampError(InputError):
+    """Time stamps are missing, unreadable, or disagree with the frames."""
+
+
+class EphysError(InputError):
+    """Electrophysiology files are missing or inconsistent."""
+
+
+class MetadataError(InputError):
+    """Metadata are missing or not as the schema says."""
+
+
+class OutputError(AceNwbError):
+    """Something cannot be written where it was asked for."""
+
+
+class SessionFileError(AceNwbError):
+    """A session file is damaged, foreign, or lacks an object."""
+
+
+class JournalError(SessionFileError):
+    """An unfinished commit cannot be completed."""
+
+
+class SessionLockedError(SessionFileError):
+    """Another process is writing the session file."""
+
+
+class StageError(AceNwbError):
+    """A stage cannot run."""
+
+
+class ParameterError(StageError):
+    """A parameter is unknown or out of bounds."""
+
+
+class RequirementError(StageError):
+    """A stage needs the result of another one that has not been run."""
+
+
+class SyncError(AceNwbError):
+    """Frames and pulses cannot be aligned without guessing."""
+
+
+class UnknownNameError(AceNwbError):
+    """A format, engine, stage or line of that name does not exist."""
+
+    @classmethod
+    def among(cls, kind: str, name: str, known: Iterable[str]) -> Self:
+        """Build the error for a name that is not among the known ones."""
+        return cls(unknown_name_message(kind, name, known))
+
+
+class MissingPackageError(AceNwbError):
+    """An optional package is not installed."""
+
+
+class AceNwbWarning(UserWarning):
+    """Legal, but unusual enough to say so."""
+
+
+def unknown_name_message(kind: str, name: str, known: Iterable[str]) -> str:
+    """Say that a name is unknown, which one may be meant, and which exist."""
+    names = sorted(known)
+    close = get_close_matches(name, names, n=1)
+    hint = f" Did you mean {close[0]!r}?" if close else ""
+    return f"There is no {kind} {name!r}.{hint} Known: {', '.join(names) or 'none'}."

@@ -1,0 +1,1 @@
+"""Array functions on movies: crop, debleach, projections, motion, correlation images."""

@@ -1,0 +1,1 @@
+"""Acquisition formats: one module each, NeuroConv data interfaces, folder -> NWB objects."""

@@ -1,0 +1,1 @@
+"""The session file, and the only place that knows it: reading, journaled writing, layout, history."""

@@ -1,0 +1,74 @@
+"""Name -> object tables of interfaces and engines: built-ins plus installed entry points.
+
+Entries are import paths ("package.module:attribute") and are loaded on first use only.
+"""
+
+from dataclasses import dataclass
+from importlib import import_module
+from importlib.metadata import entry_points
+from typing import Any
+
+from ace_nwb.errors import UnknownNameError
+
+
+@dataclass(frozen=True)
+class Registry:
+    """A table of named objects that third parties extend by entry point.
+
+    Parameters
+    ----------
+    kind
+        What the entries are, for messages ("format", "engine").
+    group
+        Entry point group that third-party packages register under.
+    built_in
+        Name -> import path of the entries that ship with ace_nwb.
+    """
+
+    kind: str
+    group: str
+    built_in: dict[str, str]
+
+    def paths(self) -> dict[str, str]:
+        """Return name -> import path; a built-in name cannot be replaced by a plug-in."""
+        plugged = {entry.name: entry.value for entry in entry_points(group=self.group)}
+        return plugged | self.built_in
+
+    def names(self) -> list[str]:
+        """Return the known names, built-ins first in their declared order."""
+        return list(self.built_in) + sorted(set(self.paths()) - set(self.built_in))
+
+    def load(self, name: str) -> Any:
+        """Import and return the entry called `name`.
+
+        Raises
+        ------
+        UnknownNameError
+            If there is no such entry; the message lists the known ones.
+        """
+        paths = self.paths()
+        if name not in paths:
+            raise UnknownNameError.among(self.kind, name, paths)
+        return load_object(paths[name])
+
+
+def load_object(path: str) -> Any:
+    """Import the object at "package.module:attribute"."""
+    module_name, _, attribute = path.partition(":")
+    return getattr(import_module(module_name), attribute)
+
+
+FORMATS = Registry(
+    kind="format",
+    group="ace_nwb.formats",
+    built_in={
+        "miniscope-daq": "ace_nwb.interfaces.miniscope_daq:MiniscopeDaqInterface",
+        "neuralynx": "ace_nwb.interfaces.neuralynx:NeuralynxInterface",
+    },
+)
+
+ENGINES = Registry(
+    kind="engine",
+    group="ace_nwb.engines",
+    built_in={"cnmfe": "ace_nwb.engines.cnmfe:extract"},
+)

@@ -1,0 +1,1 @@
+"""Array functions on traces: filters, phase, multitaper spectra, events, deconvolution."""

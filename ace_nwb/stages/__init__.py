@@ -1,0 +1,1 @@
+"""Processing stages: read from the session file, compute, write back."""
