@@ -1,0 +1,179 @@
+"""Every knob of every stage, with its default: the only home of scientific defaults.
+
+Field names equal the keyword arguments of the pure functions in `imaging`, `signals`, `sync` and
+`engines` that they steer.
+"""
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class StageParams(BaseModel):
+    """Parameters of one stage: frozen, unknown names refused."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class SyncParams(StageParams):
+    """Align the camera's clock to the ephys clock through the TTL pulses of its frames."""
+
+    line: str | None = Field(
+        default=None,
+        description="Name of the events table with the frame pulses; found by its rate if not given.",
+    )
+    pulse_mode: Literal["auto", "toggle", "pulse"] = Field(
+        default="auto",
+        description="Whether every edge marks a frame (toggle) or every rising edge (pulse).",
+    )
+    max_jitter_ms: float = Field(
+        default=30.0, gt=0, description="Largest jitter of the camera's software time stamps, ms."
+    )
+
+
+class PreprocessParams(StageParams):
+    """Crop the field and remove bleaching, applied while reading; the raw movie is kept."""
+
+    crop_row_start: int = Field(default=0, ge=0, description="First row kept.")
+    crop_row_stop: int | None = Field(default=None, ge=1, description="Row after the last kept.")
+    crop_column_start: int = Field(default=0, ge=0, description="First column kept.")
+    crop_column_stop: int | None = Field(
+        default=None, ge=1, description="Column after the last kept."
+    )
+    detrend: Literal["none", "exponential", "linear"] = Field(
+        default="exponential",
+        description="Shape of the bleaching curve fitted to the median brightness of the frames.",
+    )
+
+
+class MotionParams(StageParams):
+    """Register every frame to a template."""
+
+    max_shift_px: int = Field(default=20, ge=0, description="Largest shift searched, pixels.")
+    filter_radius_px: float = Field(
+        default=3.0, gt=0, description="Radius of the structures that guide the registration, pixels."
+    )
+
+
+class SummaryParams(StageParams):
+    """Compute projections, local correlation and peak-to-noise images of the corrected movie."""
+
+    cell_diameter_px: float = Field(default=12.0, gt=2, description="Diameter of a cell, pixels.")
+
+
+class ExtractParams(StageParams):
+    """Find neurons, their footprints and traces."""
+
+    engine: str = Field(default="cnmfe", description="Source-extraction engine.")
+    cell_diameter_px: float = Field(default=12.0, gt=2, description="Diameter of a cell, pixels.")
+    min_correlation: float | None = Field(
+        default=None,
+        ge=0,
+        le=1,
+        description="Least local correlation of a seed; proposed from the data if not given.",
+    )
+    min_peak_to_noise: float | None = Field(
+        default=None,
+        gt=0,
+        description="Least peak-to-noise ratio of a seed; proposed from the data if not given.",
+    )
+    ring_size_factor: float = Field(
+        default=1.4, gt=1, description="Radius of the background ring in cell diameters."
+    )
+    merge_correlation: float = Field(
+        default=0.7, ge=0, le=1, description="Trace correlation above which touching ROIs merge."
+    )
+    autoregressive_order: Literal[1, 2] = Field(
+        default=1, description="Order of the calcium model: 1 decay only, 2 rise and decay."
+    )
+    decay_time_s: float | None = Field(
+        default=None,
+        gt=0,
+        description="Decay time of a transient, s; estimated from the data if not given.",
+    )
+
+
+class EvaluateParams(StageParams):
+    """Judge every ROI against the movie and propose which ones to accept."""
+
+    min_snr: float = Field(default=3.0, ge=0, description="Least signal-to-noise ratio.")
+    min_r_value: float = Field(
+        default=0.5,
+        ge=-1,
+        le=1,
+        description="Least correlation of the footprint with the movie at the ROI's own events.",
+    )
+    min_size_px: int = Field(default=9, ge=1, description="Least number of pixels.")
+
+
+class DffParams(StageParams):
+    """Express the traces relative to their baseline fluorescence."""
+
+    window_s: float = Field(default=15.0, gt=0, description="Length of the baseline window, s.")
+    quantile: float = Field(
+        default=8.0, ge=0, le=100, description="Percentile taken as the baseline, percent."
+    )
+    method: Literal["delta_f_over_f", "delta_f_over_sqrt_f"] = Field(
+        default="delta_f_over_f", description="What the difference is divided by."
+    )
+
+
+class DeconvolveParams(StageParams):
+    """Infer neural activity from the dF/F traces (OASIS)."""
+
+    autoregressive_order: Literal[1, 2] = Field(
+        default=1, description="Order of the calcium model: 1 decay only, 2 rise and decay."
+    )
+    decay_time_s: float | None = Field(
+        default=None,
+        gt=0,
+        description="Decay time of a transient, s; estimated per ROI if not given.",
+    )
+    min_spike_snr: float = Field(
+        default=0.0, ge=0, description="Least size of an inferred spike in noise SDs."
+    )
+
+
+class EventsParams(StageParams):
+    """Detect calcium events."""
+
+    method: Literal["derivative", "deconvolution"] = Field(
+        default="deconvolution", description="How events are found."
+    )
+    derivative: Literal["zeroth", "first", "second"] = Field(
+        default="first", description="Derivative of the trace in which peaks are sought."
+    )
+    threshold_sd: float = Field(
+        default=4.0, gt=0, description="Least height of an event in noise SDs."
+    )
+    absolute_height: float | None = Field(
+        default=None,
+        gt=0,
+        description="Least height in the trace's own units, instead of noise SDs (legacy mode).",
+    )
+
+
+class FilterParams(StageParams):
+    """Band-pass the dF/F traces and the ephys channels, zero phase."""
+
+    low_hz: float = Field(default=0.1, gt=0, description="Lower edge of the calcium band, Hz.")
+    high_hz: float = Field(default=1.5, gt=0, description="Upper edge of the calcium band, Hz.")
+    ephys_low_hz: float = Field(default=0.5, gt=0, description="Lower edge of the ephys band, Hz.")
+    ephys_high_hz: float = Field(default=4.0, gt=0, description="Upper edge of the ephys band, Hz.")
+    order: int = Field(default=2, ge=1, le=10, description="Order of the filter.")
+    kind: Literal["butterworth", "fir"] = Field(default="butterworth", description="Filter family.")
+
+
+class PhaseParams(StageParams):
+    """Compute the Hilbert phase of the filtered signals, and the ephys phase at each event."""
+
+
+class SpectrogramParams(StageParams):
+    """Compute multitaper spectrograms of the mean trace and of every ephys channel."""
+
+    window_s: float = Field(default=30.0, gt=0, description="Length of a window, s.")
+    step_s: float = Field(default=3.0, gt=0, description="Distance between windows, s.")
+    time_bandwidth: float = Field(default=2.0, ge=1, description="Time-bandwidth product.")
+    low_hz: float = Field(default=0.0, ge=0, description="Lowest frequency kept, Hz.")
+    high_hz: float = Field(default=15.0, gt=0, description="Highest frequency of calcium, Hz.")
+    ephys_high_hz: float = Field(default=50.0, gt=0, description="Highest frequency of ephys, Hz.")
