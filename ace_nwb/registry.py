@@ -6,6 +6,7 @@ Entries are import paths ("package.module:attribute") and are loaded on first us
 from dataclasses import dataclass
 from importlib import import_module
 from importlib.metadata import entry_points
+from types import ModuleType
 from typing import Any
 
 from ace_nwb.errors import UnknownNameError
@@ -50,6 +51,11 @@ class Registry:
         if name not in paths:
             raise UnknownNameError.among(self.kind, name, paths)
         return load_object(paths[name])
+
+
+def load_module(name: str) -> ModuleType:
+    """Import the module called `name` on first use."""
+    return import_module(name)
 
 
 def load_object(path: str) -> Any:

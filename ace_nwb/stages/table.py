@@ -1,0 +1,140 @@
+"""Every stage: its parameters, what it needs, what it writes.
+
+From this table follow the order of a run, the command line, the pipeline schema and staleness.
+The code of a stage is the module of the same name: `compute(session, params, context)` reads and
+calculates, `write(writer, result)` stores.
+"""
+
+from dataclasses import dataclass
+from types import ModuleType
+
+from ace_nwb.errors import UnknownNameError
+from ace_nwb.registry import load_module
+from ace_nwb.stages import params as p
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One processing step on a session file.
+
+    Parameters
+    ----------
+    name
+        Name on the command line and in the history.
+    params
+        Type of its parameters.
+    produces
+        Paths in the file that it writes; `*` matches within a name.
+    requires
+        Stages that must have been run before.
+    uses
+        Stages whose results are used where they exist.
+    revision
+        Raised when results change though parameters do not.
+    """
+
+    name: str
+    params: type[p.StageParams]
+    produces: tuple[str, ...]
+    requires: tuple[str, ...] = ()
+    uses: tuple[str, ...] = ()
+    revision: int = 1
+
+    @property
+    def summary(self) -> str:
+        """One sentence: what the stage does."""
+        return (self.params.__doc__ or "").splitlines()[0]
+
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        """Every stage that this one reads from."""
+        return self.requires + self.uses
+
+    def load(self) -> ModuleType:
+        """Import the module with `compute` and `write`."""
+        return load_module(f"ace_nwb.stages.{self.name}")
+
+
+_OPHYS = "processing/ophys"
+
+STAGES: dict[str, Stage] = {
+    stage.name: stage
+    for stage in (
+        Stage("sync", p.SyncParams, ("processing/sync/ClockFit", "processing/sync/LowConfidence")),
+        Stage(
+            "preprocess",
+            p.PreprocessParams,
+            (f"{_OPHYS}/MeanFluorescence", f"{_OPHYS}/BleachingTrend"),
+        ),
+        Stage(
+            "motion",
+            p.MotionParams,
+            (f"{_OPHYS}/MotionShifts", f"{_OPHYS}/MotionQuality"),
+            uses=("preprocess",),
+        ),
+        Stage(
+            "summary",
+            p.SummaryParams,
+            (f"{_OPHYS}/SegmentationImages",),
+            uses=("preprocess", "motion"),
+        ),
+        Stage(
+            "extract",
+            p.ExtractParams,
+            (
+                f"{_OPHYS}/ImageSegmentation",
+                f"{_OPHYS}/Fluorescence",
+                f"{_OPHYS}/BackgroundModel",
+            ),
+            uses=("preprocess", "motion"),
+        ),
+        Stage("evaluate", p.EvaluateParams, (), requires=("extract",)),
+        Stage("dff", p.DffParams, (f"{_OPHYS}/DfOverF",), requires=("extract",)),
+        Stage("deconvolve", p.DeconvolveParams, (f"{_OPHYS}/Deconvolution",), requires=("dff",)),
+        Stage(
+            "events",
+            p.EventsParams,
+            ("processing/events/CalciumEvents*",),
+            requires=("deconvolve",),
+            uses=("sync",),
+        ),
+        Stage(
+            "filter",
+            p.FilterParams,
+            ("processing/phase/CalciumFiltered", "processing/phase/EphysFiltered*"),
+            requires=("dff",),
+            uses=("sync",),
+        ),
+        Stage(
+            "phase",
+            p.PhaseParams,
+            (
+                "processing/phase/CalciumPhase",
+                "processing/phase/EphysPhase*",
+                "processing/phase/EventPhase",
+            ),
+            requires=("filter",),
+            uses=("events", "sync"),
+        ),
+        Stage(
+            "spectrogram",
+            p.SpectrogramParams,
+            ("processing/spectral/*",),
+            requires=("dff",),
+            uses=("evaluate", "sync"),
+        ),
+    )
+}
+
+
+def find_stage(name: str) -> Stage:
+    """Return the stage of that name.
+
+    Raises
+    ------
+    UnknownNameError
+        If there is none; the message lists the known ones.
+    """
+    if name not in STAGES:
+        raise UnknownNameError.among("stage", name, STAGES)
+    return STAGES[name]
