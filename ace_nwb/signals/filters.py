@@ -1,0 +1,214 @@
+"""Zero-phase band-pass filters that respect gaps: Butterworth sections and linear-phase FIR.
+
+Every finite run is filtered on its own, so a gap spoils nothing but itself.
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from scipy import signal as scipy_signal
+
+from ace_nwb.errors import InputError, ParameterError
+from ace_nwb.signals.runs import iterate_runs
+
+FilterKind = Literal["butterworth", "fir"]
+# Width of the transition of a Hamming-windowed FIR filter, in units of rate / taps.
+HAMMING_TRANSITION = 3.3
+
+
+@dataclass(frozen=True)
+class BandFilter:
+    """A designed band-pass filter.
+
+    Parameters
+    ----------
+    kind
+        Family of the filter.
+    coefficients
+        Second-order sections, shape (section, 6), or the odd number of FIR taps, shape (tap,).
+    edge_samples
+        Samples at each end of a run in which the padding beyond it still counts.
+    low_hz, high_hz, sampling_rate_hz
+        Band and rate it was designed for.
+    """
+
+    kind: FilterKind
+    coefficients: np.ndarray
+    edge_samples: int
+    low_hz: float
+    high_hz: float
+    sampling_rate_hz: float
+
+
+@dataclass(frozen=True)
+class SkippedRun:
+    """A run that could not be filtered: channels, start and stop (exclusive), and why."""
+
+    channels: tuple[int, ...]
+    start: int
+    stop: int
+    reason: str
+
+
+def validate_band(low_hz: float, high_hz: float, *, sampling_rate_hz: float) -> None:
+    """Refuse a band that is empty or reaches beyond the Nyquist frequency.
+
+    Parameters
+    ----------
+    low_hz, high_hz
+        Edges of the band, Hz.
+    sampling_rate_hz
+        True sampling rate, Hz.
+    """
+    nyquist_hz = sampling_rate_hz / 2
+    if not 0 < low_hz < high_hz:
+        raise ParameterError(
+            f"The band {low_hz:g} to {high_hz:g} Hz is empty or not above zero. "
+            "Give 0 < low < high."
+        )
+    if high_hz >= nyquist_hz:
+        raise ParameterError(
+            f"The band {low_hz:g} to {high_hz:g} Hz reaches the Nyquist frequency, "
+            f"{nyquist_hz:.6g} Hz at {sampling_rate_hz:.6g} Hz sampling. "
+            f"Give an upper edge below {nyquist_hz:.6g} Hz."
+        )
+
+
+def design_filter(
+    *,
+    sampling_rate_hz: float,
+    low_hz: float,
+    high_hz: float,
+    order: int,
+    kind: FilterKind,
+) -> BandFilter:
+    """Design a band-pass filter.
+
+    Parameters
+    ----------
+    sampling_rate_hz
+        True sampling rate, Hz.
+    low_hz, high_hz
+        Edges of the band, Hz: -3 dB of one pass (Butterworth), -6 dB (FIR).
+    order
+        Order of the Butterworth prototype. For FIR the transition is 2 * low_hz / order wide.
+    kind
+        Filter family.
+
+    Returns
+    -------
+    BandFilter
+        The design, for `apply_filter`.
+    """
+    validate_band(low_hz, high_hz, sampling_rate_hz=sampling_rate_hz)
+    if kind == "butterworth":
+        coefficients = scipy_signal.butter(
+            order, (low_hz, high_hz), btype="bandpass", output="sos", fs=sampling_rate_hz
+        )
+        edge_samples = _count_settling_samples(coefficients, low_hz, sampling_rate_hz)
+    else:
+        half = int(np.ceil(HAMMING_TRANSITION * sampling_rate_hz * order / (2 * low_hz) / 2))
+        coefficients = scipy_signal.firwin(
+            2 * half + 1, (low_hz, high_hz), pass_zero=False, fs=sampling_rate_hz
+        )
+        edge_samples = half
+    return BandFilter(kind, coefficients, edge_samples, low_hz, high_hz, sampling_rate_hz)
+
+
+def apply_filter(
+    values: np.ndarray,
+    band_filter: BandFilter,
+    *,
+    breaks: np.ndarray | None = None,
+    mask_edges: bool = False,
+    padding: Literal["settled", "scipy"] = "settled",
+) -> tuple[np.ndarray, list[SkippedRun]]:
+    """Filter every finite run forwards and backwards; what cannot be filtered becomes NaN.
+
+    Parameters
+    ----------
+    values
+        Evenly sampled values, shape (sample,) or (sample, channel); NaN marks a gap.
+    band_filter
+        Design from `design_filter`.
+    breaks
+        Indices of samples that follow a gap in time (`find_breaks`).
+    mask_edges
+        Replace the `edge_samples` at both ends of a run by NaN.
+    padding
+        "settled" pads until the filter has settled; "scipy" pads as `scipy.signal.filtfilt` does,
+        for numbers equal to the predecessor's.
+
+    Returns
+    -------
+    filtered, skipped
+        Filtered values of the same shape, and the runs that were too short.
+    """
+    values = np.asarray(values, dtype=float)
+    columns = values[:, np.newaxis] if values.ndim == 1 else values
+    filtered = np.full(columns.shape, np.nan)
+    skipped: list[SkippedRun] = []
+    least = count_shortest_run(band_filter, mask_edges=mask_edges)
+    for members, start, stop in iterate_runs(columns, breaks):
+        if stop - start < least:
+            reason = f"{stop - start} samples, at least {least} are needed"
+            skipped.append(SkippedRun(tuple(members.tolist()), start, stop, reason))
+            continue
+        result = _filter_run(columns[start:stop, members], band_filter, padding)
+        edge = band_filter.edge_samples if mask_edges else 0
+        filtered[start + edge : stop - edge, members] = result[edge : stop - start - edge]
+    if skipped and not np.isfinite(filtered).any():
+        raise InputError(
+            f"No run of samples is long enough for the band {band_filter.low_hz:g} to "
+            f"{band_filter.high_hz:g} Hz: the first has {skipped[0].reason}. "
+            "Give a longer recording or a higher lower edge."
+        )
+    return filtered.reshape(values.shape), skipped
+
+
+def count_shortest_run(band_filter: BandFilter, *, mask_edges: bool = False) -> int:
+    """Count the samples of the shortest run that is filtered: one period of the lower edge.
+
+    Parameters
+    ----------
+    band_filter
+        Design from `design_filter`.
+    mask_edges
+        Whether the edges are removed afterwards: then something must be left.
+
+    Returns
+    -------
+    int
+        Least number of samples.
+    """
+    period = int(np.ceil(band_filter.sampling_rate_hz / band_filter.low_hz))
+    least = max(period, 3 * (2 * len(band_filter.coefficients) + 1) + 1, 2)
+    if band_filter.kind == "fir":
+        least = band_filter.edge_samples + 1
+    return max(least, 2 * band_filter.edge_samples + 1) if mask_edges else least
+
+
+def _filter_run(run: np.ndarray, band_filter: BandFilter, padding: str) -> np.ndarray:
+    """Filter one gap-free run of shape (sample, channel)."""
+    n_samples = run.shape[0]
+    coefficients = band_filter.coefficients
+    if band_filter.kind == "butterworth":
+        n_pad = None
+        if padding == "settled":
+            n_pad = min(
+                max(3 * (2 * len(coefficients) + 1), band_filter.edge_samples), n_samples - 1
+            )
+        return scipy_signal.sosfiltfilt(coefficients, run, axis=0, padlen=n_pad)
+    half = band_filter.edge_samples
+    padded = np.pad(run, ((half, half), (0, 0)), mode="reflect", reflect_type="odd")
+    return scipy_signal.oaconvolve(padded, coefficients[:, np.newaxis], mode="valid", axes=0)
+
+
+def _count_settling_samples(sections: np.ndarray, low_hz: float, sampling_rate_hz: float) -> int:
+    """Count the samples until 99 % of the energy of the impulse response has passed."""
+    n_samples = int(np.ceil(10 * sampling_rate_hz / low_hz))
+    impulse = np.zeros(n_samples)
+    impulse[0] = 1
+    energy = np.cumsum(scipy_signal.sosfilt(sections, impulse) ** 2)
+    return int(np.searchsorted(energy, 0.99 * energy[-1])) + 1

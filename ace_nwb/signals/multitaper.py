@@ -1,0 +1,336 @@
+"""Multitaper power spectra and spectrograms (Thomson 1982), batched over windows.
+
+Coherence is in `coherence`, line tests in `spectral_lines`.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import fft
+from scipy.signal import windows as scipy_windows
+
+from ace_nwb.errors import InputError, ParameterError
+
+# Rounds of Thomson's adaptive weighting; it converges to 1e-6 well before.
+ADAPTIVE_ROUNDS = 50
+BLOCK_BYTES = 64_000_000
+
+
+@dataclass(frozen=True)
+class SpectralPlan:
+    """Tapers and grid of a multitaper analysis.
+
+    Parameters
+    ----------
+    tapers
+        Unit-energy Slepian tapers, shape (taper, sample).
+    concentrations
+        Share of each taper's energy within the bandwidth, shape (taper,).
+    step_samples
+        Distance between windows, samples.
+    sampling_rate_hz
+        True sampling rate, Hz.
+    frequencies_hz
+        Frequencies kept, shape (frequency,).
+    first_bin
+        Index of the first kept frequency in the full one-sided spectrum.
+    message
+        What was changed of the request, "" if nothing: show it to the user.
+    """
+
+    tapers: np.ndarray
+    concentrations: np.ndarray
+    step_samples: int
+    sampling_rate_hz: float
+    frequencies_hz: np.ndarray
+    first_bin: int
+    message: str
+
+    @property
+    def window_samples(self) -> int:
+        """Length of a window, samples."""
+        return self.tapers.shape[1]
+
+    @property
+    def resolution_hz(self) -> float:
+        """Half bandwidth: power is smeared this far to both sides, Hz."""
+        n_tapers = self.tapers.shape[0]
+        return (n_tapers + 1) / 2 * self.sampling_rate_hz / self.window_samples
+
+
+@dataclass(frozen=True)
+class Spectrogram:
+    """Power over time.
+
+    Parameters
+    ----------
+    times_s
+        Centre of each window, seconds after the first sample, shape (window,).
+    frequencies_hz
+        Shape (frequency,).
+    power
+        One-sided power density in squared units per Hz, shape (window, channel, frequency);
+        NaN where a window contains a gap.
+    """
+
+    times_s: np.ndarray
+    frequencies_hz: np.ndarray
+    power: np.ndarray
+
+
+def plan_spectrogram(
+    *,
+    sampling_rate_hz: float,
+    window_s: float,
+    step_s: float,
+    time_bandwidth: float,
+    low_hz: float,
+    high_hz: float,
+) -> SpectralPlan:
+    """Prepare tapers and frequencies.
+
+    Parameters
+    ----------
+    sampling_rate_hz
+        True sampling rate, Hz; never rounded.
+    window_s, step_s
+        Length of a window and distance between windows, seconds.
+    time_bandwidth
+        Time-bandwidth product NW; 2 NW - 1 tapers are used.
+    low_hz, high_hz
+        Frequencies kept, Hz. An upper edge beyond Nyquist is lowered to it, with a message.
+
+    Returns
+    -------
+    SpectralPlan
+        For `compute_spectrogram`.
+    """
+    window_samples = round(window_s * sampling_rate_hz)
+    n_tapers = max(1, int(2 * time_bandwidth) - 1)
+    if window_samples < 2 * n_tapers + 1:
+        raise ParameterError(
+            f"window_s = {window_s:g} is {window_samples} samples at {sampling_rate_hz:.6g} Hz, "
+            f"too short for {n_tapers} tapers. Give a longer window."
+        )
+    tapers, concentrations = scipy_windows.dpss(
+        window_samples, time_bandwidth, Kmax=n_tapers, return_ratios=True
+    )
+    nyquist_hz = sampling_rate_hz / 2
+    every = np.arange(window_samples // 2 + 1) * (sampling_rate_hz / window_samples)
+    tolerance = 1e-9 * sampling_rate_hz
+    kept = np.flatnonzero((every >= low_hz - tolerance) & (every <= high_hz + tolerance))
+    if not kept.size:
+        raise ParameterError(
+            f"The band {low_hz:g} to {high_hz:g} Hz holds none of the frequencies, which are "
+            f"{every[1]:.4g} Hz apart up to the Nyquist frequency {nyquist_hz:.6g} Hz. "
+            "Give a wider or lower band."
+        )
+    message = ""
+    if high_hz > nyquist_hz + tolerance:
+        message = (
+            f"The band ends at {nyquist_hz:.6g} Hz, the Nyquist frequency at "
+            f"{sampling_rate_hz:.6g} Hz sampling, not at the {high_hz:g} Hz asked for."
+        )
+    return SpectralPlan(
+        tapers=tapers,
+        concentrations=concentrations,
+        step_samples=max(1, round(step_s * sampling_rate_hz)),
+        sampling_rate_hz=sampling_rate_hz,
+        frequencies_hz=every[kept],
+        first_bin=int(kept[0]),
+        message=message,
+    )
+
+
+def compute_spectrogram(
+    values: np.ndarray, plan: SpectralPlan, *, is_adaptive: bool = False
+) -> Spectrogram:
+    """Compute the power of every window and channel.
+
+    Parameters
+    ----------
+    values
+        Evenly sampled values, shape (sample,) or (sample, channel); NaN marks a gap. Anything
+        with that shape that can be sliced by sample will do, so hours need not be in memory.
+    plan
+        From `plan_spectrogram`.
+    is_adaptive
+        Weight tapers by Thomson's adaptive rule instead of equally.
+
+    Returns
+    -------
+    Spectrogram
+        Times are window centres.
+    """
+    blocks = list(iterate_spectrogram(values, plan, is_adaptive=is_adaptive))
+    return Spectrogram(
+        times_s=np.concatenate([block.times_s for block in blocks]),
+        frequencies_hz=plan.frequencies_hz,
+        power=np.concatenate([block.power for block in blocks]),
+    )
+
+
+def iterate_spectrogram(
+    values: np.ndarray,
+    plan: SpectralPlan,
+    *,
+    is_adaptive: bool = False,
+    block_bytes: int = BLOCK_BYTES,
+) -> Iterator[Spectrogram]:
+    """Yield the spectrogram in stretches of windows, so that memory stays bounded.
+
+    Parameters
+    ----------
+    values, plan, is_adaptive
+        As for `compute_spectrogram`.
+    block_bytes
+        Rough memory for one stretch, bytes. It does not change the numbers.
+    """
+    n_samples = values.shape[0]
+    n_channels = 1 if values.ndim == 1 else values.shape[1]
+    n_windows = count_windows(n_samples, plan)
+    window_bytes = 16 * plan.window_samples * n_channels * (len(plan.tapers) + 1)
+    block_windows = max(1, block_bytes // window_bytes)
+    for first in range(0, n_windows, block_windows):
+        starts = np.arange(first, min(first + block_windows, n_windows)) * plan.step_samples
+        stretch = np.asarray(values[starts[0] : starts[-1] + plan.window_samples], dtype=float)
+        stretch = stretch.reshape(-1, n_channels)
+        windows = np.lib.stride_tricks.sliding_window_view(stretch, plan.window_samples, axis=0)
+        power = _compute_power(windows[:: plan.step_samples], plan, _weighting(is_adaptive))
+        centres = (starts + (plan.window_samples - 1) / 2) / plan.sampling_rate_hz
+        yield Spectrogram(centres, plan.frequencies_hz, power)
+
+
+def count_windows(n_samples: int, plan: SpectralPlan) -> int:
+    """Count the whole windows that fit and refuse data shorter than one.
+
+    Parameters
+    ----------
+    n_samples
+        Length of the data, samples.
+    plan
+        From `plan_spectrogram`.
+    """
+    if n_samples < plan.window_samples:
+        rate = plan.sampling_rate_hz
+        raise InputError(
+            f"The window of {plan.window_samples / rate:.4g} s is longer than the data, "
+            f"{n_samples / rate:.4g} s ({n_samples} samples at {rate:.6g} Hz). "
+            "Give a shorter window_s."
+        )
+    return (n_samples - plan.window_samples) // plan.step_samples + 1
+
+
+def compute_spectrum(
+    values: np.ndarray, plan: SpectralPlan, *, is_adaptive: bool = False
+) -> np.ndarray:
+    """Average the power over all windows without a gap.
+
+    Parameters
+    ----------
+    values, plan, is_adaptive
+        As for `compute_spectrogram`.
+
+    Returns
+    -------
+    numpy.ndarray
+        One-sided power density, shape (channel, frequency); NaN for a channel that has a gap in
+        every window.
+    """
+    total: np.ndarray | float = 0.0
+    count: np.ndarray | int = 0
+    for block in iterate_spectrogram(values, plan, is_adaptive=is_adaptive):
+        is_whole = np.isfinite(block.power[:, :, :1])
+        total = total + np.where(is_whole, block.power, 0).sum(axis=0)
+        count = count + is_whole.sum(axis=0)
+    with np.errstate(invalid="ignore"):
+        return np.asarray(total) / count
+
+
+def compute_eigencoefficients(windows: np.ndarray, plan: SpectralPlan) -> np.ndarray:
+    """Transform tapered windows whose mean was removed.
+
+    Parameters
+    ----------
+    windows
+        Shape (window, channel, sample).
+    plan
+        From `plan_spectrogram`.
+
+    Returns
+    -------
+    numpy.ndarray
+        Complex amplitudes in units per root Hz, shape (taper, window, channel, frequency).
+    """
+    centred = windows - windows.mean(axis=-1, keepdims=True)
+    last_bin = plan.first_bin + len(plan.frequencies_hz)
+    shape = (len(plan.tapers), *windows.shape[:2], len(plan.frequencies_hz))
+    coefficients = np.empty(shape, dtype=complex)
+    for index, taper in enumerate(plan.tapers):
+        coefficients[index] = fft.rfft(centred * taper, axis=-1)[..., plan.first_bin : last_bin]
+    return coefficients * np.sqrt(_one_sided_factor(plan))
+
+
+def to_decibel(power: np.ndarray, reference: float = 1.0) -> np.ndarray:
+    """Express linear power in decibel.
+
+    Parameters
+    ----------
+    power
+        Linear power, any shape; zero becomes -inf.
+    reference
+        Power of 0 dB.
+    """
+    with np.errstate(divide="ignore"):
+        return 10 * np.log10(np.asarray(power) / reference)
+
+
+Weighting = Callable[[np.ndarray, np.ndarray, SpectralPlan], np.ndarray]
+
+
+def _weighting(is_adaptive: bool) -> Weighting:
+    """The rule that joins eigenspectra of shape (taper, ...)."""
+    return _weigh_adaptively if is_adaptive else _weigh_equally
+
+
+def _compute_power(windows: np.ndarray, plan: SpectralPlan, weighting: Weighting) -> np.ndarray:
+    """Power density of windows (window, channel, sample), NaN where a window has a gap."""
+    with np.errstate(invalid="ignore"):
+        eigenspectra = np.abs(compute_eigencoefficients(windows, plan)) ** 2
+        return weighting(eigenspectra, windows.var(axis=-1), plan)
+
+
+def _weigh_equally(
+    eigenspectra: np.ndarray, variance: np.ndarray, plan: SpectralPlan
+) -> np.ndarray:
+    """Mean over tapers."""
+    return eigenspectra.mean(axis=0)
+
+
+def _weigh_adaptively(
+    eigenspectra: np.ndarray, variance: np.ndarray, plan: SpectralPlan
+) -> np.ndarray:
+    """Thomson (1982), eq. 5.2-5.3: weigh each taper by signal over signal plus leakage."""
+    shape = (-1, *(1,) * (eigenspectra.ndim - 1))
+    inside = plan.concentrations.reshape(shape)
+    # White noise of this variance has the one-sided density 2 variance / rate.
+    leakage = (1 - inside) * (2 * variance / plan.sampling_rate_hz)[..., np.newaxis]
+    power = eigenspectra[:2].mean(axis=0)
+    for _ in range(ADAPTIVE_ROUNDS):
+        with np.errstate(divide="ignore", invalid="ignore"):
+            weights = inside * (power / (inside * power + leakage)) ** 2
+            updated = (weights * eigenspectra).sum(axis=0) / weights.sum(axis=0)
+        updated = np.where((power > 0) | np.isnan(power), updated, 0.0)
+        change = np.nanmax(np.abs(updated - power), initial=0.0)
+        power = updated
+        if change <= 1e-6 * np.nanmax(power, initial=0.0):
+            break
+    return power
+
+
+def _one_sided_factor(plan: SpectralPlan) -> np.ndarray:
+    """Factor from squared transform to one-sided density: zero and Nyquist are not doubled."""
+    bins = plan.first_bin + np.arange(len(plan.frequencies_hz))
+    is_single = (bins == 0) | (2 * bins == plan.window_samples)
+    return np.where(is_single, 1.0, 2.0) / plan.sampling_rate_hz
