@@ -1,0 +1,82 @@
+"""What the verbs share on the terminal: progress bars, tables, JSON, sizes."""
+
+import json
+import sys
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from ace_nwb.errors import ParameterError
+
+UNITS = {"": 1, "K": 2**10, "M": 2**20, "G": 2**30, "T": 2**40}
+
+
+def print_error(message: str) -> None:
+    """Write an error to standard error."""
+    print(f"error: {message}", file=sys.stderr)
+
+
+def print_json(content: Any) -> None:
+    """Write machine-readable output."""
+    print(json.dumps(content, indent=2, ensure_ascii=False, default=str))
+
+
+def print_table(columns: Sequence[str], rows: Iterable[Sequence[Any]], *, title: str = "") -> None:
+    """Write a table as wide as the terminal."""
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(*columns, title=title or None, title_justify="left", header_style="bold")
+    for row in rows:
+        table.add_row(*(Text(str(cell)) for cell in row))
+    Console().print(table)
+
+
+@contextmanager
+def progress_bar(title: str) -> Iterator[Callable[[int, int], None]]:
+    """Show a bar with the time left on a terminal, one line per step elsewhere."""
+    if not sys.stderr.isatty():
+        started = time.perf_counter()
+        yield lambda _done, _of: None
+        print(f"{title}: {time.perf_counter() - started:.1f} s", file=sys.stderr)
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
+    from rich.progress import TimeElapsedColumn, TimeRemainingColumn
+
+    bar = Progress(
+        TextColumn("{task.description:<14}"),
+        BarColumn(),
+        TaskProgressColumn(),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+        console=Console(stderr=True),
+    )
+    with bar:
+        task = bar.add_task(title, total=None)
+        yield lambda done, of: bar.update(task, completed=done, total=of)
+        total = bar.tasks[0].total or 1
+        bar.update(task, completed=total, total=total)
+
+
+def parse_size(text: str) -> int:
+    """Return the bytes of a size such as "4GB", "800M" or "4096".
+
+    Raises
+    ------
+    ParameterError
+        If the text is no size.
+    """
+    body = text.strip().upper().removesuffix("B").removesuffix("I")
+    unit = body[-1:] if body[-1:].isalpha() else ""
+    try:
+        size = int(float(body.removesuffix(unit)) * UNITS[unit])
+    except (ValueError, KeyError) as error:
+        raise ParameterError(
+            f"{text!r} is no size in bytes; write for example 4GB or 800MB."
+        ) from error
+    if size <= 0:
+        raise ParameterError(f"A memory limit of {text!r} is not positive; write for example 4GB.")
+    return size

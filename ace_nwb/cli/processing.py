@@ -1,0 +1,160 @@
+"""Verbs that compute: sync, process, run. Options of the stages come from their parameters."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from os import cpu_count
+from pathlib import Path
+from typing import Annotated, Any
+
+from cyclopts import App, Parameter
+
+from ace_nwb.cli.console import parse_size, print_table, progress_bar
+from ace_nwb.stages.params import StageParams, SyncParams
+from ace_nwb.stages.table import STAGES, Stage
+
+
+@Parameter(name="*")
+@dataclass(frozen=True)
+class Execution:
+    """How to run; never changes a result.
+
+    Parameters
+    ----------
+    workers
+        Number of threads; all processors by default.
+    max_memory
+        Memory to use, such as 4GB.
+    """
+
+    workers: int = cpu_count() or 1
+    max_memory: str = "4GB"
+
+
+def sync(
+    file: Path,
+    *,
+    line: str | None = None,
+    execution: Execution | None = None,
+    force: Annotated[bool, Parameter(negative="")] = False,
+) -> None:
+    """Align the camera's clock to the ephys clock through the TTL pulses of its frames.
+
+    Example: `ace-nwb sync session.nwb --line TTLBoard0Port0Bit3`. All parameters:
+    `ace-nwb process sync --help`.
+
+    Parameters
+    ----------
+    file
+        A session file.
+    line
+        Events table with the frame pulses; found by its rate if not given.
+    force
+        Run even if it is done.
+    """
+    params = SyncParams() if line is None else SyncParams(line=line)
+    _process("sync", file, params, execution=execution, force=force)
+
+
+def run(
+    file: Path,
+    pipeline: Path | None = None,
+    *,
+    set: Annotated[list[str] | None, Parameter(negative="")] = None,  # noqa: A002 (the option's name)
+    execution: Execution | None = None,
+    force: Annotated[bool, Parameter(negative="")] = False,
+) -> None:
+    """Run every stage that is not done yet, in order.
+
+    Example: `ace-nwb run session.nwb --set motion.max_shift_px=30 --set extract.cell_diameter_px=14`
+
+    Parameters
+    ----------
+    file
+        A session file.
+    pipeline
+        YAML with the stages to run and their parameters; all stages by default.
+    set
+        A parameter as stage.parameter=value; may be repeated.
+    force
+        Run stages even if they are done.
+    """
+    from ace_nwb import pipeline as engine_room
+
+    plan = engine_room.read_plan(pipeline, set or ())
+    outcomes = engine_room.run(
+        file, plan, settings=_settings(execution), bar=progress_bar, force=force
+    )
+    if all(outcome.action != "ran" for outcome in outcomes):
+        print(f"Nothing to do: every stage of {file} is done.")
+    _print_outcomes(outcomes)
+
+
+def _build_process_app() -> App:
+    """Return `process` with one command per stage, its options derived from its parameters."""
+    app = App(name="process", help="Run one stage on a session file.", help_format="markdown")
+    for stage in STAGES.values():
+        app.command(_stage_command(stage), name=stage.name, help=_stage_help(stage))
+    return app
+
+
+def _stage_command(stage: Stage) -> Callable[..., None]:
+    def command(
+        file: Path,
+        *,
+        params: Any = None,
+        execution: Execution | None = None,
+        force: Annotated[bool, Parameter(negative="")] = False,
+    ) -> None:
+        chosen = params if params is not None else stage.params()
+        _process(stage.name, file, chosen, execution=execution, force=force)
+
+    command.__annotations__["params"] = Annotated[stage.params | None, Parameter(name="*")]
+    return command
+
+
+def _stage_help(stage: Stage) -> str:
+    needs = f" Needs: {', '.join(stage.requires)}." if stage.requires else ""
+    option = next((name.replace("_", "-") for name in stage.params.model_fields), None)
+    example = f"ace-nwb process {stage.name} session.nwb" + (f" --{option} ..." if option else "")
+    return f"{stage.summary}{needs}\n\nExample: `{example}`"
+
+
+def _process(
+    stage: str,
+    file: Path,
+    params: StageParams,
+    *,
+    execution: Execution | None,
+    force: bool,
+) -> None:
+    from ace_nwb import pipeline
+
+    chosen = {name: getattr(params, name) for name in params.model_fields_set}
+    outcome = pipeline.process(
+        file,
+        stage,
+        chosen,
+        source="command line",
+        settings=_settings(execution),
+        bar=progress_bar,
+        force=force,
+    )
+    _print_outcomes([outcome])
+
+
+def _settings(execution: Execution | None) -> Any:
+    from ace_nwb.engines.base import EngineSettings
+
+    execution = execution or Execution()
+    return EngineSettings(max(1, execution.workers), parse_size(execution.max_memory))
+
+
+def _print_outcomes(outcomes: list[Any]) -> None:
+    rows = [
+        (o.stage, o.action, f"{o.duration_s:.1f} s" if o.duration_s else "", "\n".join(o.remarks))
+        for o in outcomes
+    ]
+    print_table(("stage", "", "time", "remarks"), rows)
+
+
+process_app = _build_process_app()

@@ -1,0 +1,123 @@
+"""Verbs that look at a session file or mend it: status, history, validate, report, recover."""
+
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from ace_nwb.cli.console import print_json, print_table
+
+Json = Annotated[bool, Parameter(negative="", help="Print JSON for scripts.")]
+
+
+def status(file: Path, *, json: Json = False) -> None:
+    """Show for every stage whether it is done, stale or missing, and why.
+
+    Example: `ace-nwb status session.nwb`
+
+    Parameters
+    ----------
+    file
+        A session file.
+    """
+    from ace_nwb import pipeline
+
+    statuses = pipeline.status(file)
+    if json:
+        print_json([vars(s) for s in statuses])
+    else:
+        print_table(("stage", "state", "reason"), [(s.stage, s.state, s.reason) for s in statuses])
+
+
+def history(file: Path, *, json: Json = False) -> None:
+    """Show every stage run: when, how long, with which parameters chosen.
+
+    Example: `ace-nwb history session.nwb --json`
+
+    Parameters
+    ----------
+    file
+        A session file.
+    """
+    from dataclasses import asdict
+
+    from ace_nwb.nwb.history import read_runs
+    from ace_nwb.nwb.session import open_session
+
+    with open_session(file) as session:
+        runs = read_runs(session)
+    if json:
+        print_json([asdict(run) for run in runs])
+        return
+    rows = [
+        (
+            run.run_id,
+            run.action,
+            run.stage,
+            run.started,
+            f"{run.duration_s:.1f} s",
+            ", ".join(f"{p.name}={p.value}" for p in run.parameters if p.source != "default"),
+        )
+        for run in runs
+    ]
+    print_table(("run", "", "stage", "started", "time", "chosen parameters"), rows)
+
+
+def validate(file: Path, *, json: Json = False) -> int:
+    """Check a file against the NWB schema, the DANDI rules and our own; exit 1 if it fails.
+
+    Example: `ace-nwb validate session.nwb`
+
+    Parameters
+    ----------
+    file
+        An NWB file.
+    """
+    from ace_nwb import pipeline
+    from ace_nwb.archive import is_valid, validate as validate_file
+
+    findings = validate_file(file) + pipeline.stale_findings(file)
+    if json:
+        print_json({"valid": is_valid(findings), "findings": [vars(f) for f in findings]})
+    else:
+        rows = [(f.severity, f.check, f.location, f.message) for f in findings]
+        print_table(("severity", "check", "object", "message"), rows)
+        print(f"{file}: {'valid' if is_valid(findings) else 'NOT valid'}.")
+    return 0 if is_valid(findings) else 1
+
+
+def report(file: Path, output: Path | None = None) -> None:
+    """Write a self-contained HTML page with the pictures of a session.
+
+    Example: `ace-nwb report session.nwb report.html`
+
+    Parameters
+    ----------
+    file
+        A session file.
+    output
+        The page to write; beside the file by default.
+    """
+    from ace_nwb import pipeline
+    from ace_nwb.report import write_report
+
+    target = output or file.with_suffix(".html")
+    write_report(file, target, stage_status=pipeline.status(file))
+    print(f"Wrote {target}.")
+
+
+def recover(file: Path, *, dry_run: Annotated[bool, Parameter(negative="")] = False) -> None:
+    """Complete or discard a write that was interrupted.
+
+    Example: `ace-nwb recover session.nwb --dry-run`
+
+    Parameters
+    ----------
+    file
+        A session file.
+    dry_run
+        Say what would be done, and do nothing.
+    """
+    from ace_nwb.nwb.journal import recover as recover_file
+
+    print(recover_file(file, dry_run=dry_run))

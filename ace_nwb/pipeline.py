@@ -1,0 +1,375 @@
+"""Run stages on a session file: one, or all that are not yet done.
+
+A stage whose fingerprint stands in the history already is skipped. A stage either finishes, and
+its result, its history rows and the removal of what it replaces are committed together, or the
+file stays as it was.
+"""
+
+import sys
+import time
+import warnings
+from collections.abc import Callable, Iterable
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from fnmatch import fnmatch
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from ace_nwb.engines.base import EngineSettings
+from ace_nwb.errors import AceNwbWarning, ParameterError, RequirementError
+from ace_nwb.imaging.movie import ProgressCallback, no_progress
+from ace_nwb.nwb.history import RunParameter, StageRun, append_run, current_runs, next_run_id
+from ace_nwb.nwb.session import Session, SessionWriter, edit_session, open_session
+from ace_nwb.stages.context import StageContext
+from ace_nwb.stages.parameters import Choice, build_parameters, format_value
+from ace_nwb.stages.params import StageParams
+from ace_nwb.stages.status import (
+    StageStatus,
+    current_inputs,
+    fingerprint,
+    previous_choices,
+    stage_statuses,
+)
+from ace_nwb.stages.table import STAGES, Stage, find_stage
+
+Choices = dict[str, dict[str, Choice]]
+"""Stage name -> parameter name -> chosen value."""
+
+ProgressBar = Callable[[str], AbstractContextManager[ProgressCallback]]
+"""Given the name of a stage, opens a progress display for it."""
+
+
+@dataclass(frozen=True)
+class StageOutcome:
+    """What became of a stage.
+
+    Parameters
+    ----------
+    stage
+        Its name.
+    action
+        "ran", "already done", or "not applicable".
+    duration_s
+        Wall time, seconds.
+    remarks
+        Warnings and reasons.
+    """
+
+    stage: str
+    action: str
+    duration_s: float = 0.0
+    remarks: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Which stages to run, with which chosen parameters.
+
+    Parameters
+    ----------
+    stages
+        Names in order; all of them by default.
+    choices
+        Chosen parameter values.
+    is_explicit
+        Whether somebody asked for just these stages: then one that cannot run is an error.
+    """
+
+    stages: tuple[str, ...] = tuple(STAGES)
+    choices: Choices = field(default_factory=dict)
+    is_explicit: bool = False
+
+
+def no_bar(_stage: str) -> AbstractContextManager[ProgressCallback]:
+    """Show nothing."""
+    return nullcontext(no_progress)
+
+
+def read_plan(pipeline_path: Path | None = None, settings: Iterable[str] = ()) -> Plan:
+    """Read a pipeline YAML and `stage.parameter=value` texts into a plan.
+
+    Parameters
+    ----------
+    pipeline_path
+        YAML with a mapping `stages`: stage name -> parameters (may be empty). Without it all
+        stages run.
+    settings
+        Texts such as "motion.max_shift_px=30"; they win over the file.
+
+    Raises
+    ------
+    ParameterError, UnknownNameError
+        If a stage or parameter is unknown, or a text is not of that form.
+    """
+    choices: Choices = {}
+    stages = tuple(STAGES)
+    if pipeline_path is not None:
+        content = _read_pipeline(Path(pipeline_path))
+        wanted = {find_stage(name).name for name in content}
+        stages = tuple(name for name in STAGES if name in wanted)
+        for name, values in content.items():
+            choices[name] = {key: Choice(value, "file") for key, value in (values or {}).items()}
+    for text in settings:
+        stage, name, value = _split_setting(text)
+        choices.setdefault(stage, {})[name] = Choice(value, "command line")
+    for name, chosen in choices.items():
+        build_parameters(find_stage(name), chosen)
+    return Plan(stages, choices, is_explicit=pipeline_path is not None)
+
+
+def run(
+    nwb_path: Path,
+    plan: Plan | None = None,
+    *,
+    settings: EngineSettings | None = None,
+    bar: ProgressBar = no_bar,
+    force: bool = False,
+) -> list[StageOutcome]:
+    """Run every stage of the plan that is not done yet; return what became of each.
+
+    Parameters
+    ----------
+    nwb_path
+        A session file.
+    plan
+        Stages and chosen parameters; parameters chosen in an earlier run are kept unless the
+        plan chooses others.
+    settings
+        Threads and memory.
+    bar
+        Opens a progress display per stage.
+    force
+        Run stages even if they are done.
+    """
+    plan = plan or Plan()
+    settings = settings or EngineSettings()
+    return [
+        _run_stage(
+            Path(nwb_path),
+            find_stage(name),
+            plan,
+            settings=settings,
+            bar=bar,
+            force=force,
+        )
+        for name in plan.stages
+    ]
+
+
+def process(
+    nwb_path: Path,
+    stage: str,
+    parameters: dict[str, Any] | None = None,
+    *,
+    source: str = "python",
+    settings: EngineSettings | None = None,
+    bar: ProgressBar = no_bar,
+    force: bool = False,
+) -> StageOutcome:
+    """Run one stage with the given parameters, defaults elsewhere."""
+    chosen = {name: Choice(value, source) for name, value in (parameters or {}).items()}
+    plan = Plan((find_stage(stage).name,), {stage: chosen}, is_explicit=True)
+    return run(nwb_path, plan, settings=settings, bar=bar, force=force)[0]
+
+
+def status(nwb_path: Path) -> list[StageStatus]:
+    """Return for every stage whether it is done, stale or missing, and why."""
+    with open_session(nwb_path) as session:
+        return stage_statuses(current_runs(session), session.nwbfile.identifier)
+
+
+def _run_stage(
+    nwb_path: Path,
+    stage: Stage,
+    plan: Plan,
+    *,
+    settings: EngineSettings,
+    bar: ProgressBar,
+    force: bool,
+) -> StageOutcome:
+    started = datetime.now(UTC)
+    clock = time.perf_counter()
+    with open_session(nwb_path) as session:
+        runs = current_runs(session)
+        choices = plan.choices.get(stage.name)
+        if choices is None:
+            choices = previous_choices(stage, runs)
+        params = build_parameters(stage, choices)
+        inputs = current_inputs(stage, runs)
+        mark = fingerprint(stage, params, inputs, session.nwbfile.identifier)
+        if not force and stage.name in runs and runs[stage.name].fingerprint == mark:
+            return StageOutcome(stage.name, "already done")
+        module = stage.load()
+        reason = module.not_applicable(session) if hasattr(module, "not_applicable") else None
+        if reason and not plan.is_explicit:
+            return StageOutcome(stage.name, "not applicable", remarks=(reason,))
+        _require(stage, runs)
+        result, remarks = _compute(module, session, params, settings=settings, bar=bar, stage=stage)
+        run_id = next_run_id(session)
+    record = StageRun(
+        run_id=run_id,
+        action="run",
+        stage=stage.name,
+        revision=stage.revision,
+        engine=str(getattr(params, "engine", "")),
+        fingerprint=mark,
+        started=started.isoformat(timespec="seconds"),
+        duration_s=round(time.perf_counter() - clock, 3),
+        software=_software(),
+        inputs=inputs,
+        outputs=stage.produces,
+        peak_memory_mb=_peak_memory_mb(),
+        warnings=" | ".join(remarks),
+        parameters=_record_parameters(params, choices),
+    )
+    with edit_session(nwb_path) as writer:
+        _remove_replaced(writer, stage, runs)
+        module.write(writer, result)
+        append_run(writer, record)
+    return StageOutcome(stage.name, "ran", time.perf_counter() - clock, tuple(remarks))
+
+
+def _compute(
+    module: Any,
+    session: Session,
+    params: StageParams,
+    *,
+    settings: EngineSettings,
+    bar: ProgressBar,
+    stage: Stage,
+) -> tuple[Any, list[str]]:
+    """Run the stage's computation; collect its remarks and our own warnings."""
+    with bar(stage.name) as progress, warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", AceNwbWarning)
+        context = StageContext(settings, progress)
+        result = module.compute(session, params, context)
+    ours = [str(w.message) for w in caught if issubclass(w.category, AceNwbWarning)]
+    for warning in caught:
+        if not issubclass(warning.category, AceNwbWarning):
+            warnings.warn_explicit(
+                warning.message, warning.category, warning.filename, warning.lineno
+            )
+    return result, context.remarks + ours
+
+
+def _require(stage: Stage, runs: dict[str, StageRun]) -> None:
+    missing = [name for name in stage.requires if name not in runs]
+    if missing:
+        raise RequirementError(
+            f"Stage {stage.name} reads what {missing[0]} writes, and {missing[0]} has not been "
+            f"run on this file. Run `ace-nwb process {missing[0]} FILE` first, or `ace-nwb run "
+            f"FILE` for all stages in order."
+        )
+
+
+def _remove_replaced(writer: SessionWriter, stage: Stage, runs: dict[str, StageRun]) -> None:
+    """Remove the stage's former products, and the stages whose products point into them."""
+    doomed = {stage.name}
+    paths = writer.existing(stage.produces)
+    while True:
+        referrers = writer.find_referrers(paths)
+        more = {
+            other.name
+            for other in STAGES.values()
+            if other.name not in doomed and _owns_any(other, referrers)
+        }
+        if not more:
+            break
+        doomed |= more
+        paths = writer.existing(tuple(p for name in doomed for p in STAGES[name].produces))
+    writer.remove(paths)
+    for name in sorted(doomed - {stage.name}):
+        if name in runs:
+            append_run(writer, _removal(writer, runs[name], f"{stage.name} re-run"))
+
+
+def _owns_any(stage: Stage, paths: Iterable[str]) -> bool:
+    return any(
+        fnmatch(path, pattern) or fnmatch(path, f"{pattern}/*")
+        for path in paths
+        for pattern in stage.produces
+    )
+
+
+def _removal(session: Session, run: StageRun, reason: str) -> StageRun:
+    return StageRun(
+        run_id=next_run_id(session),
+        action="remove",
+        stage=run.stage,
+        revision=run.revision,
+        engine="",
+        fingerprint=run.fingerprint,
+        started=datetime.now(UTC).isoformat(timespec="seconds"),
+        duration_s=0.0,
+        software=_software(),
+        inputs={},
+        outputs=run.outputs,
+        peak_memory_mb=0.0,
+        warnings=reason,
+        parameters=(),
+    )
+
+
+def _record_parameters(
+    params: StageParams, choices: dict[str, Choice]
+) -> tuple[RunParameter, ...]:
+    return tuple(
+        RunParameter(
+            name,
+            format_value(getattr(params, name)),
+            choices[name].source if name in choices else "default",
+        )
+        for name in type(params).model_fields
+    )
+
+
+def _software() -> str:
+    names = ("ace-nwb", "numpy", "scipy", "numba", "pynwb")
+    return ", ".join(f"{name} {version(name)}" for name in names)
+
+
+def _peak_memory_mb() -> float:
+    """Return the largest resident memory of this process so far, megabytes."""
+    if sys.platform == "win32":
+        import psutil
+
+        return round(psutil.Process().memory_info().peak_wset / 2**20, 1)
+    import resource
+
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return round(peak / (2**20 if sys.platform == "darwin" else 2**10), 1)
+
+
+def _read_pipeline(path: Path) -> dict[str, dict[str, Any] | None]:
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise ParameterError(f"The pipeline file {path} cannot be read: {error}.") from error
+    stages = content.get("stages") if isinstance(content, dict) else None
+    if not isinstance(stages, dict) or set(content) != {"stages"}:
+        raise ParameterError(
+            f"The pipeline file {path} must hold one mapping `stages:` of stage names to their "
+            f"parameters, as in `ace-nwb history FILE --as-pipeline`."
+        )
+    for name, values in stages.items():
+        find_stage(str(name))
+        if values is not None and not isinstance(values, dict):
+            raise ParameterError(
+                f"Stage {name} in {path} holds {values!r}; expected parameter: value lines."
+            )
+    return stages
+
+
+def _split_setting(text: str) -> tuple[str, str, str]:
+    left, equals, value = text.partition("=")
+    stage, dot, name = left.partition(".")
+    if not (equals and dot):
+        raise ParameterError(
+            f"The setting {text!r} is not of the form stage.parameter=value, "
+            f"for example motion.max_shift_px=30."
+        )
+    return find_stage(stage.strip()).name, name.strip(), value.strip()

@@ -1,0 +1,103 @@
+"""Which stages are done, stale or missing, and why: derived from the history alone."""
+
+from dataclasses import dataclass
+from hashlib import sha256
+from json import dumps
+from typing import Literal
+
+from ace_nwb.nwb.history import StageRun
+from ace_nwb.stages.params import StageParams
+from ace_nwb.stages.parameters import Choice, build_parameters
+from ace_nwb.stages.table import STAGES, Stage
+
+State = Literal["done", "stale", "missing"]
+
+
+@dataclass(frozen=True)
+class StageStatus:
+    """Where a stage stands, and the reason in a few words."""
+
+    stage: str
+    state: State
+    reason: str
+
+
+def fingerprint(
+    stage: Stage, params: StageParams, inputs: dict[str, str], recording: str
+) -> str:
+    """Return the hash that identifies a result: stage, revision, parameters and inputs.
+
+    Parameters
+    ----------
+    inputs
+        Stage name -> fingerprint of each input stage that has been run.
+    recording
+        Identifier of the raw data.
+    """
+    content = [stage.name, stage.revision, params.model_dump(mode="json"), inputs, recording]
+    return sha256(dumps(content, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def current_inputs(stage: Stage, runs: dict[str, StageRun]) -> dict[str, str]:
+    """Return name -> fingerprint of the input stages that have been run."""
+    return {name: runs[name].fingerprint for name in stage.inputs if name in runs}
+
+
+def previous_choices(stage: Stage, runs: dict[str, StageRun]) -> dict[str, Choice]:
+    """Return the values somebody chose in the stage's current run, or nothing."""
+    if stage.name not in runs:
+        return {}
+    return {
+        p.name: Choice(p.value, p.source)
+        for p in runs[stage.name].parameters
+        if p.source != "default"
+    }
+
+
+def stage_statuses(runs: dict[str, StageRun], recording: str) -> list[StageStatus]:
+    """Return the status of every stage, in the order of the table.
+
+    Parameters
+    ----------
+    runs
+        The current run of each stage.
+    recording
+        Identifier of the raw data.
+    """
+    statuses: dict[str, StageStatus] = {}
+    for stage in STAGES.values():
+        statuses[stage.name] = _status(stage, runs, statuses, recording)
+    return list(statuses.values())
+
+
+def _status(
+    stage: Stage,
+    runs: dict[str, StageRun],
+    earlier: dict[str, StageStatus],
+    recording: str,
+) -> StageStatus:
+    if stage.name not in runs:
+        return StageStatus(stage.name, "missing", "not run")
+    run = runs[stage.name]
+    if run.revision != stage.revision:
+        return StageStatus(stage.name, "stale", f"made by revision {run.revision} of the stage")
+    for name in stage.inputs:
+        if name in runs and earlier[name].state == "stale":
+            return StageStatus(stage.name, "stale", f"{name} is stale")
+    inputs = current_inputs(stage, runs)
+    params = build_parameters(stage, previous_choices(stage, runs))
+    if run.fingerprint != fingerprint(stage, params, inputs, recording):
+        return StageStatus(stage.name, "stale", _changed_input(run, inputs, runs))
+    return StageStatus(stage.name, "done", "")
+
+
+def _changed_input(run: StageRun, inputs: dict[str, str], runs: dict[str, StageRun]) -> str:
+    """Name the input stage that has changed since the run."""
+    for name, value in inputs.items():
+        if run.inputs.get(name) != value:
+            chosen = [p for p in runs[name].parameters if p.source != "default"]
+            settings = ", ".join(f"{p.name} {p.value}" for p in chosen)
+            verb = "re-run" if name in run.inputs else "run later"
+            return f"{name} {verb}" + (f" with {settings}" if settings else "")
+    removed = sorted(set(run.inputs) - set(inputs))
+    return f"{removed[0]} removed" if removed else "a default has changed"
