@@ -1,0 +1,86 @@
+"""The shape of the package: imports, layers, module sizes, tables in step with the code."""
+
+import ast
+import subprocess
+import sys
+from importlib import import_module
+from pathlib import Path
+
+import pytest
+
+import ace_nwb
+from ace_nwb.stages.table import STAGES
+
+PACKAGE = Path(ace_nwb.__file__).parent
+REPOSITORY = PACKAGE.parent
+HEAVY = ("pynwb", "hdmf", "h5py", "neuroconv", "numba", "matplotlib", "panel", "pandas", "scipy")
+TOPICLESS = {"utils", "helpers", "common", "misc", "tools"}
+
+MODULES = sorted(PACKAGE.rglob("*.py"))
+
+
+def loaded_by(*arguments: str) -> set[str]:
+    """Return the top-level names of the modules that a fresh interpreter ends up with."""
+    code = "import sys\n" + "\n".join(arguments) + "\nprint(*{m.split('.')[0] for m in sys.modules})"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    return set(done.stdout.splitlines()[-1].split())
+
+
+def test_importing_the_package_loads_nothing_heavy():
+    assert not loaded_by("import ace_nwb") & set(HEAVY)
+
+
+def test_help_loads_nothing_heavy():
+    loaded = loaded_by("from ace_nwb.cli import run", "run(['--help'])")
+    assert not loaded & set(HEAVY)
+
+
+def test_import_contracts_hold():
+    if not (REPOSITORY / ".importlinter").exists():
+        pytest.skip("runs in a checkout")
+    command = ["lint-imports", "--no-cache"]
+    done = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda p: str(p.relative_to(PACKAGE)))
+def test_module_has_a_topic_a_docstring_and_a_readable_length(path):
+    text = path.read_text(encoding="utf-8")
+    assert path.stem not in TOPICLESS
+    assert len(text.splitlines()) <= 400
+    assert ast.get_docstring(ast.parse(text)), "what is here, and where is the rest?"
+
+
+def functions(path: Path) -> list[ast.FunctionDef]:
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    return [node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)]
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda p: str(p.relative_to(PACKAGE)))
+def test_functions_are_short_enough_to_read(path):
+    long = {
+        f.name: f.end_lineno - f.body[0].end_lineno
+        for f in functions(path)
+        if f.end_lineno - f.body[0].end_lineno > 70
+    }
+    assert not long
+
+
+def test_every_stage_of_the_table_has_its_two_functions():
+    for stage in STAGES.values():
+        module = import_module(f"ace_nwb.stages.{stage.name}")
+        assert callable(module.compute)
+        assert callable(module.write)
+
+
+def test_stages_read_only_from_stages_above_them():
+    earlier: set[str] = set()
+    for stage in STAGES.values():
+        assert set(stage.inputs) <= earlier
+        earlier.add(stage.name)
+
+
+def test_every_stage_parameter_is_described():
+    for stage in STAGES.values():
+        for name, field in stage.params.model_fields.items():
+            assert field.description, f"{stage.name}.{name}"
