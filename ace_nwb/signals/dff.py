@@ -178,7 +178,7 @@ def count_window_frames(n_frames: int, *, frame_rate_hz: float, window_s: float)
     if window_frames > n_frames:
         raise ParameterError(
             f"window_s = {window_s:g} is {window_frames} frames at {frame_rate_hz:.6g} Hz, the "
-            f"data have {n_frames}. The window must fit: give at most {n_frames / frame_rate_hz:.3f} s."
+            f"data have {n_frames}. The window must fit: at most {n_frames / frame_rate_hz:.3f} s."
         )
     return window_frames
 

@@ -3,7 +3,7 @@
 Coherence is in `coherence`, line tests in `spectral_lines`.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,8 +12,8 @@ from scipy.signal import windows as scipy_windows
 
 from ace_nwb.errors import InputError, ParameterError
 
-# Rounds of Thomson's adaptive weighting; it converges to 1e-6 well before.
-ADAPTIVE_ROUNDS = 50
+# Rounds of Thomson's adaptive weighting; it converges to 1e-6 before.
+ADAPTIVE_ROUNDS = 20
 BLOCK_BYTES = 64_000_000
 
 
@@ -197,7 +197,7 @@ def iterate_spectrogram(
         stretch = np.asarray(values[starts[0] : starts[-1] + plan.window_samples], dtype=float)
         stretch = stretch.reshape(-1, n_channels)
         windows = np.lib.stride_tricks.sliding_window_view(stretch, plan.window_samples, axis=0)
-        power = _compute_power(windows[:: plan.step_samples], plan, _weighting(is_adaptive))
+        power = _compute_power(windows[:: plan.step_samples], plan, is_adaptive)
         centres = (starts + (plan.window_samples - 1) / 2) / plan.sampling_rate_hz
         yield Spectrogram(centres, plan.frequencies_hz, power)
 
@@ -286,46 +286,29 @@ def to_decibel(power: np.ndarray, reference: float = 1.0) -> np.ndarray:
         return 10 * np.log10(np.asarray(power) / reference)
 
 
-Weighting = Callable[[np.ndarray, np.ndarray, SpectralPlan], np.ndarray]
-
-
-def _weighting(is_adaptive: bool) -> Weighting:
-    """The rule that joins eigenspectra of shape (taper, ...)."""
-    return _weigh_adaptively if is_adaptive else _weigh_equally
-
-
-def _compute_power(windows: np.ndarray, plan: SpectralPlan, weighting: Weighting) -> np.ndarray:
+def _compute_power(windows: np.ndarray, plan: SpectralPlan, is_adaptive: bool) -> np.ndarray:
     """Power density of windows (window, channel, sample), NaN where a window has a gap."""
     with np.errstate(invalid="ignore"):
         eigenspectra = np.abs(compute_eigencoefficients(windows, plan)) ** 2
-        return weighting(eigenspectra, windows.var(axis=-1), plan)
-
-
-def _weigh_equally(
-    eigenspectra: np.ndarray, variance: np.ndarray, plan: SpectralPlan
-) -> np.ndarray:
-    """Mean over tapers."""
-    return eigenspectra.mean(axis=0)
+        if is_adaptive:
+            return _weigh_adaptively(eigenspectra, windows.var(axis=-1), plan)
+        return eigenspectra.mean(axis=0)
 
 
 def _weigh_adaptively(
     eigenspectra: np.ndarray, variance: np.ndarray, plan: SpectralPlan
 ) -> np.ndarray:
     """Thomson (1982), eq. 5.2-5.3: weigh each taper by signal over signal plus leakage."""
-    shape = (-1, *(1,) * (eigenspectra.ndim - 1))
-    inside = plan.concentrations.reshape(shape)
+    inside = plan.concentrations.reshape(-1, *(1,) * (eigenspectra.ndim - 1))
     # White noise of this variance has the one-sided density 2 variance / rate.
     leakage = (1 - inside) * (2 * variance / plan.sampling_rate_hz)[..., np.newaxis]
     power = eigenspectra[:2].mean(axis=0)
+    # A fixed number of rounds: a stopping rule would let one window depend on the others.
     for _ in range(ADAPTIVE_ROUNDS):
         with np.errstate(divide="ignore", invalid="ignore"):
             weights = inside * (power / (inside * power + leakage)) ** 2
             updated = (weights * eigenspectra).sum(axis=0) / weights.sum(axis=0)
-        updated = np.where((power > 0) | np.isnan(power), updated, 0.0)
-        change = np.nanmax(np.abs(updated - power), initial=0.0)
-        power = updated
-        if change <= 1e-6 * np.nanmax(power, initial=0.0):
-            break
+        power = np.where((power > 0) | np.isnan(power), updated, 0.0)
     return power
 
 

@@ -1,0 +1,309 @@
+"""Calcium events: from peaks of a trace or its differences, and from deconvolved activity.
+
+Frame positions are fractional: what happened between frames k - 1 and k stands at k - 0.5.
+Interpolate the frames' time stamps there to get seconds.
+"""
+
+from dataclasses import dataclass, fields
+from typing import Literal
+
+import numpy as np
+from scipy import signal as scipy_signal
+
+from ace_nwb.errors import InputError
+
+Derivative = Literal["zeroth", "first", "second"]
+DIFFERENCES: dict[Derivative, int] = {"zeroth": 0, "first": 1, "second": 2}
+# SD of the n-th difference of white noise in SDs of the noise.
+NOISE_GAIN = (1.0, np.sqrt(2.0), np.sqrt(6.0))
+# Deconvolved activity below this many noise SDs does not join bins into one event.
+LEAST_ACTIVITY_SD = 0.5
+# The onset is where this share of an event's activity is reached: early enough that the rise of
+# the indicator does not delay it, late enough that noise ahead of it does not count.
+ONSET_SHARE = 0.2
+
+
+@dataclass(frozen=True)
+class CalciumEvents:
+    """Events of all ROIs, sorted by onset.
+
+    Parameters
+    ----------
+    roi
+        Column of the trace, shape (event,).
+    onset
+        Fractional frame position at which the transient begins.
+    peak
+        Frame of the peak of the transient.
+    amplitude
+        Height of the transient, units of the trace.
+    duration
+        Frames from the onset until the transient has lost half its height.
+    snr
+        The quantity that was compared with the threshold, in noise SDs.
+    """
+
+    roi: np.ndarray
+    onset: np.ndarray
+    peak: np.ndarray
+    amplitude: np.ndarray
+    duration: np.ndarray
+    snr: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.roi)
+
+
+def estimate_noise(traces: np.ndarray) -> np.ndarray:
+    """Estimate the SD of white noise from the second differences, where calcium hardly shows.
+
+    Parameters
+    ----------
+    traces
+        Shape (frame, roi); NaN are left out.
+
+    Returns
+    -------
+    numpy.ndarray
+        Shape (roi,): 1.4826 times the median absolute second difference over sqrt(6); NaN for a
+        trace without three successive finite frames.
+    """
+    differences = np.diff(np.asarray(traces, dtype=float), n=2, axis=0)
+    noise = np.full(differences.shape[1], np.nan)
+    for roi in range(differences.shape[1]):
+        values = differences[np.isfinite(differences[:, roi]), roi]
+        if values.size:
+            noise[roi] = 1.4826 * np.median(np.abs(values - np.median(values))) / NOISE_GAIN[2]
+    return noise
+
+
+def find_legacy_peaks(trace: np.ndarray, *, derivative: Derivative, height: float) -> np.ndarray:
+    """Find peaks as the predecessor did: indices into the trace or its difference, not frames.
+
+    Parameters
+    ----------
+    trace
+        Shape (frame,).
+    derivative
+        Difference in which peaks are sought.
+    height
+        Least height in the units of the trace.
+
+    Returns
+    -------
+    numpy.ndarray
+        `scipy.signal.find_peaks` of the difference. Index i of the first difference lies between
+        frames i and i + 1, of the second at frame i + 1.
+    """
+    difference = np.diff(np.asarray(trace, dtype=float), n=DIFFERENCES[derivative])
+    return scipy_signal.find_peaks(difference, height=height)[0]
+
+
+def detect_derivative_events(
+    traces: np.ndarray,
+    *,
+    derivative: Derivative,
+    threshold_sd: float,
+    absolute_height: float | None = None,
+    noise: np.ndarray | None = None,
+) -> CalciumEvents:
+    """Detect events as peaks of the trace (zeroth) or of its first or second difference.
+
+    Parameters
+    ----------
+    traces
+        dF/F, shape (frame, roi).
+    derivative
+        Difference in which peaks are sought.
+    threshold_sd
+        Least height of a peak in SDs of that difference's noise.
+    absolute_height
+        Least height in the trace's units instead; then the events are exactly the predecessor's
+        peaks, at the right frames.
+    noise
+        SD of the noise of each trace, shape (roi,); estimated if not given.
+
+    Returns
+    -------
+    CalciumEvents
+        Sorted by onset. Peaks whose transients have the same onset are one event, except with
+        `absolute_height`.
+    """
+    traces = np.asarray(traces, dtype=float)
+    noise = estimate_noise(traces) if noise is None else np.asarray(noise, dtype=float)
+    _validate_noise(noise, traces, threshold_needed=absolute_height is None)
+    order = DIFFERENCES[derivative]
+    rows: list[tuple[float, ...]] = []
+    for roi in range(traces.shape[1]):
+        trace = traces[:, roi]
+        difference = np.diff(trace, n=order)
+        difference_sd = noise[roi] * NOISE_GAIN[order]
+        height = threshold_sd * difference_sd if absolute_height is None else absolute_height
+        if not np.isfinite(height):
+            continue
+        found = scipy_signal.find_peaks(difference, height=height)[0]
+        described = [
+            _describe_peak(trace, index, order, difference_sd, difference) for index in found
+        ]
+        if absolute_height is None:
+            described = _keep_highest_per_onset(described)
+        rows.extend((roi, *row) for row in described)
+    return _collect(rows)
+
+
+def detect_deconvolved_events(
+    deconvolved: np.ndarray,
+    denoised: np.ndarray,
+    *,
+    noise: np.ndarray,
+    threshold_sd: float,
+) -> CalciumEvents:
+    """Detect events as stretches of deconvolved activity.
+
+    Successive bins with activity are one event; its size is their sum. Activity in bin k happened
+    between frames k - 1 and k. The onset is the middle of the bin in which 20 % of the activity is
+    reached: with a one-constant calcium model the indicator's rise spreads activity over later
+    bins, so that the centroid would be late by the rise time.
+
+    Parameters
+    ----------
+    deconvolved
+        Inferred activity, shape (frame, roi), units of the trace.
+    denoised
+        Calcium without noise, shape (frame, roi), same units.
+    noise
+        SD of the noise of each trace, shape (roi,), same units.
+    threshold_sd
+        Least activity of an event in noise SDs.
+
+    Returns
+    -------
+    CalciumEvents
+        Sorted by onset.
+    """
+    deconvolved = np.nan_to_num(np.asarray(deconvolved, dtype=float))
+    denoised = np.asarray(denoised, dtype=float)
+    noise = np.asarray(noise, dtype=float)
+    _validate_noise(noise, deconvolved, threshold_needed=True)
+    rows: list[tuple[float, ...]] = []
+    for roi in np.flatnonzero(noise > 0):
+        activity = deconvolved[:, roi]
+        starts, stops = _find_active_runs(activity > LEAST_ACTIVITY_SD * noise[roi])
+        cumulative = np.concatenate([[0.0], np.cumsum(activity)])
+        sizes = cumulative[stops] - cumulative[starts]
+        for index in np.flatnonzero(sizes >= threshold_sd * noise[roi]):
+            start, stop = starts[index], stops[index]
+            share = np.cumsum(activity[start:stop]) / sizes[index]
+            onset = start + int(np.argmax(share >= ONSET_SHARE)) - 0.5
+            following = starts[index + 1] if index + 1 < len(starts) else len(activity)
+            peak, duration = _measure_transient(denoised[:, roi], onset, stop - 1, following)
+            rows.append((roi, onset, peak, sizes[index], duration, sizes[index] / noise[roi]))
+    return _collect(rows)
+
+
+def interpolate_frame_times(positions: np.ndarray, timestamps_s: np.ndarray) -> np.ndarray:
+    """Turn fractional frame positions into times.
+
+    Parameters
+    ----------
+    positions
+        Fractional frame positions, any shape; up to half a frame outside is extrapolated.
+    timestamps_s
+        Times of the frames, shape (frame,), seconds.
+
+    Returns
+    -------
+    numpy.ndarray
+        Seconds on the clock of the time stamps.
+    """
+    positions = np.asarray(positions, dtype=float)
+    timestamps_s = np.asarray(timestamps_s, dtype=float)
+    if timestamps_s.size < 2:
+        raise InputError(f"{timestamps_s.size} time stamps give no times between frames.")
+    left = np.clip(np.floor(positions).astype(np.intp), 0, timestamps_s.size - 2)
+    step = timestamps_s[left + 1] - timestamps_s[left]
+    return timestamps_s[left] + (positions - left) * step
+
+
+def _describe_peak(
+    trace: np.ndarray, index: int, order: int, difference_sd: float, difference: np.ndarray
+) -> tuple[float, ...]:
+    """Onset, peak frame, amplitude, duration and snr of a peak of the n-th difference."""
+    # The first frame after the steepest step; for a peak of the trace, the peak itself.
+    high = index + order
+    onset_frame = index if order else _walk_down(trace, index)
+    if order == 1:
+        onset_frame = _walk_to_foot(difference, index, difference_sd)
+    onset = onset_frame + 0.5 if order < 2 else float(index + 1)
+    peak, duration = _measure_transient(trace, onset, high, len(trace))
+    foot = trace[int(np.floor(onset))]
+    snr = difference[index] / difference_sd if difference_sd > 0 else np.nan
+    return onset, peak, trace[peak] - foot, duration, snr
+
+
+def _walk_down(trace: np.ndarray, index: int) -> int:
+    """Last frame before a peak that is not above the frame before it."""
+    while index > 0 and trace[index - 1] < trace[index]:
+        index -= 1
+    return index
+
+
+def _walk_to_foot(difference: np.ndarray, index: int, difference_sd: float) -> int:
+    """First of the successive steps up to a peak that rise by more than the noise."""
+    least = difference_sd if difference_sd > 0 else 0.0
+    while index > 0 and difference[index - 1] > least:
+        index -= 1
+    return index
+
+
+def _measure_transient(trace: np.ndarray, onset: float, start: int, stop: int) -> tuple[int, float]:
+    """Peak frame from `start` uphill, and frames from onset to half height (at most to `stop`)."""
+    peak = int(start)
+    while peak + 1 < len(trace) and trace[peak + 1] > trace[peak]:
+        peak += 1
+    foot = trace[max(int(np.floor(onset)), 0)]
+    half = foot + (trace[peak] - foot) / 2
+    below = np.flatnonzero(trace[peak : max(stop, peak + 1)] <= half)
+    end = peak + below[0] if below.size else max(stop, peak + 1) - 1
+    if below.size and below[0] > 0:
+        upper, lower = trace[end - 1], trace[end]
+        end = end - (half - lower) / (upper - lower)
+    return peak, float(end - onset)
+
+
+def _keep_highest_per_onset(described: list[tuple[float, ...]]) -> list[tuple[float, ...]]:
+    """Keep the peak with the greatest snr of those that share an onset."""
+    best: dict[float, tuple[float, ...]] = {}
+    for row in described:
+        if row[0] not in best or row[-1] > best[row[0]][-1]:
+            best[row[0]] = row
+    return list(best.values())
+
+
+def _find_active_runs(is_active: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Starts and stops (exclusive) of successive true values."""
+    edges = np.diff(np.concatenate([[0], is_active.astype(np.int8), [0]]))
+    return np.flatnonzero(edges > 0), np.flatnonzero(edges < 0)
+
+
+def _collect(rows: list[tuple[float, ...]]) -> CalciumEvents:
+    """Events from rows of (roi, onset, peak, amplitude, duration, snr), sorted by onset."""
+    table = np.array(sorted(rows, key=lambda row: (row[1], row[0])), dtype=float).reshape(-1, 6)
+    columns = dict(zip((field.name for field in fields(CalciumEvents)), table.T, strict=True))
+    for name in ("roi", "peak"):
+        columns[name] = columns[name].astype(np.intp)
+    return CalciumEvents(**columns)
+
+
+def _validate_noise(noise: np.ndarray, traces: np.ndarray, *, threshold_needed: bool) -> None:
+    """Refuse noise of another number of ROIs, or none at all where it is the yardstick."""
+    if noise.shape != traces.shape[1:]:
+        raise InputError(
+            f"There are {noise.size} noise levels for {traces.shape[1]} traces. "
+            "One per ROI is needed. Run the extract stage again."
+        )
+    if threshold_needed and noise.size and not np.any(noise > 0):
+        raise InputError(
+            f"The noise of all {noise.size} traces is zero or not finite, so a threshold in noise "
+            "SDs means nothing. Give traces with noise, or absolute_height."
+        )
