@@ -60,7 +60,7 @@ class MovieSpec:
     cell_diameter_px: float = 12.0
     min_distance_diameters: float = 0.75
     transient_grey: float = 16.0
-    rise_time_s: float = 0.05
+    rise_time_s: float = 0.02
     decay_time_s: float = 0.4
     spike_rate_hz: float = 0.25
     baseline_grey: float = 90.0
