@@ -11,6 +11,7 @@ import numpy as np
 from scipy import signal as scipy_signal
 
 from ace_nwb.errors import InputError
+from ace_nwb.signals.runs import find_runs
 
 Derivative = Literal["zeroth", "first", "second"]
 DIFFERENCES: dict[Derivative, int] = {"zeroth": 0, "first": 1, "second": 2}
@@ -134,20 +135,17 @@ def detect_derivative_events(
     _validate_noise(noise, traces, threshold_needed=absolute_height is None)
     order = DIFFERENCES[derivative]
     rows: list[tuple[float, ...]] = []
-    for roi in range(traces.shape[1]):
+    for roi, trace_noise in enumerate(noise * NOISE_GAIN[order]):
         trace = traces[:, roi]
         difference = np.diff(trace, n=order)
-        difference_sd = noise[roi] * NOISE_GAIN[order]
-        height = threshold_sd * difference_sd if absolute_height is None else absolute_height
-        if not np.isfinite(height):
+        height = threshold_sd * trace_noise if absolute_height is None else absolute_height
+        if not height > 0:
             continue
         found = scipy_signal.find_peaks(difference, height=height)[0]
-        described = [
-            _describe_peak(trace, index, order, difference_sd, difference) for index in found
-        ]
+        transients = _follow_peaks(trace, difference, found, trace_noise)
         if absolute_height is None:
-            described = _keep_highest_per_onset(described)
-        rows.extend((roi, *row) for row in described)
+            transients = _keep_highest_per_onset(transients)
+        rows.extend((roi, *transient) for transient in transients)
     return _collect(rows)
 
 
@@ -188,7 +186,7 @@ def detect_deconvolved_events(
     rows: list[tuple[float, ...]] = []
     for roi in np.flatnonzero(noise > 0):
         activity = deconvolved[:, roi]
-        starts, stops = _find_active_runs(activity > LEAST_ACTIVITY_SD * noise[roi])
+        starts, stops = find_runs(activity > LEAST_ACTIVITY_SD * noise[roi]).T
         cumulative = np.concatenate([[0.0], np.cumsum(activity)])
         sizes = cumulative[stops] - cumulative[starts]
         for index in np.flatnonzero(sizes >= threshold_sd * noise[roi]):
@@ -196,8 +194,10 @@ def detect_deconvolved_events(
             share = np.cumsum(activity[start:stop]) / sizes[index]
             onset = start + int(np.argmax(share >= ONSET_SHARE)) - 0.5
             following = starts[index + 1] if index + 1 < len(starts) else len(activity)
-            peak, duration = _measure_transient(denoised[:, roi], onset, stop - 1, following)
-            rows.append((roi, onset, peak, sizes[index], duration, sizes[index] / noise[roi]))
+            high = start + int(np.argmax(denoised[start:stop, roi]))
+            peak, duration = _measure_transient(denoised[:, roi], onset, high, following)
+            snr = sizes[index] / noise[roi]
+            rows.append((int(roi), onset, peak, sizes[index], duration, snr))
     return _collect(rows)
 
 
@@ -225,31 +225,34 @@ def interpolate_frame_times(positions: np.ndarray, timestamps_s: np.ndarray) -> 
     return timestamps_s[left] + (positions - left) * step
 
 
-def _describe_peak(
-    trace: np.ndarray, index: int, order: int, difference_sd: float, difference: np.ndarray
-) -> tuple[float, ...]:
-    """Onset, peak frame, amplitude, duration and snr of a peak of the n-th difference."""
-    # The first frame after the steepest step; for a peak of the trace, the peak itself.
-    high = index + order
-    onset_frame = index if order else _walk_down(trace, index)
-    if order == 1:
-        onset_frame = _walk_to_foot(difference, index, difference_sd)
-    onset = onset_frame + 0.5 if order < 2 else float(index + 1)
-    peak, duration = _measure_transient(trace, onset, high, len(trace))
-    foot = trace[int(np.floor(onset))]
-    snr = difference[index] / difference_sd if difference_sd > 0 else np.nan
-    return onset, peak, trace[peak] - foot, duration, snr
+def _follow_peaks(
+    trace: np.ndarray, difference: np.ndarray, found: np.ndarray, difference_sd: float
+) -> list[tuple[float, ...]]:
+    """Onset, peak frame, amplitude, duration and snr of the peaks found in the n-th difference."""
+    order = len(trace) - len(difference)
+    transients: list[tuple[float, ...]] = []
+    stops = np.append(found + order, len(trace))[1:]
+    for index, following in zip(found, stops, strict=True):
+        foot = index + 1
+        if order == 0:
+            foot = _walk_downhill(trace, index)
+        elif order == 1:
+            foot = _walk_to_foot(difference, index, difference_sd)
+        peak, duration = _measure_transient(trace, foot + 0.5, index + order, following)
+        snr = difference[index] / difference_sd if difference_sd > 0 else np.nan
+        transients.append((foot + 0.5, peak, trace[peak] - trace[foot], duration, snr))
+    return transients
 
 
-def _walk_down(trace: np.ndarray, index: int) -> int:
-    """Last frame before a peak that is not above the frame before it."""
+def _walk_downhill(trace: np.ndarray, index: int) -> int:
+    """Go back from a peak to the frame from which the trace climbs to it."""
     while index > 0 and trace[index - 1] < trace[index]:
         index -= 1
-    return index
+    return int(index)
 
 
 def _walk_to_foot(difference: np.ndarray, index: int, difference_sd: float) -> int:
-    """First of the successive steps up to a peak that rise by more than the noise."""
+    """Go back over the steps that rise by more than the noise; the frame before the first."""
     least = difference_sd if difference_sd > 0 else 0.0
     while index > 0 and difference[index - 1] > least:
         index -= 1
@@ -278,12 +281,6 @@ def _keep_highest_per_onset(described: list[tuple[float, ...]]) -> list[tuple[fl
         if row[0] not in best or row[-1] > best[row[0]][-1]:
             best[row[0]] = row
     return list(best.values())
-
-
-def _find_active_runs(is_active: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Starts and stops (exclusive) of successive true values."""
-    edges = np.diff(np.concatenate([[0], is_active.astype(np.int8), [0]]))
-    return np.flatnonzero(edges > 0), np.flatnonzero(edges < 0)
 
 
 def _collect(rows: list[tuple[float, ...]]) -> CalciumEvents:

@@ -206,9 +206,9 @@ def _filter_run(run: np.ndarray, band_filter: BandFilter, padding: str) -> np.nd
 
 
 def _count_settling_samples(sections: np.ndarray, low_hz: float, sampling_rate_hz: float) -> int:
-    """Count the samples until 99 % of the energy of the impulse response has passed."""
+    """Count the samples until 99.9 % of the energy of the impulse response has passed."""
     n_samples = int(np.ceil(10 * sampling_rate_hz / low_hz))
     impulse = np.zeros(n_samples)
     impulse[0] = 1
     energy = np.cumsum(scipy_signal.sosfilt(sections, impulse) ** 2)
-    return int(np.searchsorted(energy, 0.99 * energy[-1])) + 1
+    return int(np.searchsorted(energy, 0.999 * energy[-1])) + 1
