@@ -1,0 +1,256 @@
+"""What a report shows, as arrays: filled by `reading`, drawn and judged by the other modules.
+
+Every part may be absent (None): the stage that makes it has not been run. All times are seconds
+on the session clock.
+"""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class Facts:
+    """Who, when and with what.
+
+    Parameters
+    ----------
+    title
+        Subject and session in a few words.
+    rows
+        (label, value) pairs for the page's head.
+    free_text
+        (label, text) pairs of what people wrote: description, notes.
+    """
+
+    title: str
+    rows: tuple[tuple[str, str], ...]
+    free_text: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True)
+class Frames:
+    """Which frames of the movie exist.
+
+    Parameters
+    ----------
+    n_recorded, n_lost
+        Frames in the file, and frames that were captured but not stored.
+    rate_hz
+        Median frame rate.
+    start_s, duration_s
+        Time of the first frame, and from it to the last.
+    lost_times_s
+        When frames were lost, shape (lost,).
+    longest_gap_s
+        Longest time without a frame.
+    n_irregular
+        Time stamps that do not increase or are not finite.
+    """
+
+    n_recorded: int
+    n_lost: int
+    rate_hz: float
+    start_s: float
+    duration_s: float
+    lost_times_s: np.ndarray
+    longest_gap_s: float
+    n_irregular: int = 0
+
+
+@dataclass(frozen=True)
+class SyncFit:
+    """How well the camera's clock was aligned to the ephys clock.
+
+    Parameters
+    ----------
+    times_s, residuals_ms
+        Aligned time of each matched frame and its distance from the fit, shape (frame,).
+    clock_times_s, clock_difference_ms
+        Aligned minus device time less its first value, shape (frame,): the drift.
+    drift_ppm
+        Rate difference of the clocks, parts per million.
+    n_matched, n_frames
+        Frames with a pulse of their own, and all frames.
+    verdict
+        What the alignment said of itself.
+    low_confidence_s
+        (start, stop) of spans that were interpolated, shape (span, 2).
+    """
+
+    times_s: np.ndarray
+    residuals_ms: np.ndarray
+    clock_times_s: np.ndarray
+    clock_difference_ms: np.ndarray
+    drift_ppm: float
+    n_matched: int
+    n_frames: int
+    verdict: str = ""
+    low_confidence_s: np.ndarray = field(default_factory=lambda: np.empty((0, 2)))
+
+
+@dataclass(frozen=True)
+class Motion:
+    """Shift (row, column) of every frame, pixels, shape (frame, 2), and how sure it is."""
+
+    times_s: np.ndarray
+    shifts_px: np.ndarray
+    quality: np.ndarray | None
+    max_shift_px: float | None = None
+
+
+@dataclass(frozen=True)
+class Brightness:
+    """Mean fluorescence of every frame and the bleaching trend fitted to it, same unit."""
+
+    times_s: np.ndarray
+    mean: np.ndarray
+    trend: np.ndarray | None
+
+
+@dataclass(frozen=True)
+class Outlines:
+    """Contours of the footprints.
+
+    Parameters
+    ----------
+    numbers
+        Number of each ROI in the segmentation table, shape (roi,).
+    contours
+        Per ROI its closed lines, each of shape (vertex, 2) as (row, column).
+    accepted
+        Whether the ROI is kept, shape (roi,).
+    """
+
+    numbers: np.ndarray
+    contours: tuple[tuple[np.ndarray, ...], ...]
+    accepted: np.ndarray
+
+
+@dataclass(frozen=True)
+class Rois:
+    """The table of ROIs: what the evaluation found, shape (roi,) each.
+
+    Parameters
+    ----------
+    snr, r_value
+        Signal-to-noise ratio and footprint correlation; None before evaluation.
+    accepted
+        Kept or not; all kept before evaluation.
+    """
+
+    n_rois: int
+    accepted: np.ndarray
+    snr: np.ndarray | None
+    r_value: np.ndarray | None
+    is_evaluated: bool
+
+
+@dataclass(frozen=True)
+class Traces:
+    """Traces of the best ROIs, shape (frame, roi), best first."""
+
+    times_s: np.ndarray
+    numbers: np.ndarray
+    raw: np.ndarray
+    denoised: np.ndarray | None
+    unit: str
+
+
+@dataclass(frozen=True)
+class Events:
+    """Calcium events: when, and in which of `n_rois` ROIs; the span in which they were sought."""
+
+    times_s: np.ndarray
+    rois: np.ndarray
+    n_rois: int
+    span_s: tuple[float, float]
+
+
+@dataclass(frozen=True)
+class Spectrogram:
+    """Linear power, shape (window, frequency), at the windows' centres."""
+
+    name: str
+    times_s: np.ndarray
+    frequencies_hz: np.ndarray
+    power: np.ndarray
+    is_ephys: bool
+
+
+@dataclass(frozen=True)
+class Line:
+    """A signal over time for the overview picture, shape (sample,)."""
+
+    name: str
+    times_s: np.ndarray
+    values: np.ndarray
+    unit: str
+
+
+@dataclass(frozen=True)
+class Phases:
+    """At which phase of an ephys channel calcium events happen.
+
+    Parameters
+    ----------
+    channel
+        Name of the ephys channel.
+    event_phases_rad
+        Phase at every event of the accepted ROIs, shape (event,); may be empty.
+    numbers, preferred_rad, vector_length, p_value
+        Per ROI: number, circular mean, mean vector length, Rayleigh p, shape (roi,).
+    """
+
+    channel: str
+    event_phases_rad: np.ndarray
+    numbers: np.ndarray
+    preferred_rad: np.ndarray
+    vector_length: np.ndarray
+    p_value: np.ndarray
+
+
+@dataclass(frozen=True)
+class StageRow:
+    """One stage: its state, what was changed from the default, its last run, and remarks on it."""
+
+    name: str
+    status: str
+    changed: tuple[str, ...]
+    duration_s: float | None
+    version: str
+    remark: str = ""
+
+
+@dataclass(frozen=True)
+class HistoryRow:
+    """One run of a stage with all its parameters."""
+
+    run_id: str
+    stage: str
+    started: str
+    version: str
+    duration_s: float | None
+    parameters: tuple[tuple[str, str, str], ...]
+
+
+@dataclass(frozen=True)
+class SessionContent:
+    """Everything a report can show of a session; `span_s` is the time axis of all figures."""
+
+    facts: Facts
+    span_s: tuple[float, float]
+    frames: Frames | None = None
+    sync: SyncFit | None = None
+    motion: Motion | None = None
+    brightness: Brightness | None = None
+    images: dict[str, np.ndarray] = field(default_factory=dict)
+    outlines: Outlines | None = None
+    rois: Rois | None = None
+    traces: Traces | None = None
+    events: Events | None = None
+    spectrograms: tuple[Spectrogram, ...] = ()
+    phases: Phases | None = None
+    ephys: Line | None = None
+    stages: tuple[StageRow, ...] = ()
+    history: tuple[HistoryRow, ...] = ()

@@ -1,0 +1,161 @@
+"""Figures of the field of view: images with outlines, brightness and motion over time.
+
+Arrays in, matplotlib figures out; call inside `theme.figure_theme`. Signals are in `signals`.
+"""
+
+import contourpy
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.collections import LineCollection
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+
+from ace_nwb.report import theme
+from ace_nwb.report.content import Brightness, Motion, Outlines
+
+OUTLINE_LEVEL = 0.35  # of the footprint's own peak
+MAX_IMAGE_SIDE_PX = 640
+MAX_NUMBERED_ROIS = 250
+MAX_VECTOR_ROIS = 400
+IMAGE_WIDTH_PX = 430
+_IMAGE_MARGINS_PX = (46, 8, 12, 42)  # left, top, right, bottom
+
+
+def trace_outline(mask: np.ndarray) -> tuple[np.ndarray, ...]:
+    """Return the closed lines around a footprint at `OUTLINE_LEVEL` of its peak.
+
+    Parameters
+    ----------
+    mask
+        Weights of one ROI, shape (row, column).
+
+    Returns
+    -------
+    tuple of numpy.ndarray
+        Each of shape (vertex, 2) as (row, column); empty if the mask is.
+    """
+    rows, columns = np.nonzero(mask > 0)
+    if not len(rows):
+        return ()
+    top, left = rows.min(), columns.min()
+    patch = np.pad(mask[top : rows.max() + 1, left : columns.max() + 1].astype(float), 1)
+    lines = contourpy.contour_generator(z=patch).lines(OUTLINE_LEVEL * patch.max())
+    return tuple(np.asarray(line)[:, ::-1] + (top - 1, left - 1) for line in lines)
+
+
+def draw_image(panel: Axes, image: np.ndarray, *, colour_map: str = "gray") -> None:
+    """Show an image with its grey levels between the 1st and the 99.7th percentile."""
+    n_rows, n_columns = image.shape
+    finite = image[np.isfinite(image)]
+    low, high = np.percentile(finite, (1, 99.7)) if finite.size else (0.0, 1.0)
+    panel.imshow(
+        _shrink(image),
+        cmap=colour_map,
+        vmin=low,
+        vmax=high if high > low else low + 1,
+        extent=(-0.5, n_columns - 0.5, n_rows - 0.5, -0.5),
+        interpolation="none",
+        aspect="equal",
+    )
+    for axis in (panel.xaxis, panel.yaxis):
+        axis.set_major_locator(MaxNLocator(4, integer=True))
+    for spine in panel.spines.values():
+        spine.set_visible(False)
+    panel.set_xlabel("column (px)")
+    panel.set_ylabel("row (px)")
+
+
+def _shrink(image: np.ndarray) -> np.ndarray:
+    """Average blocks of pixels until the longer side is no more than the page can show."""
+    factor = -(-max(image.shape) // MAX_IMAGE_SIDE_PX)
+    if factor == 1:
+        return image
+    n_rows, n_columns = (side // factor * factor for side in image.shape)
+    blocks = image[:n_rows, :n_columns].reshape(n_rows // factor, factor, -1, factor)
+    return blocks.mean(axis=(1, 3))
+
+
+def draw_outlines(panel: Axes, outlines: Outlines, *, with_numbers: bool) -> None:
+    """Draw accepted ROIs as full lines and rejected ones dashed, with their numbers."""
+    many = len(outlines.numbers) > MAX_VECTOR_ROIS
+    for kept, colour, style in (
+        (~outlines.accepted, theme.REJECTED, (0, (2.4, 1.6))),
+        (outlines.accepted, theme.ACCEPTED, "solid"),
+    ):
+        lines = [line[:, ::-1] for i in np.flatnonzero(kept) for line in outlines.contours[i]]
+        collection = LineCollection(lines, colors=colour, linewidths=1.1, linestyles=[style])
+        collection.set_rasterized(many)
+        panel.add_collection(collection, autolim=False)
+    if with_numbers and len(outlines.numbers) <= MAX_NUMBERED_ROIS:
+        _draw_numbers(panel, outlines)
+
+
+def _draw_numbers(panel: Axes, outlines: Outlines) -> None:
+    """Write each ROI's number at the upper right of its outline."""
+    size = 8.5 if len(outlines.numbers) <= 60 else 6.5
+    for number, lines, kept in zip(
+        outlines.numbers, outlines.contours, outlines.accepted, strict=True
+    ):
+        if not lines:
+            continue
+        vertices = np.concatenate(lines)
+        row, column = vertices[:, 0].min(), vertices[:, 1].max()
+        panel.annotate(
+            str(number),
+            (column, row),
+            fontsize=size,
+            color=theme.ACCEPTED if kept else theme.REJECTED,
+            annotation_clip=True,
+        )
+
+
+def image_figure(
+    image: np.ndarray, outlines: Outlines | None = None, *, with_numbers: bool = False
+) -> Figure:
+    """Return an image of the field, shape (row, column), with outlines over it."""
+    left, top, right, bottom = _IMAGE_MARGINS_PX
+    width = IMAGE_WIDTH_PX - left - right
+    height = width * image.shape[0] / image.shape[1]
+    figure = theme.new_figure(IMAGE_WIDTH_PX, top + height + bottom)
+    panel = theme.add_panel(figure, (left, top, width, height))
+    draw_image(panel, image)
+    if outlines is not None:
+        draw_outlines(panel, outlines, with_numbers=with_numbers)
+    return figure
+
+
+def brightness_figure(brightness: Brightness, span_s: tuple[float, float]) -> Figure:
+    """Return mean fluorescence over time with the bleaching trend."""
+    figure, (panel,) = theme.stack_panels([150])
+    theme.plot_line(panel, brightness.times_s, brightness.mean, colour=theme.CALCIUM, span_s=span_s)
+    if brightness.trend is not None:
+        theme.plot_line(
+            panel, brightness.times_s, brightness.trend, colour=theme.INK, span_s=span_s
+        )
+        panel.lines[-1].set(linewidth=1.8, linestyle=(0, (5, 2)))
+        theme.name_line(panel, "trend", y=float(brightness.trend[-1]), colour=theme.INK)
+    theme.style_value_axis(panel, "brightness (a.u.)")
+    theme.style_time_axis(panel, span_s)
+    theme.align_y_labels([panel])
+    return figure
+
+
+def motion_figure(motion: Motion, span_s: tuple[float, float]) -> Figure:
+    """Return the shifts of rows and columns over time, and the registration quality."""
+    heights = [120, 60] if motion.quality is not None else [120]
+    figure, panels = theme.stack_panels(heights)
+    names = (("rows", theme.CALCIUM), ("columns", theme.EPHYS))
+    for axis, (_, colour) in enumerate(names):
+        shifts = motion.shifts_px[:, axis]
+        theme.plot_line(panels[0], motion.times_s, shifts, colour=colour, span_s=span_s)
+    theme.name_lines(panels[0], names)
+    theme.style_value_axis(panels[0], "shift (px)")
+    if motion.quality is not None:
+        theme.plot_line(
+            panels[1], motion.times_s, motion.quality, colour=theme.THIRD, span_s=span_s
+        )
+        theme.style_value_axis(panels[1], "quality (r)", n_ticks=3)
+    for panel in panels:
+        theme.style_time_axis(panel, span_s, label=panel is panels[-1])
+    theme.align_y_labels(panels)
+    return figure

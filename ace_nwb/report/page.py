@@ -1,0 +1,157 @@
+"""Write the report: read the session, judge it, draw it, fill the template."""
+
+from collections.abc import Sequence
+from importlib.metadata import version
+from importlib.resources import files
+from pathlib import Path
+
+from jinja2 import Environment, StrictUndefined
+from markupsafe import Markup
+
+from ace_nwb.errors import OutputError
+from ace_nwb.report.content import HistoryRow, SessionContent, StageRow
+from ace_nwb.report.sections import build_sections
+from ace_nwb.report.sparkline import sparkline
+from ace_nwb.report.verdict import FindingLike, is_failing, judge
+
+MARKS = {"good": "✓ good", "look": "! look", "problem": "✕ problem", "missing": "– not run"}
+STAGE_STATES = {"done": "good", "stale": "look", "missing": "missing"}
+MAX_FINDINGS = 40
+
+
+def write_report(
+    nwb_path: Path,
+    html_path: Path,
+    *,
+    findings: Sequence[FindingLike] | None = None,
+    stage_status: Sequence[object] | None = None,
+) -> Path:
+    """Write one self-contained HTML page with the pictures of a session.
+
+    Parameters
+    ----------
+    nwb_path
+        A session file; it is only read.
+    html_path
+        The page to write; an existing one is replaced.
+    findings
+        Result of a validation of the file, shown and judged; None if there was none.
+    stage_status
+        Status of every stage, as `pipeline.status` returns it; derived from the history if not
+        given.
+
+    Returns
+    -------
+    pathlib.Path
+        The page.
+
+    Raises
+    ------
+    OutputError
+        If the page cannot be written there.
+    """
+    from ace_nwb.report.reading import read_content
+
+    content = read_content(Path(nwb_path), stage_status)
+    page = render(content, Path(nwb_path).name, findings)
+    return save_page(page, Path(html_path))
+
+
+def render(
+    content: SessionContent, file_name: str, findings: Sequence[FindingLike] | None = None
+) -> str:
+    """Return the page as text.
+
+    Parameters
+    ----------
+    content
+        What to show.
+    file_name
+        Name of the session file, without its folder.
+    findings
+        Result of a validation, or None.
+    """
+    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True)
+    template = environment.from_string(_resource("page.html"))
+    verdicts = judge(content, findings, file_name)
+    return template.render(
+        version=version("ace-nwb"),
+        style=Markup(_resource("style.css")),
+        file_name=file_name,
+        facts=content.facts,
+        verdicts=verdicts,
+        sparklines=[Markup(sparkline(verdict.spark)) for verdict in verdicts],
+        marks=MARKS,
+        sections=build_sections(content, file_name),
+        findings=_list_findings(findings),
+        n_findings_left_out=max(0, len(findings or ()) - MAX_FINDINGS),
+        stages=[_stage_cells(row) for row in content.stages],
+        stage_states=STAGE_STATES,
+        stale=[row.name for row in content.stages if row.status == "stale"],
+        history=[_history_cells(row) for row in content.history],
+    )
+
+
+def save_page(page: str, html_path: Path) -> Path:
+    """Write the text beside its target and move it there, so that no half page is ever seen."""
+    beside = html_path.with_name(html_path.name + ".part")
+    try:
+        beside.write_text(page, encoding="utf-8", newline="\n", errors="replace")
+        beside.replace(html_path)
+    except OSError as error:
+        beside.unlink(missing_ok=True)
+        raise OutputError(
+            f"The report cannot be written to {html_path} ({error.strerror or error}). "
+            f"Expected a folder that exists and can be written to; give another path."
+        ) from error
+    return html_path
+
+
+def format_duration(duration_s: float | None) -> str:
+    """Return a duration as a reader says it: 0.4 s, 12 s, 3 min 20 s, 1 h 5 min."""
+    if duration_s is None:
+        return ""
+    if duration_s < 10:
+        return f"{duration_s:.1f} s"
+    seconds = round(duration_s)
+    if seconds < 60:
+        return f"{seconds} s"
+    if seconds < 3600:
+        return f"{seconds // 60} min {seconds % 60} s"
+    return f"{seconds // 3600} h {seconds % 3600 // 60} min"
+
+
+def _resource(name: str) -> str:
+    """Read a text that ships with this folder."""
+    return files("ace_nwb.report").joinpath(name).read_text(encoding="utf-8")
+
+
+def _list_findings(findings: Sequence[FindingLike] | None) -> list[dict[str, object]] | None:
+    """Return the findings as table cells, failing ones first."""
+    if findings is None:
+        return None
+    ordered = sorted(findings, key=lambda finding: not is_failing(finding))
+    return [
+        {
+            "failing": is_failing(finding),
+            "severity": str(getattr(finding.severity, "name", finding.severity)).lower(),
+            "location": str(getattr(finding, "location", "") or ""),
+            "message": finding.message,
+        }
+        for finding in ordered[:MAX_FINDINGS]
+    ]
+
+
+def _stage_cells(row: StageRow) -> dict[str, object]:
+    return {
+        "name": row.name,
+        "status": row.status,
+        "changed": row.changed,
+        "remark": row.remark,
+        "duration": format_duration(row.duration_s),
+        "version": row.version,
+    }
+
+
+def _history_cells(row: HistoryRow) -> dict[str, object]:
+    return {**vars(row), "duration": format_duration(row.duration_s)}
