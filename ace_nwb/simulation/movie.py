@@ -59,7 +59,7 @@ class MovieSpec:
     n_cells: int = 20
     cell_diameter_px: float = 12.0
     min_distance_diameters: float = 0.75
-    transient_grey: float = 16.0
+    transient_grey: float = 13.0
     rise_time_s: float = 0.02
     decay_time_s: float = 0.4
     spike_rate_hz: float = 0.25

@@ -185,6 +185,7 @@ def _file_fields(
         "TimeClosed": f"{spec.closed:%Y/%m/%d %H:%M:%S}",
         "RecordSize": record_bytes,
         "ApplicationName": 'Cheetah "6.4.2"',
+        "AcqEntName": path.stem,
         "AcquisitionSystem": "AcqSystem1 DigitalLynxSX",
         "ReferenceChannel": '"AcqSystem1_0 REF 0"',
     }
@@ -197,7 +198,6 @@ def _channel_fields(
     is_emg = path.stem.startswith("EMG")
     return {
         **_file_fields(path, spec, kind="NCS", record_bytes=NCS_DTYPE.itemsize),
-        "AcqEntName": path.stem,
         "HardwareSubSystemName": "AcqSystem1",
         "HardwareSubSystemType": "DigitalLynxSX",
         "SamplingFrequency": f"{spec.sampling_rate_hz:g}",

@@ -91,12 +91,12 @@ class RecordingSpec:
 SIZES: dict[str, RecordingSpec] = {
     "toy": RecordingSpec(
         movie=MovieSpec(
-            n_frames=400, n_rows=80, n_columns=96, n_cells=10, drift_px=0.6, max_displacement_px=4.0
+            n_frames=400, n_rows=80, n_columns=96, n_cells=12, drift_px=0.6, max_displacement_px=4.0
         ),
         frames_per_file=32,
         n_dropped=3,
     ),
-    "demo": RecordingSpec(movie=MovieSpec(n_frames=2400, n_rows=160, n_columns=200, n_cells=48)),
+    "demo": RecordingSpec(movie=MovieSpec(n_frames=2400, n_rows=160, n_columns=200, n_cells=54)),
     "full": RecordingSpec(
         movie=MovieSpec(n_frames=36_000, n_rows=608, n_columns=608, n_cells=320), n_dropped=12
     ),
