@@ -267,24 +267,22 @@ def _require(stage: Stage, runs: dict[str, StageRun]) -> None:
 
 
 def _remove_replaced(writer: SessionWriter, stage: Stage, runs: dict[str, StageRun]) -> None:
-    """Remove the stage's former products, and the stages whose products point into them."""
-    doomed = {stage.name}
-    paths = writer.existing(stage.produces)
-    while True:
-        referrers = writer.find_referrers(paths)
-        more = {
-            other.name
-            for other in STAGES.values()
-            if other.name not in doomed and _owns_any(other, referrers)
-        }
-        if not more:
-            break
-        doomed |= more
-        paths = writer.existing(tuple(p for name in doomed for p in STAGES[name].produces))
-    writer.remove(paths)
-    for name in sorted(doomed - {stage.name}):
-        if name in runs:
-            append_run(writer, _removal(writer, runs[name], f"{stage.name} re-run"))
+    """Remove the stage's former products, and note the stages that lost theirs with them."""
+    removed = writer.remove(existing_paths(writer, stage.produces))
+    for other in STAGES.values():
+        if other.name != stage.name and other.name in runs and _owns_any(other, removed):
+            writer.remove(existing_paths(writer, other.produces))
+            append_run(writer, _removal(writer, runs[other.name], f"{stage.name} re-run"))
+
+
+def existing_paths(session: Session, patterns: Iterable[str]) -> list[str]:
+    """Return the paths in the file that match patterns such as "/processing/events/Calcium*"."""
+    found = []
+    for pattern in patterns:
+        parent, _, name = pattern.rpartition("/")
+        if session.has(parent):
+            found += [f"{parent}/{child}" for child in session.h5[parent] if fnmatch(child, name)]
+    return sorted(found)
 
 
 def _owns_any(stage: Stage, paths: Iterable[str]) -> bool:
@@ -314,9 +312,7 @@ def _removal(session: Session, run: StageRun, reason: str) -> StageRun:
     )
 
 
-def _record_parameters(
-    params: StageParams, choices: dict[str, Choice]
-) -> tuple[RunParameter, ...]:
+def _record_parameters(params: StageParams, choices: dict[str, Choice]) -> tuple[RunParameter, ...]:
     return tuple(
         RunParameter(
             name,

@@ -43,8 +43,14 @@ def progress_bar(title: str) -> Iterator[Callable[[int, int], None]]:
         print(f"{title}: {time.perf_counter() - started:.1f} s", file=sys.stderr)
         return
     from rich.console import Console
-    from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
-    from rich.progress import TimeElapsedColumn, TimeRemainingColumn
+    from rich.progress import (
+        BarColumn,
+        Progress,
+        TaskProgressColumn,
+        TextColumn,
+        TimeElapsedColumn,
+        TimeRemainingColumn,
+    )
 
     bar = Progress(
         TextColumn("{task.description:<14}"),

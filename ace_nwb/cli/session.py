@@ -74,7 +74,8 @@ def validate(file: Path, *, json: Json = False) -> int:
         An NWB file.
     """
     from ace_nwb import pipeline
-    from ace_nwb.archive import is_valid, validate as validate_file
+    from ace_nwb.archive import is_valid
+    from ace_nwb.archive import validate as validate_file
 
     findings = validate_file(file) + pipeline.stale_findings(file)
     if json:

@@ -51,7 +51,9 @@ class MotionParams(StageParams):
 
     max_shift_px: int = Field(default=20, ge=0, description="Largest shift searched, pixels.")
     filter_radius_px: float = Field(
-        default=3.0, gt=0, description="Radius of the structures that guide the registration, pixels."
+        default=3.0,
+        gt=0,
+        description="Radius of the structures that guide registration, pixels.",
     )
 
 
@@ -166,6 +168,11 @@ class FilterParams(StageParams):
 
 class PhaseParams(StageParams):
     """Compute the Hilbert phase of the filtered signals, and the ephys phase at each event."""
+
+    calcium_signal: Literal["filtered", "broadband"] = Field(
+        default="filtered",
+        description="Traces whose phase is taken; broadband (legacy) means dF/F as it is.",
+    )
 
 
 class SpectrogramParams(StageParams):

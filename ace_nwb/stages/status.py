@@ -6,8 +6,8 @@ from json import dumps
 from typing import Literal
 
 from ace_nwb.nwb.history import StageRun
-from ace_nwb.stages.params import StageParams
 from ace_nwb.stages.parameters import Choice, build_parameters
+from ace_nwb.stages.params import StageParams
 from ace_nwb.stages.table import STAGES, Stage
 
 State = Literal["done", "stale", "missing"]
@@ -22,9 +22,7 @@ class StageStatus:
     reason: str
 
 
-def fingerprint(
-    stage: Stage, params: StageParams, inputs: dict[str, str], recording: str
-) -> str:
+def fingerprint(stage: Stage, params: StageParams, inputs: dict[str, str], recording: str) -> str:
     """Return the hash that identifies a result: stage, revision, parameters and inputs.
 
     Parameters

@@ -55,12 +55,14 @@ class Stage:
         return load_module(f"ace_nwb.stages.{self.name}")
 
 
-_OPHYS = "processing/ophys"
+_OPHYS = "/processing/ophys"
 
 STAGES: dict[str, Stage] = {
     stage.name: stage
     for stage in (
-        Stage("sync", p.SyncParams, ("processing/sync/ClockFit", "processing/sync/LowConfidence")),
+        Stage(
+            "sync", p.SyncParams, ("/processing/sync/ClockFit", "/processing/sync/LowConfidence")
+        ),
         Stage(
             "preprocess",
             p.PreprocessParams,
@@ -94,14 +96,14 @@ STAGES: dict[str, Stage] = {
         Stage(
             "events",
             p.EventsParams,
-            ("processing/events/CalciumEvents*",),
+            ("/processing/events/CalciumEvents*",),
             requires=("deconvolve",),
             uses=("sync",),
         ),
         Stage(
             "filter",
             p.FilterParams,
-            ("processing/phase/CalciumFiltered", "processing/phase/EphysFiltered*"),
+            ("/processing/phase/CalciumFiltered", "/processing/phase/EphysFiltered*"),
             requires=("dff",),
             uses=("sync",),
         ),
@@ -109,9 +111,9 @@ STAGES: dict[str, Stage] = {
             "phase",
             p.PhaseParams,
             (
-                "processing/phase/CalciumPhase",
-                "processing/phase/EphysPhase*",
-                "processing/phase/EventPhase",
+                "/processing/phase/CalciumPhase",
+                "/processing/phase/EphysPhase*",
+                "/processing/phase/EventPhase",
             ),
             requires=("filter",),
             uses=("events", "sync"),
@@ -119,7 +121,7 @@ STAGES: dict[str, Stage] = {
         Stage(
             "spectrogram",
             p.SpectrogramParams,
-            ("processing/spectral/*",),
+            ("/processing/spectral/*",),
             requires=("dff",),
             uses=("evaluate", "sync"),
         ),

@@ -1,0 +1,35 @@
+"""The movie as the stages see it: crop, debleaching and motion correction applied while reading."""
+
+import numpy as np
+
+from ace_nwb.imaging.corrected import CorrectedMovie
+from ace_nwb.imaging.cropping import CropBox
+from ace_nwb.nwb import layout
+from ace_nwb.nwb.imaging import read_field, read_motion
+from ace_nwb.nwb.movie import NwbMovie
+from ace_nwb.nwb.series import read_series
+from ace_nwb.nwb.session import Session
+
+
+def open_corrected_movie(
+    session: Session, *, workers: int, with_motion: bool = True
+) -> CorrectedMovie:
+    """Return the raw movie with every correction that the file holds."""
+    row, column = read_field(session).origin
+    n_rows, n_columns = read_field(session).shape
+    return CorrectedMovie(
+        NwbMovie(session, workers=workers),
+        crop=CropBox(row, row + n_rows, column, column + n_columns),
+        bleaching=_read_bleaching(session),
+        shifts=_read_shifts(session) if with_motion else None,
+    )
+
+
+def _read_bleaching(session: Session) -> np.ndarray | None:
+    if not session.has(layout.BLEACHING_TREND):
+        return None
+    return read_series(session, layout.BLEACHING_TREND)[1]
+
+
+def _read_shifts(session: Session) -> np.ndarray | None:
+    return read_motion(session)[0] if session.has(layout.MOTION_SHIFTS) else None

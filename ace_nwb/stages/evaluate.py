@@ -1,0 +1,45 @@
+"""Stage evaluate: how good every ROI is, and which ones to accept."""
+
+import numpy as np
+
+from ace_nwb.engines.evaluation import ComponentMetrics, evaluate_components
+from ace_nwb.nwb import layout
+from ace_nwb.nwb.rois import read_segmentation
+from ace_nwb.nwb.session import Session, SessionWriter
+from ace_nwb.stages.context import StageContext
+from ace_nwb.stages.corrected import open_corrected_movie
+from ace_nwb.stages.params import EvaluateParams
+
+DESCRIPTIONS = {
+    "snr": "Signal-to-noise ratio of the ROI's transients.",
+    "r_value": "Correlation of the footprint with the movie at the ROI's own events.",
+    "compactness": "How compact the footprint is, 1 for a disc.",
+    "duplicate_score": "Largest similarity with a better ROI, 1 for a duplicate.",
+}
+ACCEPTED = "Whether the ROI passes the thresholds of the evaluate stage."
+
+
+def compute(session: Session, params: EvaluateParams, context: StageContext) -> ComponentMetrics:
+    """Compare every ROI with the movie."""
+    metrics = evaluate_components(
+        open_corrected_movie(session, workers=context.settings.workers),
+        read_segmentation(session),
+        **params.model_dump(),
+        workers=context.settings.workers,
+        progress=context.progress,
+    )
+    accepted = int(np.count_nonzero(metrics.accepted))
+    context.remarks.append(f"{accepted} of {len(metrics.accepted)} ROIs accepted")
+    return metrics
+
+
+def write(writer: SessionWriter, result: ComponentMetrics) -> None:
+    """Write the metrics as columns of the ROI table."""
+    columns = {
+        name: (text, np.asarray(getattr(result, name), np.float64))
+        for name, text in DESCRIPTIONS.items()
+    }
+    # roiextractors looks for the capital letter, CaImAn for the small one.
+    for name in ("accepted", "Accepted"):
+        columns[name] = (ACCEPTED, np.asarray(result.accepted, bool))
+    writer.set_columns(layout.PLANE_SEGMENTATION, columns)

@@ -1,0 +1,33 @@
+"""Stage motion: the shift of every frame."""
+
+import numpy as np
+
+from ace_nwb.imaging.motion import Motion, estimate_motion
+from ace_nwb.nwb.imaging import write_motion
+from ace_nwb.nwb.session import Session, SessionWriter
+from ace_nwb.stages.context import StageContext
+from ace_nwb.stages.corrected import open_corrected_movie
+from ace_nwb.stages.params import MotionParams
+
+
+def compute(session: Session, params: MotionParams, context: StageContext) -> Motion:
+    """Register every frame of the cropped, debleached movie."""
+    workers = context.settings.workers
+    motion = estimate_motion(
+        open_corrected_movie(session, workers=workers, with_motion=False),
+        **params.model_dump(),
+        workers=workers,
+        progress=context.progress,
+    )
+    n_bad = int(np.count_nonzero(motion.is_bad))
+    if n_bad:
+        context.remarks.append(
+            f"{n_bad} of {len(motion.is_bad)} frames match the template badly; "
+            "their shifts are interpolated."
+        )
+    return motion
+
+
+def write(writer: SessionWriter, result: Motion) -> None:
+    """Write shifts and quality."""
+    write_motion(writer, result.shifts, result.quality)
