@@ -1,1 +1,1 @@
-"""The session file, and the only place that knows it: reading, journaled writing, layout, history."""
+"""The session file: reading, journaled writing, layout, history. Nothing else knows its inside."""

@@ -8,9 +8,10 @@ from pynwb.core import DynamicTable, DynamicTableRegion
 from pynwb.ecephys import ElectricalSeries
 
 from ace_nwb.nwb import layout
+from ace_nwb.nwb.columns import read_columns
 from ace_nwb.nwb.ephys import EphysSeries, describe_series
 from ace_nwb.nwb.layout import module_and_name
-from ace_nwb.nwb.series import compressed, read_columns
+from ace_nwb.nwb.series import compressed
 from ace_nwb.nwb.session import Session, SessionWriter
 
 EVENT_PHASE = "/processing/phase/EventPhase"

@@ -1,0 +1,201 @@
+"""The history of a session file: which stage ran when, with which parameters, on what.
+
+Two tables in long form: `stage_runs` has one row per run, `stage_parameters` one row per run and
+parameter. Neither holds names of users or computers, or absolute paths.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from pynwb import NWBFile
+
+from ace_nwb.nwb import layout, tables
+from ace_nwb.nwb.columns import build_table, read_columns
+from ace_nwb.nwb.session import Session, SessionWriter
+
+_RUN_COLUMNS = {
+    "run_id": "Number of the run.",
+    "action": "run: the stage wrote its results; remove: they were removed.",
+    "stage": "Name of the stage.",
+    "revision": "Revision of the stage's code.",
+    "engine": "Engine that did the work, if there is a choice.",
+    "fingerprint": "Hash of stage, revision, parameters and inputs.",
+    "started": "Wall-clock time of the start, ISO 8601.",
+    "duration_s": "Duration, seconds.",
+    "software": "Packages and their versions.",
+    "inputs": "Stages it read from, as stage=fingerprint; separated by semicolons.",
+    "outputs": "Paths it wrote, separated by semicolons.",
+    "peak_memory_mb": "Largest memory of the process until the end of the run, megabytes.",
+    "warnings": "What the reader of the result should know.",
+}
+_PARAMETER_COLUMNS = {
+    "run_id": "Number of the run in stage_runs.",
+    "parameter": "Name of the parameter.",
+    "value": "Value.",
+    "source": "Who chose it: default, file, command line, python or imported.",
+}
+_SEPARATOR = "; "
+
+
+@dataclass(frozen=True)
+class RunParameter:
+    """A parameter of a run: its value as text, and who chose it."""
+
+    name: str
+    value: str
+    source: str = "default"
+
+
+@dataclass(frozen=True)
+class StageRun:
+    """One row of the history.
+
+    Parameters
+    ----------
+    run_id
+        Number of the run in its file, from 0.
+    action
+        "run", or "remove" if the results were removed.
+    stage, revision, engine
+        What ran.
+    fingerprint
+        Hash of stage, revision, parameters and inputs.
+    started
+        ISO 8601.
+    duration_s
+        Seconds.
+    software
+        Packages and versions.
+    inputs
+        Stage name -> fingerprint of the results that were read.
+    outputs
+        Paths written.
+    peak_memory_mb
+        Largest memory of the process, megabytes.
+    warnings
+        Remarks.
+    parameters
+        Every parameter with its source.
+    """
+
+    run_id: int
+    action: str
+    stage: str
+    revision: int
+    engine: str
+    fingerprint: str
+    started: str
+    duration_s: float
+    software: str
+    inputs: dict[str, str]
+    outputs: tuple[str, ...]
+    peak_memory_mb: float
+    warnings: str
+    parameters: tuple[RunParameter, ...] = ()
+
+
+def add_history(nwbfile: NWBFile, run: StageRun) -> None:
+    """Start the history of a file that has none yet, with its first run."""
+    if "misc" not in nwbfile.processing:
+        nwbfile.create_processing_module(name="misc", description=layout.MODULES["misc"])
+    module = nwbfile.processing["misc"]
+    module.add(
+        build_table(
+            "stage_runs",
+            "Every run of a processing stage.",
+            _described(_RUN_COLUMNS, _run_rows(run)),
+        )
+    )
+    module.add(
+        build_table(
+            "stage_parameters",
+            "Every parameter of every run.",
+            _described(_PARAMETER_COLUMNS, _parameter_rows(run)),
+        )
+    )
+
+
+def append_run(writer: SessionWriter, run: StageRun) -> None:
+    """Add a run to the history."""
+    if writer.find(layout.STAGE_RUNS) is None:
+        add_history(writer.nwbfile, run)
+        return
+    writer.flush()
+    tables.append_table_rows(writer.h5, layout.STAGE_RUNS, _run_rows(run))
+    if run.parameters:
+        tables.append_table_rows(writer.h5, layout.STAGE_PARAMETERS, _parameter_rows(run))
+
+
+def read_runs(session: Session) -> list[StageRun]:
+    """Return every run in the order of the file."""
+    table = session.find(layout.STAGE_RUNS)
+    if table is None:
+        return []
+    columns = read_columns(table)
+    parameters = _read_parameters(session)
+    runs = []
+    for row in range(len(columns["run_id"])):
+        values: dict[str, Any] = {name: column[row].item() for name, column in columns.items()}
+        inputs = _split(values["inputs"])
+        values["inputs"] = dict(text.split("=", 1) for text in inputs)
+        values["outputs"] = tuple(_split(values["outputs"]))
+        runs.append(StageRun(parameters=parameters.get(values["run_id"], ()), **values))
+    return runs
+
+
+def current_runs(session: Session) -> dict[str, StageRun]:
+    """Return stage name -> the run whose results are in the file now."""
+    current: dict[str, StageRun] = {}
+    for run in read_runs(session):
+        current.pop(run.stage, None)
+        if run.action == "run":
+            current[run.stage] = run
+    return current
+
+
+def next_run_id(session: Session) -> int:
+    """Return the number of the next run."""
+    if not session.has(layout.STAGE_RUNS):
+        return 0
+    ids = session.h5[f"{layout.STAGE_RUNS}/run_id"]
+    return int(ids[-1]) + 1 if len(ids) else 0
+
+
+def _described(descriptions: dict[str, str], rows: dict[str, Any]) -> dict[str, tuple[str, Any]]:
+    """Return column name -> (description, values)."""
+    return {name: (text, rows[name]) for name, text in descriptions.items()}
+
+
+def _run_rows(run: StageRun) -> dict[str, list[Any]]:
+    """Return column name -> the one value of this run."""
+    rows = {name: [getattr(run, name)] for name in _RUN_COLUMNS}
+    inputs = [f"{stage}={mark}" for stage, mark in run.inputs.items()]
+    return rows | {"inputs": [_SEPARATOR.join(inputs)], "outputs": [_SEPARATOR.join(run.outputs)]}
+
+
+def _parameter_rows(run: StageRun) -> dict[str, list[Any]]:
+    """Return column name -> one value per parameter of this run."""
+    return {
+        "run_id": [run.run_id] * len(run.parameters),
+        "parameter": [parameter.name for parameter in run.parameters],
+        "value": [parameter.value for parameter in run.parameters],
+        "source": [parameter.source for parameter in run.parameters],
+    }
+
+
+def _split(text: str) -> list[str]:
+    """Return the parts of a joined text; none if it is empty."""
+    return text.split(_SEPARATOR) if text else []
+
+
+def _read_parameters(session: Session) -> dict[int, tuple[RunParameter, ...]]:
+    """Return run id -> its parameters."""
+    columns = read_columns(session.get(layout.STAGE_PARAMETERS))
+    rows: Iterable[tuple[Any, ...]] = zip(
+        *(columns[name] for name in _PARAMETER_COLUMNS), strict=True
+    )
+    found: dict[int, list[RunParameter]] = {}
+    for run_id, name, value, source in rows:
+        found.setdefault(int(run_id), []).append(RunParameter(str(name), str(value), str(source)))
+    return {run_id: tuple(parameters) for run_id, parameters in found.items()}

@@ -1,0 +1,105 @@
+"""Names and paths of what a session file holds, and the field of view it is analysed in."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+LAYOUT_VERSION = 1
+
+MOVIE = "/acquisition/OnePhotonSeries"
+EVENTS = "/events"
+
+FRAME_LEDGER = "/processing/sync/FrameLedger"
+CLOCK_FIT = "/processing/sync/ClockFit"
+DEVICE_TIME = "/processing/sync/DeviceTime"
+LOW_CONFIDENCE = "/processing/sync/LowConfidence"
+
+FIELD_OF_VIEW = "/processing/ophys/FieldOfView"
+IMAGES = "/processing/ophys/SegmentationImages"
+MEAN_FLUORESCENCE = "/processing/ophys/MeanFluorescence"
+BLEACHING_TREND = "/processing/ophys/BleachingTrend"
+MOTION_SHIFTS = "/processing/ophys/MotionShifts"
+MOTION_QUALITY = "/processing/ophys/MotionQuality"
+IMAGE_SEGMENTATION = "/processing/ophys/ImageSegmentation"
+PLANE_SEGMENTATION = f"{IMAGE_SEGMENTATION}/PlaneSegmentation"
+FLUORESCENCE = "/processing/ophys/Fluorescence"
+RAW_TRACES = f"{FLUORESCENCE}/RoiResponseSeries"
+DENOISED_TRACES = f"{FLUORESCENCE}/Denoised"
+DECONVOLVED_TRACES = f"{FLUORESCENCE}/Deconvolved"
+BASELINE_TRACES = f"{FLUORESCENCE}/Baseline"
+BACKGROUND_MODEL = "/processing/ophys/BackgroundModel"
+BACKGROUND_IMAGES = "/processing/ophys/BackgroundImages"
+SEEDS = "/processing/ophys/Seeds"
+DF_OVER_F = "/processing/ophys/DfOverF"
+DFF_TRACES = f"{DF_OVER_F}/RoiResponseSeries"
+DECONVOLUTION = "/processing/ophys/Deconvolution"
+
+STAGE_RUNS = "/processing/misc/stage_runs"
+STAGE_PARAMETERS = "/processing/misc/stage_parameters"
+
+MODULES = {
+    "behavior": "Behaviour of the animal",
+    "coupling": "Relations between calcium activity and electrophysiology",
+    "ecephys": "Processed extracellular electrophysiology",
+    "events": "Detected events",
+    "misc": "History of processing and settings",
+    "ophys": "Processed calcium imaging",
+    "phase": "Band-passed signals and their phase",
+    "spectral": "Spectra over time",
+    "sync": "Alignment of the clocks of camera and electrophysiology",
+}
+"""Processing module -> description written when the module is made."""
+
+
+@dataclass(frozen=True)
+class FieldOfView:
+    """The part of the recorded field that is analysed, in pixels of the recorded field.
+
+    Parameters
+    ----------
+    recorded
+        (rows, columns) of the raw movie.
+    origin
+        (row, column) of the first pixel analysed.
+    shape
+        (rows, columns) analysed.
+    """
+
+    recorded: tuple[int, int]
+    origin: tuple[int, int]
+    shape: tuple[int, int]
+
+    @classmethod
+    def whole(cls, recorded: tuple[int, int]) -> "FieldOfView":
+        """Return the field that is analysed without a crop."""
+        return cls(recorded, (0, 0), recorded)
+
+    @property
+    def slices(self) -> tuple[slice, slice]:
+        """Row and column slices of the analysed part within the recorded field."""
+        (row, column), (n_rows, n_columns) = self.origin, self.shape
+        return slice(row, row + n_rows), slice(column, column + n_columns)
+
+    def embed(self, images: np.ndarray) -> np.ndarray:
+        """Place images of the analysed part, shape (..., row, column), in the recorded field."""
+        rows, columns = self.slices
+        embedded = np.zeros((*images.shape[:-2], *self.recorded), images.dtype)
+        embedded[..., rows, columns] = images
+        return embedded
+
+    def cut(self, images: np.ndarray) -> np.ndarray:
+        """Return the analysed part of images of the recorded field, shape (..., row, column)."""
+        rows, columns = self.slices
+        return images[..., rows, columns]
+
+
+def split_path(path: str) -> tuple[str, str]:
+    """Return the parent path and the name of an object."""
+    parent, _, name = path.rpartition("/")
+    return parent or "/", name
+
+
+def module_and_name(path: str) -> tuple[str, str]:
+    """Return the processing module and object name of "/processing/module/name"."""
+    _, _, module, name = path.split("/", 3)
+    return module, name

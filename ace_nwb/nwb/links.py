@@ -1,0 +1,115 @@
+"""Who points at whom inside a session file: soft links and object references."""
+
+from collections.abc import Iterator
+
+import h5py
+
+PERMANENT_GROUPS = frozenset(
+    {
+        "/",
+        "/acquisition",
+        "/analysis",
+        "/events",
+        "/general",
+        "/intervals",
+        "/processing",
+        "/scratch",
+        "/specifications",
+        "/stimulus",
+        "/stimulus/presentation",
+        "/stimulus/templates",
+        "/units",
+    }
+)
+"""Groups that every NWB file has; they stay when empty."""
+
+
+def owner_path(h5: h5py.File, path: str) -> str:
+    """Return the innermost NWB object (a group with a type) that `path` is part of, or is."""
+    while path not in PERMANENT_GROUPS:
+        found = h5.get(path)
+        if isinstance(found, h5py.Group) and "neurodata_type" in found.attrs:
+            return path
+        path = path.rpartition("/")[0] or "/"
+    return path
+
+
+def is_within(path: str, ancestors: set[str]) -> bool:
+    """Return whether `path` is one of `ancestors` or lies below one."""
+    while path:
+        if path in ancestors:
+            return True
+        path = path.rpartition("/")[0]
+    return False
+
+
+def iterate_soft_links(h5: h5py.File) -> Iterator[tuple[str, str]]:
+    """Yield (path of the link, path it points to) of every soft link."""
+    for group in _iterate_groups(h5):
+        for name in group:
+            link = group.get(name, getlink=True)
+            if isinstance(link, h5py.SoftLink):
+                base = group.name.rstrip("/")
+                target = link.path if link.path.startswith("/") else f"{base}/{link.path}"
+                yield f"{base}/{name}", target
+
+
+def find_dangling_links(h5: h5py.File) -> list[str]:
+    """Return the paths of soft links whose target does not exist."""
+    return [link for link, target in iterate_soft_links(h5) if h5.get(target) is None]
+
+
+def iterate_references(h5: h5py.File) -> Iterator[tuple[str, str]]:
+    """Yield (path of the holder, path of the target) of every object reference.
+
+    Holders are objects with a reference attribute and data sets of references. A reference
+    whose target is gone yields an empty target.
+    """
+    holders: list[h5py.Group | h5py.Dataset] = []
+    h5.visititems(lambda _name, found: holders.append(found))
+    for holder in holders:
+        for reference in _references_of(holder):
+            yield holder.name, _target_path(h5, reference)
+
+
+def find_referrers(h5: h5py.File, paths: set[str]) -> list[str]:
+    """Return the NWB objects outside `paths` that refer to an object in them by reference."""
+    found = {
+        owner_path(h5, holder)
+        for holder, target in iterate_references(h5)
+        if is_within(target, paths) and not is_within(holder, paths)
+    }
+    return sorted(found)
+
+
+def _iterate_groups(h5: h5py.File) -> Iterator[h5py.Group]:
+    """Yield every group once, the root first."""
+    groups = [h5["/"]]
+    h5.visititems(
+        lambda _name, found: groups.append(found) if isinstance(found, h5py.Group) else None
+    )
+    yield from groups
+
+
+def _references_of(holder: h5py.Group | h5py.Dataset) -> Iterator[h5py.Reference]:
+    """Yield the object references in the attributes and the elements of one object."""
+    for name in holder.attrs:
+        if h5py.check_ref_dtype(holder.attrs.get_id(name).dtype):
+            value = holder.attrs[name]
+            if isinstance(value, h5py.Reference):
+                yield value
+    if not isinstance(holder, h5py.Dataset) or holder.shape is None:
+        return
+    if h5py.check_ref_dtype(holder.dtype):
+        yield from holder[()].ravel() if holder.shape else [holder[()]]
+    for name in holder.dtype.names or ():
+        if h5py.check_ref_dtype(holder.dtype[name]):
+            yield from holder[name].ravel()
+
+
+def _target_path(h5: h5py.File, reference: h5py.Reference) -> str:
+    """Return where a reference points, or an empty string if nowhere."""
+    try:
+        return str(h5[reference].name or "")
+    except (ValueError, KeyError):
+        return ""

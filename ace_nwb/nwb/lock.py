@@ -1,0 +1,160 @@
+"""One writer at a time: a lock file beside the session file, held by a living process only.
+
+HDF5's own lock does not reach a Python file object. The operating system drops our lock when its
+holder dies, so a lock file left behind by a crash is recognised as stale and taken over.
+"""
+
+import os
+import sys
+import time
+from io import FileIO
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from ace_nwb.errors import OutputError, SessionLockedError
+
+if sys.platform == "win32":
+    import msvcrt
+
+    def _try_lock(descriptor: int) -> bool:
+        """Lock one byte far behind the text, which must stay readable for others."""
+        os.lseek(descriptor, 2**30, os.SEEK_SET)
+        try:
+            msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
+        except OSError:
+            return False
+        return True
+
+    def _try_share(descriptor: int) -> bool:
+        """Do nothing: HDF5 on Windows does not take part in these locks."""
+        return descriptor >= 0
+else:
+    import fcntl
+
+    def _try_lock(descriptor: int) -> bool:
+        """Take the exclusive lock if nobody holds it."""
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+        return True
+
+    def _try_share(descriptor: int) -> bool:
+        """Take the lock that HDF5 takes for reading; fails if HDF5 has the file for writing."""
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+        return True
+
+
+def lock_path(path: Path) -> Path:
+    """Return the lock file that belongs to a session file."""
+    return path.with_name(path.name + ".lock")
+
+
+def share_with_readers(file: FileIO, path: Path) -> None:
+    """Keep other HDF5 programs from writing the open file; they may go on reading it.
+
+    Raises
+    ------
+    SessionLockedError
+        If one of them has it open for writing.
+    """
+    if not _try_share(file.fileno()):
+        raise SessionLockedError(
+            f"{path} is open for writing in another HDF5 program. Nobody else writing was "
+            "expected: close it there."
+        )
+
+
+class WriterLock:
+    """The right to write one session file.
+
+    Parameters
+    ----------
+    path
+        The session file.
+    wait_s
+        How long to wait for another writer before giving up, seconds.
+    """
+
+    def __init__(self, path: Path, wait_s: float = 0.0):
+        self.path = path
+        self.wait_s = wait_s
+        self._descriptor = -1
+
+    def acquire(self) -> None:
+        """Take the lock.
+
+        Raises
+        ------
+        SessionLockedError
+            If another process holds it; the message names its pid and the age of the lock.
+        """
+        deadline = time.monotonic() + self.wait_s
+        while not self._try_acquire():
+            if time.monotonic() >= deadline:
+                raise SessionLockedError(self._describe_holder())
+            time.sleep(0.02)
+
+    def release(self) -> None:
+        """Give the lock back and remove its file."""
+        if self._descriptor < 0:
+            return
+        lock_path(self.path).unlink(missing_ok=True)
+        os.close(self._descriptor)
+        self._descriptor = -1
+
+    def _try_acquire(self) -> bool:
+        """Open and lock; a file that its holder removed meanwhile does not count."""
+        target = lock_path(self.path)
+        try:
+            descriptor = os.open(target, os.O_RDWR | os.O_CREAT, 0o666)
+        except OSError as error:
+            raise OutputError(
+                f"No lock file can be made at {target} ({error.strerror}). Changing a session "
+                "file needs write permission in its folder: change it or copy the file elsewhere."
+            ) from error
+        if not _try_lock(descriptor) or not _is_same_file(descriptor, target):
+            os.close(descriptor)
+            return False
+        os.ftruncate(descriptor, 0)
+        os.lseek(descriptor, 0, os.SEEK_SET)
+        os.write(descriptor, f"{os.getpid()} {time.time():.0f}\n".encode())
+        self._descriptor = descriptor
+        return True
+
+    def _describe_holder(self) -> str:
+        """Say who writes the file and since when."""
+        try:
+            pid, since = lock_path(self.path).read_text().split()
+            age_s = max(0.0, time.time() - float(since))
+            holder = f"process {pid}, for {age_s:.0f} s"
+        except (OSError, ValueError):
+            holder = "another process"
+        return (
+            f"{self.path} is being written by {holder}. One writer at a time was expected: "
+            "wait until it has ended, or end it."
+        )
+
+    def __enter__(self) -> Self:
+        self.acquire()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.release()
+
+
+def _is_same_file(descriptor: int, path: Path) -> bool:
+    """Return whether the open file is the one that now stands at `path`."""
+    try:
+        return os.path.samestat(os.fstat(descriptor), path.stat())
+    except FileNotFoundError:
+        return False

@@ -1,0 +1,160 @@
+"""The raw movie of a session file, read frame by frame or as a patch over time.
+
+Gzip chunks are fetched raw and decompressed on several threads, outside HDF5's global lock.
+"""
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from functools import cached_property
+from itertools import product
+from typing import Any
+
+import h5py
+import numpy as np
+from isal import isal_zlib
+
+from ace_nwb.errors import SessionFileError
+from ace_nwb.imaging.storage import turn_axes
+from ace_nwb.nwb.layout import MOVIE
+from ace_nwb.nwb.session import Session
+
+_ALL = slice(None)
+_OUR_FILTERS = (
+    {h5py.h5z.FILTER_DEFLATE},
+    {h5py.h5z.FILTER_DEFLATE, h5py.h5z.FILTER_SHUFFLE},
+)
+
+
+class NwbMovie:
+    """A movie stored as an image series; satisfies `ace_nwb.imaging.movie.Movie`.
+
+    Parameters
+    ----------
+    session
+        The open session.
+    path
+        Path of the series.
+    workers
+        Threads that decompress.
+    """
+
+    def __init__(self, session: Session, path: str = MOVIE, *, workers: int = 2):
+        self.series = session.get(path)
+        self.path = path
+        self.workers = workers
+        self._data = self.series.data
+        if len(self._data.shape) != 3 or self.series.external_file is not None:
+            raise SessionFileError(
+                f"{session.path}: {path} has shape {self._data.shape}; a grey movie stored in the "
+                "file, shape (frame, x, y), was expected. Convert the recording with ace_nwb."
+            )
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """(n_frames, n_rows, n_columns)."""
+        n_frames, n_columns, n_rows = self._data.shape
+        return n_frames, n_rows, n_columns
+
+    @property
+    def dtype(self) -> np.dtype:
+        """Type of a pixel."""
+        return np.dtype(self._data.dtype)
+
+    @cached_property
+    def timestamps(self) -> np.ndarray:
+        """Time of each frame, session clock, seconds."""
+        if self.series.timestamps is not None:
+            return np.asarray(self.series.timestamps[:], np.float64)
+        return self.series.starting_time + np.arange(self.shape[0]) / self.series.rate
+
+    @cached_property
+    def frame_rate_hz(self) -> float:
+        """Frames per second, from the median interval of the time stamps."""
+        return float(1.0 / np.median(np.diff(self.timestamps)))
+
+    def read(
+        self, start: int, stop: int, *, rows: slice = _ALL, columns: slice = _ALL
+    ) -> np.ndarray:
+        """Return frames start..stop, shape (frame, row, column), or a patch of them."""
+        _, n_rows, n_columns = self.shape
+        start, stop, _ = slice(start, stop).indices(self.shape[0])
+        selection = (
+            slice(start, max(start, stop)),
+            slice(*columns.indices(n_columns)[:2]),
+            slice(*rows.indices(n_rows)[:2]),
+        )
+        if _is_gzip_chunked(self._data):
+            return turn_axes(_read_chunks(self._data, selection, self.workers))
+        return turn_axes(self._data[selection])
+
+
+def _is_gzip_chunked(data: Any) -> bool:
+    """Return whether all filters of the data set are ones we undo ourselves."""
+    if not isinstance(data, h5py.Dataset) or data.chunks is None:
+        return False
+    plist = data.id.get_create_plist()
+    filters = {plist.get_filter(i)[0] for i in range(plist.get_nfilters())}
+    return filters in _OUR_FILTERS and data.dtype.isnative
+
+
+def _read_chunks(data: h5py.Dataset, selection: tuple[slice, ...], workers: int) -> np.ndarray:
+    """Read a box of a gzip-chunked data set, decompressing chunks in parallel."""
+    out = np.empty([box.stop - box.start for box in selection], data.dtype)
+
+    def read_chunk(offset: tuple[int, ...]) -> None:
+        chunk = _decode(data, offset)
+        source, target = _overlap(offset, data.chunks, selection)
+        out[target] = chunk[source]
+
+    offsets = list(_chunk_offsets(data.chunks, selection))
+    if len(offsets) == 1 or workers == 1:
+        for offset in offsets:
+            read_chunk(offset)
+    else:
+        with ThreadPoolExecutor(workers) as pool:
+            list(pool.map(read_chunk, offsets))
+    return out
+
+
+def _decode(data: h5py.Dataset, offset: tuple[int, ...]) -> np.ndarray:
+    """Return one chunk, padded to its full shape at the edges of the movie."""
+    info = data.id.get_chunk_info_by_coord(offset)
+    if not info.size or info.filter_mask:  # never written, or stored without its filters
+        return _read_chunk_plainly(data, offset)
+    _, raw = data.id.read_direct_chunk(offset)
+    content = np.frombuffer(isal_zlib.decompress(raw), np.uint8)
+    if data.shuffle and data.dtype.itemsize > 1:
+        content = np.ascontiguousarray(content.reshape(data.dtype.itemsize, -1).T)
+    return content.view(data.dtype).reshape(data.chunks)
+
+
+def _read_chunk_plainly(data: h5py.Dataset, offset: tuple[int, ...]) -> np.ndarray:
+    """Let HDF5 read one chunk."""
+    part = data[tuple(slice(o, o + size) for o, size in zip(offset, data.chunks, strict=True))]
+    chunk = np.zeros(data.chunks, data.dtype)
+    chunk[tuple(slice(size) for size in part.shape)] = part
+    return chunk
+
+
+def _chunk_offsets(
+    chunks: tuple[int, ...], selection: tuple[slice, ...]
+) -> Iterator[tuple[int, ...]]:
+    """Yield the offsets of the chunks that touch the box."""
+    return product(
+        *(
+            range(box.start - box.start % size, box.stop, size) if box.stop > box.start else ()
+            for size, box in zip(chunks, selection, strict=True)
+        )
+    )
+
+
+def _overlap(
+    offset: tuple[int, ...], chunks: tuple[int, ...], selection: tuple[slice, ...]
+) -> tuple[tuple[slice, ...], tuple[slice, ...]]:
+    """Return where the box cuts a chunk: slices into the chunk and into the result."""
+    source, target = [], []
+    for first, size, box in zip(offset, chunks, selection, strict=True):
+        low, high = max(first, box.start), min(first + size, box.stop)
+        source.append(slice(low - first, high - first))
+        target.append(slice(low - box.start, high - box.start))
+    return tuple(source), tuple(target)

@@ -1,0 +1,366 @@
+"""Opening a session file to read it, or to change it as a whole or not at all.
+
+Removal is in removal.py, whole columns in tables.py, the commit in journal.py.
+"""
+
+import logging
+from collections.abc import Iterable
+from contextlib import suppress
+from datetime import datetime
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import h5py
+import numpy as np
+from pynwb import NWBHDF5IO, NWBFile
+
+from ace_nwb.errors import OutputError, SessionFileError
+from ace_nwb.nwb import journal, layout, removal, tables, times
+from ace_nwb.nwb.columns import Columns
+from ace_nwb.nwb.disk import Disk
+from ace_nwb.nwb.lock import WriterLock, share_with_readers
+from ace_nwb.nwb.overlay import OverlayFile
+from ace_nwb.nwb.safety import check_safe
+from ace_nwb.nwb.superblock import read_end_of_file
+
+logger = logging.getLogger(__name__)
+
+
+class Session:
+    """A session file opened for reading.
+
+    Parameters
+    ----------
+    path
+        The file.
+    h5
+        The open HDF5 file.
+
+    Attributes
+    ----------
+    path
+        The file.
+    h5
+        The open HDF5 file.
+    """
+
+    def __init__(self, path: Path, h5: h5py.File):
+        self.path = path
+        self.h5 = h5
+        self._io: Any = None
+        self._nwbfile: NWBFile | None = None
+
+    @property
+    def nwbfile(self) -> NWBFile:
+        """The file as pynwb sees it, read on first use; data stay on disk until sliced."""
+        if self._nwbfile is None:
+            self._nwbfile = self._read_nwbfile("r")
+        return self._nwbfile
+
+    def find(self, path: str) -> Any | None:
+        """Return the pynwb object at `path` ("/processing/ophys/Fluorescence"), or None."""
+        found = self.h5.get(path) if path in self.h5 else None
+        if found is None or "object_id" not in found.attrs:
+            return None
+        object_id = found.attrs["object_id"]
+        if object_id not in self.nwbfile.objects:
+            self.nwbfile.all_children()  # pynwb lists what was added since only when asked
+        return self.nwbfile.objects.get(object_id)
+
+    def get(self, path: str) -> Any:
+        """Return the pynwb object at `path`.
+
+        Raises
+        ------
+        SessionFileError
+            If the file has no such object.
+        """
+        found = self.find(path)
+        if found is None:
+            raise SessionFileError(
+                f"{self.path} has no {path}. `ace-nwb status {self.path.name}` lists what has "
+                "been computed; run the stage that produces it."
+            )
+        return found
+
+    def has(self, path: str) -> bool:
+        """Return whether the file holds an object at `path`."""
+        return path in self.h5
+
+    def close(self) -> None:
+        """Close the file."""
+        self._nwbfile = self._io = None
+        self.h5.close()
+
+    def _read_nwbfile(self, mode: str) -> NWBFile:
+        """Let pynwb read the open HDF5 file."""
+        try:
+            self._io = NWBHDF5IO(file=self.h5, mode=mode, load_namespaces=True)
+            return self._io.read()
+        except (KeyError, TypeError, ValueError, RecursionError, OSError) as error:
+            raise SessionFileError(
+                f"{self.path} is not a readable NWB file ({type(error).__name__}: {error}). A file "
+                "made by `ace-nwb convert` or another NWB 2 writer was expected."
+            ) from error
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+
+class SessionWriter(Session):
+    """A session file opened for changing; made by `edit_session`.
+
+    Attributes
+    ----------
+    removed
+        Paths of all objects removed so far, also of those that only referred to removed ones.
+    """
+
+    def __init__(self, path: Path, overlay: OverlayFile, h5: h5py.File):
+        super().__init__(path, h5)
+        self.removed: list[str] = []
+        self._overlay = overlay
+        self._kept: list[h5py.HLObject] = []
+
+    @property
+    def nwbfile(self) -> NWBFile:
+        """The file as pynwb sees it; what is added to it is written by `flush` or at the end."""
+        if self._nwbfile is None:
+            self._nwbfile = self._read_nwbfile("r+")
+        return self._nwbfile
+
+    def find(self, path: str) -> Any | None:
+        """Return the pynwb object at `path`, also one that was just added, or None."""
+        self.flush()
+        return super().find(path)
+
+    def flush(self) -> None:
+        """Write what was added to `nwbfile`; it can be used and added to further."""
+        if self._nwbfile is not None and self._nwbfile.modified:
+            self._io.write(self._nwbfile)
+        self.check_disk()
+
+    def _begin_h5_change(self) -> None:
+        """Write what was added and let the next use of `nwbfile` read the file anew."""
+        self.flush()
+        self._nwbfile = self._io = None
+
+    def check_disk(self) -> None:
+        """Raise OutputError if the disk has refused a write; long writes ask now and then."""
+        if self._overlay.failure is not None:
+            raise OutputError(
+                f"{self.path} could not be changed: {self._overlay.failure}. It stays as it was. "
+                "Free space or repair the disk, then repeat the step."
+            )
+
+    def remove(self, paths: Iterable[str]) -> list[str]:
+        """Remove objects, and those elsewhere that refer to them; skip what does not exist.
+
+        Parameters
+        ----------
+        paths
+            Paths such as "/processing/ophys/Fluorescence".
+
+        Returns
+        -------
+            The paths removed, with the objects that held references to removed ones and the
+            containers that became empty. Objects that merely link to a removed path stay until
+            the end, because it may be written anew; those left dangling are removed then.
+        """
+        self.flush()
+        present = [path for path in paths if path in self.h5]
+        if not present:
+            return []
+        self._begin_h5_change()
+        removed, kept = removal.remove_objects(self.h5, present)
+        self._kept += kept
+        self.removed += removed
+        return removed
+
+    def set_columns(self, table_path: str, columns: Columns) -> None:
+        """Create or replace whole columns of a table: name -> (description, values)."""
+        self._begin_h5_change()
+        self._kept += tables.set_columns(self.h5, table_path, columns)
+
+    def replace_timestamps(self, path: str, values: np.ndarray) -> None:
+        """Give a series or events table new times, session clock, seconds."""
+        self._begin_h5_change()
+        self._kept += times.replace_times(self.h5, path, values)
+
+    def set_reference_time(self, reference_time: datetime) -> None:
+        """Set the wall-clock time of second zero of the session clock; must know its zone."""
+        if reference_time.tzinfo is None:
+            raise ValueError(f"reference_time {reference_time} has no time zone")
+        self._begin_h5_change()
+        self.h5["timestamps_reference_time"][()] = reference_time.isoformat()
+
+    def module(self, name: str) -> Any:
+        """Return a processing module of `nwbfile`, made if it is missing."""
+        if name not in self.nwbfile.processing:
+            self.nwbfile.create_processing_module(name=name, description=layout.MODULES[name])
+        return self.nwbfile.processing[name]
+
+    def finish(self) -> None:
+        """Write everything and close the HDF5 file; nothing is committed yet."""
+        self.flush()
+        removed, kept = removal.remove_dangling(self.h5)
+        self.removed += removed
+        self._kept += kept
+        tables.append_rows(self.h5["file_create_date"], [datetime.now().astimezone().isoformat()])
+        self._kept.clear()
+        self.close()
+
+
+class _Edit:
+    """Context of `edit_session`: commits on a clean exit, rolls back on an exception."""
+
+    def __init__(self, path: Path, disk: Disk):
+        self.path = path
+        self.disk = disk
+        self.lock = WriterLock(path)
+
+    def __enter__(self) -> SessionWriter:
+        self.lock.acquire()
+        try:
+            journal.recover_before_writing(self.path, self.disk)
+            self.file = _open_for_writing(self.path, self.disk)
+            self.overlay = OverlayFile(
+                self.path, self.file, old_size=read_end_of_file(self.path), disk=self.disk
+            )
+            self.writer = SessionWriter(
+                self.path, self.overlay, _open_h5(self.path, self.overlay, "r+")
+            )
+        except BaseException:
+            self._release()
+            raise
+        return self.writer
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        is_committed = False
+        try:
+            if error is None:
+                self.writer.finish()
+                journal.commit(self.overlay, self.file)
+                is_committed = True
+        finally:
+            try:
+                if not is_committed:
+                    self._roll_back()
+            finally:
+                self._release()
+
+    def _roll_back(self) -> None:
+        """Close HDF5 without letting it write, and cut the tail off again."""
+        self.overlay.discard()
+        with suppress(Exception):  # the state inside HDF5 no longer matters
+            self.writer.close()
+        if not journal.needs_recovery(self.path):
+            with suppress(OSError):  # the next writer cuts it
+                self.disk.truncate(self.file, self.overlay.old_size)
+
+    def _release(self) -> None:
+        """Close the file and give the lock back."""
+        if hasattr(self, "file"):
+            self.file.close()
+        self.lock.release()
+
+
+def open_session(path: str | Path) -> Session:
+    """Open a session file for reading; an interrupted commit is completed first.
+
+    Parameters
+    ----------
+    path
+        An NWB file.
+
+    Raises
+    ------
+    SessionFileError
+        If it is no readable NWB file, or points at files outside its folder.
+    JournalError
+        If an interrupted commit cannot be completed.
+    """
+    path = _existing(path)
+    if journal.needs_recovery(path):
+        journal.recover(path)
+    read_end_of_file(path)
+    return Session(path, _open_h5(path, path, "r"))
+
+
+def edit_session(path: str | Path, *, disk: Disk | None = None) -> _Edit:
+    """Open a session file for changing, to be used in a `with` statement.
+
+    The change is committed as a whole at the end; after an exception, or if the program dies,
+    the file is as it was. Yields a `SessionWriter`.
+
+    Parameters
+    ----------
+    path
+        An NWB file.
+    disk
+        The file operations; tests replace them.
+
+    Raises
+    ------
+    SessionLockedError
+        If another process is writing the file.
+    """
+    return _Edit(_existing(path), disk or Disk())
+
+
+def _existing(path: str | Path) -> Path:
+    """Return the path of a file that exists."""
+    path = Path(path)
+    if not path.is_file():
+        raise SessionFileError(
+            f"{path} does not exist or is not a file. An NWB session file was expected; "
+            "`ace-nwb convert` makes one."
+        )
+    return path
+
+
+def _open_for_writing(path: Path, disk: Disk) -> Any:
+    """Open the raw file and keep other HDF5 programs from writing it."""
+    try:
+        file = disk.open(path, "r+b")
+    except OSError as error:
+        raise OutputError(
+            f"{path} cannot be written ({error.strerror}). Change its permissions or use a copy."
+        ) from error
+    try:
+        share_with_readers(file, path)
+    except BaseException:
+        file.close()
+        raise
+    return file
+
+
+def _open_h5(path: Path, source: Path | OverlayFile, mode: str) -> h5py.File:
+    """Open HDF5 and refuse what is damaged or unsafe."""
+    try:
+        h5 = h5py.File(source, mode)
+    except OSError as error:
+        raise SessionFileError(
+            f"{path} cannot be opened as HDF5 ({error}). An NWB session file was expected; "
+            "if another program has it open, close it there."
+        ) from error
+    try:
+        check_safe(h5, path)
+    except BaseException:
+        h5.close()
+        raise
+    return h5

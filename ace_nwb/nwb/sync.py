@@ -1,0 +1,150 @@
+"""The alignment of the camera's clock to the session clock in a session file.
+
+Before the first alignment all series of the device carry device time; writing an alignment keeps
+those times in `DeviceTime...` series, and reading device times prefers them, so that an alignment
+can be repeated.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import numpy as np
+from pynwb.epoch import TimeIntervals
+
+from ace_nwb.errors import SessionFileError
+from ace_nwb.nwb import layout
+from ace_nwb.nwb.columns import Columns, build_table, read_columns
+from ace_nwb.nwb.series import read_times, write_series
+from ace_nwb.nwb.session import Session, SessionWriter
+
+DEVICE_TIME_COLUMN = "device_time_s"
+"""Column of an aligned events table with the device's own times."""
+
+
+@dataclass(frozen=True)
+class Alignment:
+    """What an alignment found, ready to be stored.
+
+    Parameters
+    ----------
+    times_s
+        Path of each series or events table of the device -> its new times, session clock, s.
+    ledger
+        Columns to add to the frame ledger, one value per row.
+    fit
+        Columns of the clock fit, one row per pair of clocks or stretch of recording.
+    low_confidence_s
+        Shape (n, 2): start and stop of stretches in which times are doubtful.
+    zero_shift_s
+        How far the zero of the session clock moves: the former zero read on the new clock.
+    """
+
+    times_s: Mapping[str, np.ndarray]
+    ledger: Columns
+    fit: Columns
+    low_confidence_s: np.ndarray
+    zero_shift_s: float = 0.0
+
+
+def read_ledger(session: Session) -> dict[str, np.ndarray]:
+    """Return the columns of the frame ledger by name, one value per captured frame."""
+    return dict(read_columns(session.get(layout.FRAME_LEDGER)))
+
+
+def device_time_path(series_path: str) -> str:
+    """Return where the device times of an aligned series are kept."""
+    if series_path == layout.MOVIE:
+        return layout.DEVICE_TIME
+    return f"{layout.DEVICE_TIME}{series_path.rpartition('/')[2]}"
+
+
+def read_device_times(session: Session, path: str) -> np.ndarray:
+    """Return the device's own times of a series or events table, seconds.
+
+    These are the kept ones if the file has been aligned before, else those it has now.
+    """
+    found = session.get(path)
+    if hasattr(found, "colnames"):
+        name = DEVICE_TIME_COLUMN if DEVICE_TIME_COLUMN in found.colnames else "timestamp"
+        return np.asarray(found[name].data[:], np.float64)
+    kept = session.find(device_time_path(path))
+    return read_times(found) if kept is None else np.asarray(kept.data[:], np.float64)
+
+
+def write_alignment(writer: SessionWriter, alignment: Alignment) -> list[str]:
+    """Store an alignment: new times, the device times beside them, the fit, doubtful stretches.
+
+    Returns
+    -------
+        The paths written.
+    """
+    device_times = {path: read_device_times(writer, path) for path in alignment.times_s}
+    reference = _original_reference(writer)
+    writer.remove([layout.CLOCK_FIT, layout.LOW_CONFIDENCE])
+    writer.set_columns(layout.FRAME_LEDGER, alignment.ledger)
+    for path, times_s in alignment.times_s.items():
+        writer.replace_timestamps(path, times_s)
+    written = [_keep_device_times(writer, path, times) for path, times in device_times.items()]
+    writer.set_reference_time(reference - timedelta(seconds=alignment.zero_shift_s))
+    _write_fit(writer, alignment)
+    if len(alignment.low_confidence_s):
+        written.append(_write_low_confidence(writer, alignment.low_confidence_s))
+    return [layout.CLOCK_FIT, *written]
+
+
+def read_clock_fit(session: Session) -> dict[str, np.ndarray]:
+    """Return the columns of the clock fit by name."""
+    return dict(read_columns(session.get(layout.CLOCK_FIT)))
+
+
+def read_low_confidence(session: Session) -> np.ndarray:
+    """Return the doubtful stretches, shape (n, 2), start and stop in seconds."""
+    table = session.find(layout.LOW_CONFIDENCE)
+    if table is None:
+        return np.zeros((0, 2))
+    return np.stack([table["start_time"].data[:], table["stop_time"].data[:]], axis=1)
+
+
+def _original_reference(session: Session) -> datetime:
+    """Return the wall-clock time of device time zero: the file's start, as converted."""
+    return session.nwbfile.session_start_time
+
+
+def _keep_device_times(writer: SessionWriter, path: str, times_s: np.ndarray) -> str:
+    """Keep the device times beside the new ones: a series beside a series, or a column."""
+    description = f"Times of {path} on the device's own clock, before alignment."
+    if hasattr(writer.get(path), "colnames"):
+        writer.set_columns(path, {DEVICE_TIME_COLUMN: (f"{description} Seconds.", times_s)})
+        return f"{path}/{DEVICE_TIME_COLUMN}"
+    return write_series(
+        writer,
+        device_time_path(path),
+        times_s,
+        unit="seconds",
+        description=description,
+        timestamps_from=path,
+    )
+
+
+def _write_fit(writer: SessionWriter, alignment: Alignment) -> None:
+    """Write the clock fit."""
+    table = build_table(
+        "ClockFit",
+        "Map from the device's clock to the session clock, and how well it holds.",
+        alignment.fit,
+    )
+    writer.module("sync").add(table)
+
+
+def _write_low_confidence(writer: SessionWriter, stretches: np.ndarray) -> str:
+    """Write the stretches in which times are doubtful."""
+    if np.any(stretches[:, 1] < stretches[:, 0]):
+        raise SessionFileError("a stretch of low confidence stops before it starts")
+    table = TimeIntervals(
+        name="LowConfidence", description="Stretches in which the aligned times are doubtful."
+    )
+    for start, stop in stretches:
+        table.add_interval(start_time=float(start), stop_time=float(stop))
+    writer.module("sync").add(table)
+    return layout.LOW_CONFIDENCE
