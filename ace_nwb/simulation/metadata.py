@@ -11,6 +11,7 @@ from ace_nwb.simulation.movie import MovieSpec
 SCOPE = "My V4 Miniscope"
 BEHAVIOUR_CAMERA = "BehavCam 1"
 CAMERA_SHAPE = (96, 128)
+CAMERA_RATE_HZ = 10
 ANIMAL = "m001"
 
 SESSION_METADATA = {
@@ -69,7 +70,7 @@ def write_device_metadata(folder: Path, movie: MovieSpec | None, *, frames_per_f
     """Write the metaData.json of a device: the scope of that movie, or the behaviour camera."""
     if movie is None:
         name, kind, shape = BEHAVIOUR_CAMERA, "WebCam", CAMERA_SHAPE
-        settings: dict[str, object] = {"frameRate": "10FPS", "compression": "MJPG"}
+        settings: dict[str, object] = {"frameRate": f"{CAMERA_RATE_HZ}FPS", "compression": "MJPG"}
     else:
         name, kind, shape = SCOPE, "Miniscope_V4_BNO", movie.field_shape
         settings = {

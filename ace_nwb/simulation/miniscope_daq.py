@@ -43,6 +43,7 @@ def draw_frame_clock(
     dropped: np.ndarray,
     *,
     daq_first_raw: int | None,
+    n_daq_failures: int = 0,
     has_junk_stamp: bool,
     rng: np.random.Generator,
 ) -> FrameClock:
@@ -56,6 +57,8 @@ def draw_frame_clock(
         Frames that were lost on the way, shape (dropped,).
     daq_first_raw
         Raw 16-bit counter at the first frame (it wraps); None to leave the column out.
+    n_daq_failures
+        How many times reading the counter failed: it says -1 there.
     has_junk_stamp
         Whether the first stamp is nonsense.
     """
@@ -66,6 +69,8 @@ def draw_frame_clock(
     if has_junk_stamp:
         stamps[0] = JUNK_STAMP_MS
     daq = None if daq_first_raw is None else (daq_first_raw + saved) % 65536 - daq_first_raw
+    if daq is not None:
+        daq[rng.choice(np.arange(1, len(daq)), n_daq_failures, replace=False)] = -1
     waiting = rng.poisson(0.3, len(saved)) + (late_s >= 0.030)
     return FrameClock(saved, stamps, daq, waiting % BUFFER_SIZE)
 

@@ -11,8 +11,9 @@ from pathlib import Path
 
 import numpy as np
 
-from ace_nwb.errors import UnknownNameError
+from ace_nwb.errors import OutputError, UnknownNameError
 from ace_nwb.simulation import miniscope_daq, neuralynx
+from ace_nwb.simulation.camera import write_camera
 from ace_nwb.simulation.ephys import (
     EphysSignals,
     EphysSpec,
@@ -22,7 +23,6 @@ from ace_nwb.simulation.ephys import (
 )
 from ace_nwb.simulation.metadata import (
     BEHAVIOUR_CAMERA,
-    CAMERA_SHAPE,
     SCOPE,
     list_notes,
     write_device_metadata,
@@ -58,8 +58,9 @@ class RecordingSpec:
         How long ephys runs on after the last frame.
     gap_start_share, gap_s
         Where in the recording the continuous channels have a gap (0..1), and how long (0: none).
-    daq_first_raw
-        Raw 16-bit frame counter at the first frame; None leaves the column out, as v1 did.
+    daq_first_raw, n_daq_failures
+        Raw 16-bit frame counter at the first frame (None leaves the column out, as v1 did), and
+        how many times reading it failed.
     has_junk_stamp
         Whether the first software time stamp is nonsense.
     stray_before_s, stray_after_s
@@ -78,6 +79,7 @@ class RecordingSpec:
     gap_start_share: float = 0.6
     gap_s: float = 0.75
     daq_first_raw: int | None = 1312
+    n_daq_failures: int = 0
     has_junk_stamp: bool = True
     stray_before_s: tuple[float, ...] = (1.2504, 1.2527, 4.8113)
     stray_after_s: tuple[float, ...] = (1.7315, 1.7338, 3.9162)
@@ -156,9 +158,15 @@ def simulate_recording(
         A specification, or one of `SIZES`.
     progress
         Called with (frames written, of how many).
+
+    Raises
+    ------
+    OutputError
+        If the folder holds a recording already: files of two would mix.
     """
     spec = recording_spec(spec_or_size) if isinstance(spec_or_size, str) else spec_or_size
     folder = Path(folder)
+    _check_free(folder)
     signals = simulate_ephys(spec.ephys, seed, duration_s=_ephys_duration_s(spec))
     movie, truth = _simulate_truth(spec, seed, signals)
     recording = Recording(
@@ -176,6 +184,16 @@ def simulate_recording(
         recording.miniscope_folder, spec, seed, movie=movie, truth=truth, progress=report
     )
     return recording
+
+
+def _check_free(folder: Path) -> None:
+    """Refuse a folder with a recording in it."""
+    for name in ("raw", "ephys", "truth"):
+        if (folder / name).exists():
+            raise OutputError(
+                f"{folder / name} exists. A folder without a recording is expected. "
+                "Give another folder, or delete this one."
+            )
 
 
 def _ephys_start(spec: RecordingSpec) -> datetime:
@@ -323,6 +341,7 @@ def _write_miniscope(
         truth.device_times_s,
         truth.dropped_frames,
         daq_first_raw=spec.daq_first_raw,
+        n_daq_failures=spec.n_daq_failures,
         has_junk_stamp=spec.has_junk_stamp,
         rng=rng,
     )
@@ -336,7 +355,12 @@ def _write_miniscope(
     miniscope_daq.write_head_orientation(
         scope / "headOrientation.csv", heads, miniscope_daq.draw_head_orientation(len(heads), rng)
     )
-    _write_camera(camera, spec, duration_s=float(truth.device_times_s[-1]), rng=rng)
+    write_camera(
+        camera,
+        duration_s=float(truth.device_times_s[-1]),
+        frames_per_file=spec.frames_per_file,
+        rng=rng,
+    )
     blocks = miniscope_daq.read_saved_blocks(movie.read, clock.saved, block_frames=BLOCK_FRAMES)
     miniscope_daq.write_videos(
         scope,
@@ -355,27 +379,3 @@ def _count(
         yield block
         done += len(block)
         progress(done, n_frames)
-
-
-def _write_camera(
-    folder: Path, spec: RecordingSpec, *, duration_s: float, rng: np.random.Generator
-) -> None:
-    """Write a behaviour camera at 10 frames per second: a bright animal in a dark box."""
-    times_s = np.arange(0.063, duration_s, 0.1)
-    clock = miniscope_daq.draw_frame_clock(
-        times_s, np.empty(0, int), daq_first_raw=None, has_junk_stamp=False, rng=rng
-    )
-    miniscope_daq.write_timestamps(folder / "timeStamps.csv", clock)
-    write_device_metadata(folder, None, frames_per_file=spec.frames_per_file)
-    path = 0.5 + 0.35 * np.column_stack([np.sin(times_s / 3.1), np.cos(times_s / 4.7)])
-    blocks = (_draw_animal(path[start : start + 100]) for start in range(0, len(path), 100))
-    miniscope_daq.write_videos(folder, blocks, frames_per_file=spec.frames_per_file, codec="mjpeg")
-
-
-def _draw_animal(positions: np.ndarray) -> np.ndarray:
-    """Return frames with a bright blob at positions (0..1), shape (frame, row, column), uint8."""
-    rows, columns = (np.linspace(0, 1, size) for size in CAMERA_SHAPE)
-    down = (rows[None] - positions[:, :1]) / 0.07
-    right = (columns[None] - positions[:, 1:]) / 0.07
-    blob = np.exp(-0.5 * down**2)[:, :, None] * np.exp(-0.5 * right**2)[:, None, :]
-    return (30 + 180 * blob).astype(np.uint8)

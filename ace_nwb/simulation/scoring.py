@@ -10,6 +10,7 @@ units paired with no cell).
 """
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from scipy.optimize import linear_sum_assignment
@@ -120,12 +121,15 @@ def find_counting_cells(truth: MovieTruth) -> np.ndarray:
 
 def compute_transient_to_noise(truth: MovieTruth) -> np.ndarray:
     """Return each cell's largest transient over the noise, at its brightest pixel, shape (roi,)."""
-    if not truth.n_cells:
-        return np.empty(0)
-    weights = truth.footprints.toarray()
-    brightest = weights.argmax(axis=1)
-    transient = np.ptp(truth.calcium, axis=0) * weights.max(axis=1)
-    return transient / truth.pixel_noise.ravel()[brightest]
+    footprints, noise = truth.footprints, truth.pixel_noise.ravel()
+    ratio = np.zeros(truth.n_cells)
+    for cell, (start, stop) in enumerate(pairwise(footprints.indptr)):
+        if start == stop:
+            continue
+        weights = footprints.data[start:stop]
+        brightest = footprints.indices[start:stop][weights.argmax()]
+        ratio[cell] = np.ptp(truth.calcium[:, cell]) * weights.max() / noise[brightest]
+    return ratio
 
 
 def compute_centroids(footprints: csr_array, field_shape: tuple[int, int]) -> np.ndarray:
