@@ -272,6 +272,23 @@ def compute_eigencoefficients(windows: np.ndarray, plan: SpectralPlan) -> np.nda
     return coefficients * np.sqrt(_one_sided_factor(plan))
 
 
+def find_real_bins(plan: SpectralPlan) -> np.ndarray:
+    """Tell which kept frequencies are zero or Nyquist, where transforms are real.
+
+    Parameters
+    ----------
+    plan
+        From `plan_spectrogram`.
+
+    Returns
+    -------
+    numpy.ndarray
+        Booleans, shape (frequency,).
+    """
+    bins = plan.first_bin + np.arange(len(plan.frequencies_hz))
+    return (bins == 0) | (2 * bins == plan.window_samples)
+
+
 def to_decibel(power: np.ndarray, reference: float = 1.0) -> np.ndarray:
     """Express linear power in decibel.
 
@@ -314,6 +331,4 @@ def _weigh_adaptively(
 
 def _one_sided_factor(plan: SpectralPlan) -> np.ndarray:
     """Factor from squared transform to one-sided density: zero and Nyquist are not doubled."""
-    bins = plan.first_bin + np.arange(len(plan.frequencies_hz))
-    is_single = (bins == 0) | (2 * bins == plan.window_samples)
-    return np.where(is_single, 1.0, 2.0) / plan.sampling_rate_hz
+    return np.where(find_real_bins(plan), 1.0, 2.0) / plan.sampling_rate_hz
