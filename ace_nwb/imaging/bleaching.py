@@ -1,0 +1,94 @@
+"""The slow loss of brightness over a recording, fitted so that real fluctuation stays.
+
+Dividing by the frame's own brightness would also remove every global signal; here a smooth,
+falling curve is fitted robustly and only that curve is divided out.
+"""
+
+from typing import Literal
+
+import numpy as np
+
+Detrend = Literal["none", "exponential", "linear"]
+
+_N_BINS = 400
+_N_TIME_CONSTANTS = 40
+_HUBER_SD = 1.345
+
+
+def estimate_bleaching(
+    median_brightness: np.ndarray, times_s: np.ndarray, *, detrend: Detrend
+) -> np.ndarray:
+    """Estimate the relative brightness lost to bleaching.
+
+    Parameters
+    ----------
+    median_brightness
+        Brightness of each frame, shape (frame,), any unit.
+    times_s
+        Time of each frame, shape (frame,), seconds.
+    detrend
+        "exponential" for a falling exponential towards a plateau, "linear" for a falling line,
+        "none" for no correction.
+
+    Returns
+    -------
+    np.ndarray
+        Curve to divide the movie by, shape (frame,), 1 at the first frame. A recording that
+        does not get darker gives ones: brightening is signal, not bleaching.
+    """
+    flat = np.ones(len(median_brightness))
+    if detrend == "none" or len(flat) < 3:
+        return flat
+    elapsed_s = np.asarray(times_s, float) - times_s[0]
+    times, values, weights = _bin_brightness(elapsed_s, np.asarray(median_brightness, float))
+    if len(times) < 3 or elapsed_s[-1] <= 0:
+        return flat
+    if detrend == "linear":
+        intercept, slope, _ = _fit_robust(times, values, weights)
+        curve = intercept + slope * elapsed_s
+    else:
+        curve = _fit_exponential(times, values, weights, elapsed_s)
+    is_falling = curve[-1] < curve[0] and curve.min() > 0.05 * curve[0]
+    return curve / curve[0] if is_falling else flat
+
+
+def _bin_brightness(
+    times_s: np.ndarray, brightness: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return time, median brightness and number of frames of at most 400 stretches."""
+    is_finite = np.isfinite(brightness) & np.isfinite(times_s)
+    parts = np.array_split(np.flatnonzero(is_finite), _N_BINS)
+    parts = [part for part in parts if len(part)]
+    times = np.array([times_s[part].mean() for part in parts])
+    values = np.array([np.median(brightness[part]) for part in parts])
+    return times, values, np.array([float(len(part)) for part in parts])
+
+
+def _fit_exponential(
+    times: np.ndarray, values: np.ndarray, weights: np.ndarray, elapsed_s: np.ndarray
+) -> np.ndarray:
+    """Return plateau + drop * exp(-t / tau) of the best tau on a grid, at `elapsed_s`."""
+    duration_s = elapsed_s[-1]
+    best_cost = np.inf
+    curve = np.ones_like(elapsed_s)
+    for tau_s in duration_s * np.geomspace(0.05, 3, _N_TIME_CONSTANTS):
+        plateau, drop, cost = _fit_robust(np.exp(-times / tau_s), values, weights)
+        if drop > 0 and plateau > -0.5 * drop and cost < best_cost:
+            best_cost = cost
+            curve = plateau + drop * np.exp(-elapsed_s / tau_s)
+    return curve
+
+
+def _fit_robust(
+    regressor: np.ndarray, values: np.ndarray, weights: np.ndarray
+) -> tuple[float, float, float]:
+    """Return intercept, slope and cost of a line by Huber's reweighting."""
+    design = np.column_stack([np.ones_like(regressor), regressor])
+    robust = np.ones_like(values)
+    for _ in range(8):
+        root = np.sqrt(weights * robust)
+        solution, *_ = np.linalg.lstsq(design * root[:, None], values * root, rcond=None)
+        residual = np.abs(values - design @ solution)
+        limit = _HUBER_SD * max(float(np.median(residual)) / 0.6745, 1e-12)
+        robust = np.minimum(1, limit / np.maximum(residual, 1e-12))
+    return float(solution[0]), float(solution[1]), float(weights @ residual)

@@ -1,0 +1,88 @@
+"""The walk through a movie with several threads: blocks of fixed size, results in order.
+
+The size of a block depends on the field alone, never on workers or memory, and partial results
+come back in frame order: sums are the same to the last bit for any number of threads.
+"""
+
+from collections import deque
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import TypeVar
+
+import numpy as np
+
+from ace_nwb.imaging.movie import Movie, ProgressCallback
+
+Result = TypeVar("Result")
+
+BLOCK_PIXELS = 2**22
+"""Pixels times frames of one block; 16 MB as float32: small enough to recycle, not to map anew."""
+
+
+def block_frames(movie: Movie) -> int:
+    """Return how many frames of `movie` make one block."""
+    _, n_rows, n_columns = movie.shape
+    return int(np.clip(BLOCK_PIXELS // (n_rows * n_columns), 4, 256))
+
+
+def map_blocks(
+    movie: Movie,
+    function: Callable[[int, np.ndarray], Result],
+    *,
+    workers: int,
+    progress: ProgressCallback,
+) -> Iterator[Result]:
+    """Yield `function(first_frame, block)` for every block of `movie`, in order.
+
+    Parameters
+    ----------
+    movie
+        Its `read` must be safe to call from several threads.
+    function
+        Called with the first frame and the block, shape (frame, row, column), as read.
+    workers
+        Number of threads.
+    progress
+        Called with (frames done, number of frames).
+    """
+    n_frames = movie.shape[0]
+    step = block_frames(movie)
+
+    def run(start: int) -> Result:
+        return function(start, movie.read(start, min(start + step, n_frames)))
+
+    if workers <= 1:
+        for start in range(0, n_frames, step):
+            yield run(start)
+            progress(min(start + step, n_frames), n_frames)
+        return
+    waiting: deque[tuple[int, Future[Result]]] = deque()
+    with ThreadPoolExecutor(workers) as pool:
+        for start in range(0, n_frames, step):
+            waiting.append((start, pool.submit(run, start)))
+            if len(waiting) > workers:
+                yield _next_result(waiting, step, n_frames, progress)
+        while waiting:
+            yield _next_result(waiting, step, n_frames, progress)
+
+
+def _next_result(
+    waiting: deque[tuple[int, Future[Result]]],
+    step: int,
+    n_frames: int,
+    progress: ProgressCallback,
+) -> Result:
+    start, future = waiting.popleft()
+    result = future.result()
+    progress(min(start + step, n_frames), n_frames)
+    return result
+
+
+def sample_frames(movie: Movie, n_samples: int) -> np.ndarray:
+    """Return at most `n_samples` evenly spaced frames, shape (frame, row, column), float32."""
+    n_frames = movie.shape[0]
+    indices = np.unique(np.linspace(0, n_frames - 1, min(n_samples, n_frames)).astype(int))
+    sampled = np.empty((len(indices), *movie.shape[1:]), np.float32)
+    for position, index in enumerate(indices):
+        sampled[position] = movie.read(int(index), int(index) + 1)[0]
+    return sampled

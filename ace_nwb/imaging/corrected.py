@@ -1,0 +1,76 @@
+"""A movie that is cropped, debleached and motion corrected while it is read."""
+
+from dataclasses import dataclass, field
+from threading import Lock
+from typing import Any
+
+import numpy as np
+
+from ace_nwb.errors import MovieError
+from ace_nwb.imaging.cropping import CropBox
+from ace_nwb.imaging.movie import Movie
+from ace_nwb.imaging.warping import shift_frames
+
+
+@dataclass(frozen=True)
+class CorrectedMovie:
+    """A movie with corrections applied on the fly; reading is safe from several threads.
+
+    Parameters
+    ----------
+    source
+        The raw movie.
+    crop
+        Part of the field that is kept; None keeps all.
+    bleaching
+        Relative brightness to divide each frame by, shape (frame,); None divides by nothing.
+    shifts
+        (row, column) to add to the coordinates of each frame, shape (frame, 2), pixels; None
+        moves nothing.
+    """
+
+    source: Movie
+    crop: CropBox | None = None
+    bleaching: np.ndarray | None = None
+    shifts: np.ndarray | None = None
+    _lock: Any = field(default_factory=Lock, init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        n_frames = self.source.shape[0]
+        for name, values in (("bleaching", self.bleaching), ("shifts", self.shifts)):
+            if values is not None and len(values) != n_frames:
+                raise MovieError(
+                    f"The {name} has {len(values)} rows, the movie {n_frames} frames. Expected "
+                    f"one row per frame. Run the stage that writes the {name} again."
+                )
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """(n_frames, n_rows, n_columns) after the crop."""
+        n_frames, n_rows, n_columns = self.source.shape
+        if self.crop is not None:
+            n_rows, n_columns = self.crop.shape
+        return n_frames, n_rows, n_columns
+
+    @property
+    def frame_rate_hz(self) -> float:
+        """Frames per second of the source."""
+        return self.source.frame_rate_hz
+
+    def read(self, start: int, stop: int) -> np.ndarray:
+        """Return corrected frames start..stop, shape (frame, row, column), float32."""
+        with self._lock:
+            frames = self.source.read(start, stop)
+        if self.crop is not None:
+            rows, columns = self.crop.slices
+            frames = frames[:, rows, columns]
+        stop = start + len(frames)
+        gains = np.ones(len(frames), np.float32)
+        if self.bleaching is not None:
+            gains = (1 / self.bleaching[start:stop]).astype(np.float32)
+        if self.shifts is not None:
+            return shift_frames(frames, self.shifts[start:stop], gains)
+        corrected = np.array(frames, np.float32, order="C")
+        if self.bleaching is not None:
+            corrected *= gains[:, None, None]
+        return corrected

@@ -1,0 +1,96 @@
+"""Images that sum up a movie, and its brightness over time, in one pass."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ace_nwb.imaging.blocks import map_blocks, sample_frames
+from ace_nwb.imaging.movie import Movie, ProgressCallback, no_progress
+
+MEDIAN_FRAMES = 300
+"""The median image is taken over this many evenly spaced frames (all, if there are fewer)."""
+
+_MEDIAN_BYTES = 2**28
+_BRIGHTNESS_PIXELS = 4096
+
+
+@dataclass(frozen=True)
+class Projections:
+    """Images of a movie, each of shape (row, column), and traces of shape (frame,).
+
+    Parameters
+    ----------
+    mean, max, min, std, median, range
+        Over time, in the movie's units; `median` is exact up to 300 frames, beyond that it is
+        the median of 300 evenly spaced ones (fewer for a very large field).
+    mean_fluorescence
+        Mean over the field, per frame.
+    median_brightness
+        Median over an even grid of about 4096 pixels, per frame.
+    """
+
+    mean: np.ndarray
+    max: np.ndarray
+    min: np.ndarray
+    std: np.ndarray
+    median: np.ndarray
+    range: np.ndarray
+    mean_fluorescence: np.ndarray
+    median_brightness: np.ndarray
+
+
+def compute_projections(
+    movie: Movie, *, workers: int = 1, progress: ProgressCallback = no_progress
+) -> Projections:
+    """Compute projections and brightness of a movie in one streaming pass.
+
+    Parameters
+    ----------
+    movie
+        Any movie; read once, plus the frames of the median.
+    workers
+        Number of threads; the result does not depend on it.
+    progress
+        Called with (frames done, number of frames).
+    """
+    n_frames, n_rows, n_columns = movie.shape
+    n_median = int(np.clip(_MEDIAN_BYTES // (4 * n_rows * n_columns), 16, MEDIAN_FRAMES))
+    sampled = sample_frames(movie, n_median)
+    reference = sampled.mean(0)
+    stride = max(1, int(np.sqrt(n_rows * n_columns / _BRIGHTNESS_PIXELS)))
+
+    def summarise(_start: int, block: np.ndarray) -> tuple[np.ndarray, ...]:
+        centred = block.astype(np.float32) - reference
+        grid = block[:, ::stride, ::stride].reshape(len(block), -1)
+        return (
+            centred.sum(0),
+            np.einsum("frc,frc->rc", centred, centred),
+            block.max(0),
+            block.min(0),
+            block.mean((1, 2), dtype=np.float64),
+            np.median(grid, axis=1),
+        )
+
+    sums, squares = np.zeros((2, n_rows, n_columns))
+    brightest = np.full((n_rows, n_columns), -np.inf, np.float32)
+    darkest = np.full((n_rows, n_columns), np.inf, np.float32)
+    means, medians = [], []
+    for part in map_blocks(movie, summarise, workers=workers, progress=progress):
+        sums += part[0]
+        squares += part[1]
+        np.maximum(brightest, part[2], out=brightest)
+        np.minimum(darkest, part[3], out=darkest)
+        means.append(part[4])
+        medians.append(part[5])
+    offset = sums / n_frames
+    variance = np.maximum(squares / n_frames - offset**2, 0)
+    return Projections(
+        mean=(reference + offset).astype(np.float32),
+        max=brightest,
+        min=darkest,
+        std=np.sqrt(variance).astype(np.float32),
+        median=np.median(sampled, axis=0).astype(np.float32),
+        range=brightest - darkest,
+        mean_fluorescence=np.concatenate(means),
+        median_brightness=np.concatenate(medians).astype(np.float64),
+    )
