@@ -4,7 +4,6 @@
 `sync` draw it, `verdict` judges it, `page` writes it. matplotlib is loaded on first use only.
 """
 
-from pathlib import Path
 from typing import Any
 
 __all__ = ["write_overview_png", "write_report"]

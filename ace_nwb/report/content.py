@@ -65,11 +65,11 @@ class SyncFit:
     Parameters
     ----------
     times_s, residuals_ms
-        Aligned time of each matched frame and its distance from the fit, shape (frame,).
+        Aligned time of each matched frame, and how late its device time is, shape (frame,).
     clock_times_s, clock_difference_ms
-        Aligned minus device time less its first value, shape (frame,): the drift.
+        Device time minus aligned time, less its first value, shape (frame,): the drift.
     drift_ppm
-        Rate difference of the clocks, parts per million.
+        How much faster the camera's clock runs, parts per million.
     n_matched, n_frames
         Frames with a pulse of their own, and all frames.
     verdict
@@ -159,12 +159,13 @@ class Traces:
 
 @dataclass(frozen=True)
 class Events:
-    """Calcium events: when, and in which of `n_rois` ROIs; the span in which they were sought."""
+    """Calcium events: when, in which of `n_rois` ROIs, within which span, from which table."""
 
     times_s: np.ndarray
     rois: np.ndarray
     n_rois: int
     span_s: tuple[float, float]
+    table: str = ""
 
 
 @dataclass(frozen=True)
@@ -251,6 +252,5 @@ class SessionContent:
     events: Events | None = None
     spectrograms: tuple[Spectrogram, ...] = ()
     phases: Phases | None = None
-    ephys: Line | None = None
     stages: tuple[StageRow, ...] = ()
     history: tuple[HistoryRow, ...] = ()

@@ -8,11 +8,11 @@ from pathlib import Path
 from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
 
-from ace_nwb.errors import OutputError
 from ace_nwb.report.content import HistoryRow, SessionContent, StageRow
 from ace_nwb.report.sections import build_sections
 from ace_nwb.report.sparkline import sparkline
 from ace_nwb.report.verdict import FindingLike, is_failing, judge
+from ace_nwb.report.writing import save_file
 
 MARKS = {"good": "✓ good", "look": "! look", "problem": "✕ problem", "missing": "– not run"}
 STAGE_STATES = {"done": "good", "stale": "look", "missing": "missing"}
@@ -54,7 +54,7 @@ def write_report(
 
     content = read_content(Path(nwb_path), stage_status)
     page = render(content, Path(nwb_path).name, findings)
-    return save_page(page, Path(html_path))
+    return save_file(page.encode("utf-8", errors="replace"), Path(html_path))
 
 
 def render(
@@ -90,21 +90,6 @@ def render(
         stale=[row.name for row in content.stages if row.status == "stale"],
         history=[_history_cells(row) for row in content.history],
     )
-
-
-def save_page(page: str, html_path: Path) -> Path:
-    """Write the text beside its target and move it there, so that no half page is ever seen."""
-    beside = html_path.with_name(html_path.name + ".part")
-    try:
-        beside.write_text(page, encoding="utf-8", newline="\n", errors="replace")
-        beside.replace(html_path)
-    except OSError as error:
-        beside.unlink(missing_ok=True)
-        raise OutputError(
-            f"The report cannot be written to {html_path} ({error.strerror or error}). "
-            f"Expected a folder that exists and can be written to; give another path."
-        ) from error
-    return html_path
 
 
 def format_duration(duration_s: float | None) -> str:

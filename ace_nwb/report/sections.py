@@ -165,10 +165,10 @@ def _traces_section(content: SessionContent, file_name: str) -> Section:
     return Section(anchors, title, tuple((picture,) for picture in pictures))
 
 
-def busiest_span(traces: Traces) -> tuple[float, float] | None:
-    """Return the minute in which most ROIs are active, or None for a short recording."""
+def busiest_span(traces: Traces, *, from_s: float = ZOOM_FROM_S) -> tuple[float, float] | None:
+    """Return the minute in which most ROIs are active, or None if all lasts less than `from_s`."""
     start_s, stop_s = theme.span_of(traces.times_s)
-    if stop_s - start_s < ZOOM_FROM_S:
+    if stop_s - start_s <= max(from_s, ZOOM_S):
         return None
     values = traces.denoised if traces.denoised is not None else traces.raw
     spread = np.nanstd(values, axis=0)
@@ -198,7 +198,7 @@ def _sync_section(content: SessionContent, file_name: str) -> Section:
         figure,
         caption="From the top: how far the camera's clock has run from the ephys clock; distance "
         "of the camera's own time stamps from the pulses; frames that were lost.",
-        good="a straight drift, residuals around zero without steps, lost frames few and scattered.",
+        good="a straight drift, residuals around zero without steps, few lost frames.",
     )
     return Section(anchors, title, ((picture,),))
 

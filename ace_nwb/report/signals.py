@@ -3,9 +3,12 @@
 Arrays in, matplotlib figures out; call inside `theme.figure_theme`. Images are in `imaging`.
 """
 
+from typing import Any
+
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.image import AxesImage
 
 from ace_nwb.report import theme
 from ace_nwb.report.content import Events, Phases, Spectrogram, Traces
@@ -218,7 +221,7 @@ def _edges(centres: np.ndarray) -> np.ndarray:
     return np.array([centres[0] - step / 2, centres[-1] + step / 2])
 
 
-def _draw_colour_bar(panel: Axes, picture: object) -> None:
+def _draw_colour_bar(panel: Axes, picture: AxesImage) -> None:
     """Draw the colour bar of a picture in the right margin."""
     bar = panel.inset_axes((1.012, 0, 0.012, 1))
     panel.figure.colorbar(picture, cax=bar)
@@ -263,10 +266,10 @@ def preferred_phase_figure(phases: Phases) -> Figure:
     return figure
 
 
-def _polar_panel() -> tuple[Figure, Axes]:
+def _polar_panel() -> tuple[Figure, Any]:
     """Return a figure with one round panel, phase 0 to the right, counted anticlockwise."""
     figure = theme.new_figure(430, 330)
-    panel = theme.add_panel(figure, (90, 40, 250, 250), projection="polar")
+    panel: Any = theme.add_panel(figure, (90, 40, 250, 250), projection="polar")
     panel.set_thetagrids((0, 90, 180, 270), ("0 peak", "π/2", "±π trough", "−π/2"))
     panel.tick_params(axis="x", pad=2)
     panel.xaxis.get_majorticklabels()[0].set_ha("left")
@@ -276,7 +279,7 @@ def _polar_panel() -> tuple[Figure, Axes]:
     return figure, panel
 
 
-def _style_radius(panel: Axes, label: str) -> None:
+def _style_radius(panel: Any, label: str) -> None:
     """Put few radial ticks on the diagonal and name them below the circle."""
     panel.yaxis.set_major_locator(theme.MaxNLocator(3, prune="lower"))
     panel.set_rlabel_position(60)

@@ -143,7 +143,7 @@ def stack_panels(
 def align_y_labels(panels: Sequence[Axes], *, offset_px: float = 46) -> None:
     """Put the labels of the vertical axes of stacked panels on one line."""
     for panel in panels:
-        width_px = panel.get_position().width * panel.figure.get_size_inches()[0] * PX_PER_INCH
+        width_px = panel.get_window_extent().width * PX_PER_INCH / panel.figure.dpi
         panel.yaxis.set_label_coords(-offset_px / width_px, 0.5)
 
 
@@ -160,12 +160,14 @@ def time_unit(span_s: tuple[float, float]) -> tuple[float, str]:
     return (60.0, "min") if span_s[1] - span_s[0] > 600 else (1.0, "s")
 
 
-def style_time_axis(panel: Axes, span_s: tuple[float, float], *, label: bool = True) -> None:
+def style_time_axis(
+    panel: Axes, span_s: tuple[float, float], *, label: bool = True, n_ticks: int = 9
+) -> None:
     """Set limits and label of a horizontal axis drawn in the unit of `time_unit`."""
     divisor, unit = time_unit(span_s)
     start, stop = span_s[0] / divisor, span_s[1] / divisor
     panel.set_xlim(start, stop if stop > start else start + 1)
-    panel.xaxis.set_major_locator(MaxNLocator(9, steps=[1, 2, 3, 5, 6, 10]))
+    panel.xaxis.set_major_locator(MaxNLocator(n_ticks, steps=[1, 2, 3, 5, 6, 10]))
     if label:
         panel.set_xlabel(f"session time ({unit})")
 

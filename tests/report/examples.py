@@ -72,7 +72,6 @@ def make_content(*, n_rois: int = 24, duration_s: float = 120.0, seed: int = 0) 
         events=Events(times_s[spikes[0]], spikes[1], n_rois, (0.0, duration_s)),
         spectrograms=make_spectrograms(random, duration_s),
         phases=make_phases(random, n_rois),
-        ephys=Line("CSC1", np.arange(0, duration_s, 0.02), random.normal(0, 90, round(duration_s * 50)), "µV"),
         stages=make_stages(),
         history=(
             HistoryRow(
@@ -149,6 +148,14 @@ def make_spectrograms(random: np.random.Generator, duration_s: float) -> tuple[S
         power = power * random.gamma(4, 0.25, power.shape)
         found.append(Spectrogram(name, centres_s, frequencies_hz, power, is_ephys))
     return tuple(found)
+
+
+def make_ephys(duration_s: float = 120.0, seed: int = 1) -> Line:
+    """Return a slow oscillation in noise."""
+    random = np.random.default_rng(seed)
+    times_s = np.arange(0, duration_s, 0.02)
+    wave = 120 * np.sin(2 * np.pi * 1.2 * times_s) * np.sin(times_s / 17) ** 2
+    return Line("CSC1", times_s, wave + random.normal(0, 40, len(times_s)), "µV")
 
 
 def make_phases(random: np.random.Generator, n_rois: int) -> Phases:

@@ -1,0 +1,204 @@
+"""Read what was recorded: facts, frames, alignment of the clocks. Results are in `results`."""
+
+from typing import Any
+
+import numpy as np
+
+from ace_nwb.nwb import layout
+from ace_nwb.nwb.ephys import list_ephys
+from ace_nwb.nwb.events import list_event_tables, list_ttl_lines, read_events
+from ace_nwb.nwb.imaging import read_field
+from ace_nwb.nwb.movie import NwbMovie
+from ace_nwb.nwb.session import Session
+from ace_nwb.nwb.sync import read_clock_fit, read_device_times, read_ledger, read_low_confidence
+from ace_nwb.report.content import Facts, Frames, Line, SyncFit
+from ace_nwb.report.theme import plain_label
+
+MAX_NOTES = 20
+_NOTE_COLUMNS = ("text", "note", "message")
+
+
+def read_facts(session: Session, frames: Frames | None) -> Facts:
+    """Return who, when and with what; what the file does not say is left out."""
+    nwbfile = session.nwbfile
+    subject = nwbfile.subject
+    subject_id = getattr(subject, "subject_id", None)
+    title = " · ".join(text for text in (subject_id, nwbfile.session_id) if text)
+    rows = [
+        ("Subject", _join(subject_id, *(getattr(subject, n, None) for n in _SUBJECT_FIELDS))),
+        ("Start", nwbfile.session_start_time.isoformat(sep=" ", timespec="seconds")),
+        ("Devices", _join(*(_device_text(device) for device in nwbfile.devices.values()))),
+        *_movie_rows(session, frames),
+        *_ephys_rows(session),
+        ("TTL lines", _join(*list_ttl_lines(session))),
+    ]
+    said = [
+        ("Description", nwbfile.session_description),
+        ("Experiment", nwbfile.experiment_description),
+        ("Notes", "\n".join(_list_notes(session))),
+    ]
+    return Facts(
+        title=plain_label(title or session.path.stem, max_length=80),
+        rows=tuple((label, value) for label, value in rows if value),
+        free_text=tuple((label, str(text)) for label, text in said if text),
+    )
+
+
+_SUBJECT_FIELDS = ("species", "sex", "age", "genotype")
+
+
+def read_frames(session: Session) -> Frames | None:
+    """Return which frames exist, from the frame ledger where there is one."""
+    if not session.has(layout.MOVIE):
+        return None
+    times_s = NwbMovie(session).timestamps
+    intervals_s = np.diff(times_s)
+    usual_s = float(np.nanmedian(intervals_s)) if len(intervals_s) else float("nan")
+    if session.has(layout.FRAME_LEDGER):
+        lost_s = _lost_in_ledger(read_ledger(session), times_s)
+    else:
+        lost_s = _lost_in_gaps(times_s, usual_s)
+    return Frames(
+        n_recorded=len(times_s),
+        n_lost=len(lost_s),
+        rate_hz=1 / usual_s if usual_s > 0 else float("nan"),
+        start_s=float(times_s[0]) if len(times_s) else 0.0,
+        duration_s=float(times_s[-1] - times_s[0]) if len(times_s) else 0.0,
+        lost_times_s=lost_s,
+        longest_gap_s=float(np.nanmax(intervals_s, initial=0.0)),
+        n_irregular=int(np.sum(~(intervals_s > 0))),
+    )
+
+
+def read_sync(session: Session) -> SyncFit | None:
+    """Return how well the clocks were aligned, or None before the stage sync."""
+    if not session.has(layout.CLOCK_FIT) or not session.has(layout.DEVICE_TIME):
+        return None
+    ledger, fit = read_ledger(session), read_clock_fit(session)
+    device_s = read_device_times(session, layout.MOVIE)
+    session_s = NwbMovie(session).timestamps
+    late_s = device_s - session_s
+    slope, offset_s = np.polyfit(session_s, late_s, 1)
+    residuals_s = late_s - (slope * session_s + offset_s)
+    matched = _matched_frames(ledger, len(session_s))
+    return SyncFit(
+        times_s=session_s[matched],
+        residuals_ms=1e3 * residuals_s[matched],
+        clock_times_s=session_s,
+        clock_difference_ms=1e3 * (late_s - late_s[0]),
+        drift_ppm=float(fit["drift_ppm"][0]) if "drift_ppm" in fit else 1e6 * float(slope),
+        n_matched=int(matched.sum()),
+        n_frames=len(session_s),
+        verdict=str(fit["verdict"][0]) if "verdict" in fit else "",
+        low_confidence_s=read_low_confidence(session),
+    )
+
+
+def read_ephys_line(
+    session: Session, span_s: tuple[float, float], channel: str | None = None
+) -> Line | None:
+    """Return one ephys channel within a span of time, the first one if none is named."""
+    for series in list_ephys(session):
+        names = series.channel_names
+        index = names.index(channel) if channel in names else 0
+        if channel is not None and channel not in names:
+            continue
+        first, last = _sample_range(series, span_s)
+        if last - first < 2:
+            continue
+        volts = series.read(first, last, channels=[index])[:, 0]
+        return Line(names[index], series.times(first, last), 1e6 * volts, "µV")
+    return None
+
+
+def _sample_range(series: Any, span_s: tuple[float, float]) -> tuple[int, int]:
+    """Return the first and one past the last sample of a series inside a span of time."""
+    if series.is_regular:
+        bounds = (np.asarray(span_s) - series.start_s) * series.rate_hz
+        first, last = np.clip(np.ceil(bounds), 0, series.n_samples).astype(int)
+        return int(first), int(last)
+    first, last = np.searchsorted(series.times(), span_s)
+    return int(first), int(last)
+
+
+def _lost_in_ledger(ledger: dict[str, np.ndarray], times_s: np.ndarray) -> np.ndarray:
+    """Return when the frames of the ledger that are not in the movie should have been."""
+    frame = ledger["movie_frame"].astype(int)
+    lost = frame < 0
+    known = ledger.get("session_time_s", np.full(len(frame), np.nan))
+    rows = np.flatnonzero(~lost & (frame < len(times_s)))
+    if not len(rows):
+        return np.empty(0)
+    between = np.interp(np.flatnonzero(lost), rows, times_s[frame[rows]])
+    return np.where(np.isfinite(known[lost]), known[lost], between)
+
+
+def _lost_in_gaps(times_s: np.ndarray, usual_s: float) -> np.ndarray:
+    """Return when frames are missing, judged by intervals of several usual ones."""
+    intervals_s = np.diff(times_s)
+    if not usual_s > 0:
+        return np.empty(0)
+    n_missing = np.clip(np.round(intervals_s / usual_s) - 1, 0, None)
+    gaps = np.flatnonzero(np.nan_to_num(n_missing) > 0)
+    return np.concatenate(
+        [times_s[i] + usual_s * np.arange(1, n_missing[i] + 1) for i in gaps] or [np.empty(0)]
+    )
+
+
+def _matched_frames(ledger: dict[str, np.ndarray], n_frames: int) -> np.ndarray:
+    """Return which frames of the movie have a pulse of their own, shape (frame,)."""
+    matched = np.zeros(n_frames, bool)
+    frame = ledger["movie_frame"].astype(int)
+    pulse = ledger.get("pulse", np.full(len(frame), -1))
+    kept = (frame >= 0) & (frame < n_frames)
+    matched[frame[kept]] = pulse[kept] >= 0
+    return matched
+
+
+def _movie_rows(session: Session, frames: Frames | None) -> list[tuple[str, str]]:
+    if frames is None:
+        return []
+    field = read_field(session)
+    size = f"{field.recorded[1]} × {field.recorded[0]} px"
+    if field.shape != field.recorded:
+        size += f", analysed {field.shape[1]} × {field.shape[0]}"
+    minutes, seconds = divmod(frames.duration_s, 60)
+    return [
+        ("Frames", f"{frames.n_recorded} recorded, {frames.n_lost} lost"),
+        ("Frame rate", f"{frames.rate_hz:.4g} Hz"),
+        ("Duration", f"{minutes:.0f} min {seconds:.0f} s" if minutes else f"{seconds:.1f} s"),
+        ("Field", size),
+    ]
+
+
+def _ephys_rows(session: Session) -> list[tuple[str, str]]:
+    found: dict[str, float] = {}
+    for series in list_ephys(session):
+        found |= dict.fromkeys(series.channel_names, series.rate_hz)
+    if not found:
+        return []
+    rates = sorted({f"{rate:.4g} Hz" for rate in found.values()})
+    names = ", ".join(list(found)[:6]) + (" …" if len(found) > 6 else "")
+    return [("Ephys", f"{len(found)} channels ({names}), {', '.join(rates)}")]
+
+
+def _device_text(device: Any) -> str:
+    model = getattr(device, "model", None)
+    model_name = getattr(model, "name", model)
+    return f"{device.name} ({model_name})" if model_name else device.name
+
+
+def _list_notes(session: Session) -> list[str]:
+    """Return what was noted during the recording, each with its time."""
+    notes = []
+    for path in list_event_tables(session):
+        times_s, columns = read_events(session, path)
+        texts = next((columns[name] for name in _NOTE_COLUMNS if name in columns), None)
+        if texts is not None and texts.dtype.kind == "U":
+            notes += [f"{time:.1f} s: {text}" for time, text in zip(times_s, texts, strict=True)]
+    return notes[:MAX_NOTES]
+
+
+def _join(*texts: Any) -> str:
+    """Return what is known of several texts, separated by commas."""
+    return ", ".join(str(text) for text in texts if text)
