@@ -1,4 +1,4 @@
-"""The behaviour camera beside the scope: a bright animal in a dark box, lossy, with its own clock."""
+"""The behaviour camera beside the scope: a bright animal in a dark box, on its own clock."""
 
 from pathlib import Path
 

@@ -58,7 +58,7 @@ def score_footprints(
     found: np.ndarray | sparray | spmatrix,
     truth: MovieTruth,
     *,
-    origin_px: tuple[float, float] = (0.0, 0.0),
+    rest_offset_px: tuple[float, float] = (0.0, 0.0),
 ) -> FootprintScore:
     """Pair found units with true cells by the rule at the top of this module.
 
@@ -69,17 +69,17 @@ def score_footprints(
         (roi, row * n_columns + column).
     truth
         The truth of the movie.
-    origin_px
-        (row, column) of the truth's rest position in the coordinates of `found`, if its
-        registration came to rest elsewhere; see `rest_offset`.
+    rest_offset_px
+        Where the truth's (0, 0) lies in the coordinates of `found`, if the registration came to
+        rest elsewhere (see `rest_offset`); the true footprints are moved by whole pixels.
     """
-    units = _as_matrix(found, truth.field_shape)
+    shape = truth.field_shape
+    units = _as_matrix(found, shape)
+    cells = _move_footprints(truth.footprints, shape, np.round(rest_offset_px).astype(int))
     counts = find_counting_cells(truth)
-    cosine = compute_cosines(units, truth.footprints)
+    cosine = compute_cosines(units, cells)
     distance = np.linalg.norm(
-        (compute_centroids(units, truth.field_shape) - np.asarray(origin_px))[:, None]
-        - compute_centroids(truth.footprints, truth.field_shape)[None],
-        axis=2,
+        compute_centroids(units, shape)[:, None] - compute_centroids(cells, shape)[None], axis=2
     )
     allowed = (distance <= MAX_CENTROID_DISTANCE_PX) & (cosine >= MIN_COSINE)
     rows, columns = linear_sum_assignment(np.where(allowed, cosine, 0.0), maximize=True)
@@ -154,6 +154,18 @@ def _as_matrix(
     if isinstance(footprints, np.ndarray):
         footprints = footprints.reshape(len(footprints), field_shape[0] * field_shape[1])
     return csr_array(footprints, dtype=float)
+
+
+def _move_footprints(
+    footprints: csr_array, field_shape: tuple[int, int], offset_px: np.ndarray
+) -> csr_array:
+    """Move footprints by whole (row, column) pixels; what leaves the field is lost."""
+    entries = footprints.tocoo()
+    rows, columns = np.divmod(entries.col, field_shape[1])
+    rows, columns = rows + offset_px[0], columns + offset_px[1]
+    inside = (rows >= 0) & (rows < field_shape[0]) & (columns >= 0) & (columns < field_shape[1])
+    pixels = (rows * field_shape[1] + columns)[inside]
+    return csr_array((entries.data[inside], (entries.row[inside], pixels)), shape=footprints.shape)
 
 
 def correlate_traces(found: np.ndarray, true: np.ndarray, matches: np.ndarray) -> np.ndarray:
