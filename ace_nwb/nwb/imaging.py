@@ -11,6 +11,18 @@ from ace_nwb.nwb.layout import FieldOfView
 from ace_nwb.nwb.series import compressed, read_series, write_series
 from ace_nwb.nwb.session import Session, SessionWriter
 
+_DESCRIPTIONS = {
+    "mean": "Mean over all frames.",
+    "max": "Maximum over all frames.",
+    "min": "Minimum over all frames.",
+    "std": "Standard deviation over all frames.",
+    "median": "Median over frames.",
+    "range": "Maximum minus minimum.",
+    "correlation": "Correlation of each pixel with its neighbours, after filtering.",
+    "peak_to_noise": "Peak over noise of each pixel, after filtering.",
+    "baseline": "Constant level of each pixel in the background model.",
+}
+
 
 def write_field(writer: SessionWriter, field: FieldOfView) -> str:
     """Write which part of the recorded field is analysed."""
@@ -74,7 +86,11 @@ def write_images(
         _check_field(image.shape, field, image_name)
         whole = turn_axes(field.embed(np.asarray(image, np.float32)))
         container.add_image(
-            GrayscaleImage(name=image_name, data=compressed(np.ascontiguousarray(whole)))
+            GrayscaleImage(
+                name=image_name,
+                data=compressed(np.ascontiguousarray(whole)),
+                description=_DESCRIPTIONS.get(image_name, f"{image_name} image."),
+            )
         )
     writer.module(module).add(container)
     return path

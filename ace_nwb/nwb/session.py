@@ -294,7 +294,7 @@ def open_session(path: str | Path) -> Session:
     JournalError
         If an interrupted commit cannot be completed.
     """
-    path = _existing(path)
+    path = existing_file(path)
     if journal.needs_recovery(path):
         journal.recover(path)
     read_end_of_file(path)
@@ -319,11 +319,11 @@ def edit_session(path: str | Path, *, disk: Disk | None = None) -> _Edit:
     SessionLockedError
         If another process is writing the file.
     """
-    return _Edit(_existing(path), disk or Disk())
+    return _Edit(existing_file(path), disk or Disk())
 
 
-def _existing(path: str | Path) -> Path:
-    """Return the path of a file that exists."""
+def existing_file(path: str | Path) -> Path:
+    """Return the path of a file that exists, or raise SessionFileError."""
     path = Path(path)
     if not path.is_file():
         raise SessionFileError(

@@ -1,0 +1,79 @@
+"""Is a session file fit for an archive? The NWB schema, the DANDI rules, and our own checks."""
+
+import warnings
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+from ace_nwb.errors import SessionFileError, SessionLockedError
+from ace_nwb.nwb.checks import Finding, check_session
+from ace_nwb.nwb.session import existing_file, open_session
+
+__all__ = ["Finding", "is_valid", "validate"]
+
+_HARMLESS = "BEST_PRACTICE_SUGGESTION"
+
+
+def validate(path: str | Path) -> list[Finding]:
+    """Check a session file; return what was found, the worst first.
+
+    Nothing is sent anywhere. Stale stages are the pipeline's to find.
+
+    Parameters
+    ----------
+    path
+        A session file, or any other NWB file.
+    """
+    path = existing_file(path)
+    findings: list[Finding] = []
+    checks: tuple[Callable[[Path], Iterable[Finding]], ...] = (_own, _schema, _inspector)
+    for check in checks:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # the programs repeat as warnings what they report
+            findings += check(path)
+        if check is _own and any(f.check == "check_open" for f in findings):
+            break
+    order = ("ERROR", "CRITICAL", "BEST_PRACTICE_VIOLATION", _HARMLESS)
+    return sorted(findings, key=lambda finding: order.index(finding.severity))
+
+
+def is_valid(findings: Iterable[Finding]) -> bool:
+    """Return whether nothing worse than a suggestion was found."""
+    return all(finding.severity == _HARMLESS for finding in findings)
+
+
+def _own(path: Path) -> list[Finding]:
+    """Run our own checks; opening is the first of them."""
+    try:
+        with open_session(path) as session:
+            return check_session(session)
+    except SessionLockedError:
+        raise
+    except SessionFileError as error:
+        return [Finding("ERROR", "check_open", str(path), str(error))]
+
+
+def _schema(path: Path) -> list[Finding]:
+    """Validate against the schema that is stored in the file."""
+    import pynwb
+
+    return [
+        Finding("ERROR", "schema", error.location or error.name, error.reason)
+        for error in pynwb.validate(path=str(path))
+    ]
+
+
+def _inspector(path: Path) -> list[Finding]:
+    """Run the NWB Inspector with the configuration of DANDI."""
+    from nwbinspector import inspect_nwbfile, load_config
+
+    messages = inspect_nwbfile(nwbfile_path=path, config=load_config("dandi"), skip_validate=True)
+    return [
+        Finding(
+            message.importance.name,
+            message.check_function_name,
+            message.location or message.object_name,
+            message.message,
+        )
+        for message in messages
+        if message is not None
+    ]

@@ -1,0 +1,3 @@
+"""Fixtures by theme live in tests/fixtures; they are registered here."""
+
+pytest_plugins = ["tests.fixtures.session_files"]
