@@ -68,8 +68,8 @@ FORMATS = Registry(
     kind="format",
     group="ace_nwb.formats",
     built_in={
-        "miniscope-daq": "ace_nwb.interfaces.miniscope_daq:MiniscopeDaqInterface",
-        "neuralynx": "ace_nwb.interfaces.neuralynx:NeuralynxInterface",
+        "miniscope-daq": "ace_nwb.interfaces.miniscope_daq:FORMAT",
+        "neuralynx": "ace_nwb.interfaces.neuralynx:FORMAT",
     },
 )
 

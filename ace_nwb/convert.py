@@ -1,0 +1,300 @@
+"""From raw folders to a session file: everything checked first, then written beside and renamed."""
+
+import math
+import os
+import uuid
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from time import perf_counter
+from typing import Any
+
+import h5py
+from pynwb import NWBHDF5IO, NWBFile
+from pynwb.file import Subject
+
+from ace_nwb.errors import AceNwbWarning, MetadataError, OutputError
+from ace_nwb.interfaces.base import ArrayPlacer, Candidate, PendingArray, iterate_source
+from ace_nwb.interfaces.detection import detect, detect_required, load_format
+from ace_nwb.interfaces.metadata import SessionMetadata, load_metadata, missing_for_nwb
+from ace_nwb.nwb.history import RunParameter, StageRun, add_history
+from ace_nwb.nwb.layout import STAGE_RUNS
+from ace_nwb.nwb.movie_writing import write_blocks
+
+ProgressCallback = Callable[[int, int], None]
+NAMESPACE = uuid.UUID("8c2f9e6e-5d54-5c4c-9d49-6f3f5b6d2a11")
+SOFTWARE = {"ace_nwb": "ace-nwb", "neuroconv": "neuroconv", "pynwb": "pynwb", "PyAV": "av"}
+REVISION = 1
+"""Raised when the content of converted files changes."""
+
+BLOCK_BYTES = 16_000_000
+"""Samples are read in blocks of about this size."""
+
+
+def convert(
+    folder: Path | str,
+    nwb_path: Path | str,
+    *,
+    ephys_folder: Path | str | None = None,
+    metadata: Path | str | dict[str, Any] | None = None,
+    overwrite: bool = False,
+    progress: ProgressCallback | None = None,
+) -> Path:
+    """Convert a recording into a new NWB file.
+
+    Parameters
+    ----------
+    folder
+        A recording, one device folder, or a folder that holds exactly one imaging recording.
+    nwb_path
+        The file to write. It appears complete or not at all.
+    ephys_folder
+        The ephys recording of the same session, if it is not within `folder`.
+    metadata
+        YAML file (or its content) with what the folders do not say.
+    overwrite
+        Replace an existing file once the new one is complete.
+    progress
+        Called with (array entries written, of how many).
+
+    Returns
+    -------
+    pathlib.Path
+        The file.
+
+    Raises
+    ------
+    InputError
+        If a source is not as it should be; nothing is written then.
+    OutputError
+        If the file cannot be written where it was asked for.
+    """
+    started = datetime.now(UTC)
+    clock = perf_counter()
+    target = check_target(Path(nwb_path), overwrite=overwrite)
+    session = load_metadata(metadata)
+    candidates = find_sources(Path(folder), None if ephys_folder is None else Path(ephys_folder))
+    interfaces = [
+        load_format(found.format_name).open_interface(found.folder_path) for found in candidates
+    ]
+    nwbfile = _make_nwbfile(interfaces, session)
+    _warn_of_missing(session, candidates)
+    placer = ArrayPlacer(deferred=True)
+    for interface in interfaces:
+        interface.add_objects(
+            nwbfile, session.to_neuroconv(), placer, nwb_folder=target.parent.resolve()
+        )
+    _record_run(
+        nwbfile,
+        interfaces,
+        candidates,
+        started=started,
+        outputs=tuple(item.dataset_path.removesuffix("/data") for item in placer.pending),
+    )
+    with _written_beside(target) as partial:
+        with h5py.File(partial, "w") as h5, NWBHDF5IO(file=h5, mode="w") as io:
+            io.write(nwbfile)
+        _fill(partial, placer.pending, clock=clock, progress=progress)
+    return target
+
+
+def check_target(nwb_path: Path, *, overwrite: bool) -> Path:
+    """Return the path if a new file can be written there.
+
+    Raises
+    ------
+    OutputError
+        If it exists and may not be replaced, or its folder cannot be written to.
+    """
+    if nwb_path.suffix != ".nwb":
+        raise OutputError(
+            f"{nwb_path} does not end in .nwb. An NWB file name was expected; add the ending."
+        )
+    if nwb_path.is_dir():
+        raise OutputError(f"{nwb_path} is a folder. A file name was expected; give one within it.")
+    if nwb_path.exists() and not overwrite:
+        raise OutputError(
+            f"{nwb_path} exists. A new file was expected; give --overwrite (overwrite=True) to "
+            "replace it, or another name."
+        )
+    folder = nwb_path.parent
+    if not folder.is_dir():
+        raise OutputError(
+            f"The folder {folder} does not exist. An existing folder was expected; make it first."
+        )
+    if not _can_write(nwb_path):
+        raise OutputError(
+            f"{folder} cannot be written to. A writable folder was expected; choose another one or "
+            "ask for access."
+        )
+    return nwb_path
+
+
+def find_sources(folder: Path, ephys_folder: Path | None) -> list[Candidate]:
+    """Return the imaging recording and, if there is one, the ephys recording.
+
+    Raises
+    ------
+    FormatError
+        If there is no recording, or more than one of a kind.
+    """
+    if ephys_folder is not None:
+        return [detect_required(folder, "imaging"), detect_required(ephys_folder, "ephys")]
+    found = [detect(folder, modality) for modality in ("imaging", "ephys")]
+    sources = [candidate for candidate in found if candidate is not None]
+    if not sources:
+        detect_required(folder, "imaging")
+    return sources
+
+
+def _make_nwbfile(interfaces: list[Any], session: SessionMetadata) -> NWBFile:
+    """Return the file object with session and subject; the user's facts win over sources'."""
+    merged: dict[str, dict[str, Any]] = {"NWBFile": {}, "Subject": {}}
+    for interface in reversed(interfaces):
+        source = interface.get_metadata()
+        for section in merged:
+            merged[section] |= dict(source.get(section) or {})
+    stated = session.to_neuroconv()
+    for section in merged:
+        merged[section] |= stated.get(section) or {}
+    fields, subject = merged["NWBFile"], merged["Subject"]
+    if "session_start_time" not in fields:
+        raise MetadataError(
+            "No source says when the session began. A start time with UTC offset was expected; "
+            "state NWBFile.session_start_time in the metadata file, such as "
+            "2025-06-12T15:26:31.176-04:00."
+        )
+    fields["identifier"] = stated.get("NWBFile", {}).get("identifier") or _identifier(interfaces)
+    fields["session_description"] = session.NWBFile.session_description or "not stated"
+    fields["was_generated_by"] = [[name, version(package)] for name, package in SOFTWARE.items()]
+    fields |= {"source_script": "ace-nwb convert", "source_script_file_name": "ace-nwb"}
+    return NWBFile(**fields, subject=Subject(**subject) if subject else None)
+
+
+def _identifier(interfaces: list[Any]) -> str:
+    """Return a name of the file that depends on its sources alone."""
+    return str(uuid.uuid5(NAMESPACE, "\n".join(item.describe_content() for item in interfaces)))
+
+
+def _warn_of_missing(session: SessionMetadata, candidates: list[Candidate]) -> None:
+    """Say which required fields no one stated; they are marked as not stated in the file."""
+    modalities = {load_format(found.format_name).modality for found in candidates}
+    missing = missing_for_nwb(session, modalities=modalities)
+    if missing:
+        warnings.warn(
+            f"Neither the recording nor the metadata file state {', '.join(missing)}. NWB requires "
+            "these; they are written as 'not stated' (numbers as NaN). Give them with --metadata.",
+            AceNwbWarning,
+            stacklevel=3,
+        )
+
+
+def _record_run(
+    nwbfile: NWBFile,
+    interfaces: list[Any],
+    candidates: list[Candidate],
+    *,
+    started: datetime,
+    outputs: tuple[str, ...],
+) -> None:
+    """Begin the history of the file with this conversion; its duration is not known yet."""
+    formats = {load_format(found.format_name).modality: found.format_name for found in candidates}
+    remarks = [remark for interface in interfaces for remark in interface.remarks()]
+    run = StageRun(
+        run_id=0,
+        action="run",
+        stage="convert",
+        revision=REVISION,
+        engine="",
+        fingerprint=nwbfile.identifier,
+        started=started.isoformat(timespec="seconds"),
+        duration_s=0.0,
+        software=", ".join(f"{name} {version(package)}" for name, package in SOFTWARE.items()),
+        inputs={},
+        outputs=outputs,
+        peak_memory_mb=0.0,
+        warnings=" | ".join(remarks),
+        parameters=tuple(
+            RunParameter(f"{modality}_format", name, "default")
+            for modality, name in formats.items()
+        ),
+    )
+    add_history(nwbfile, run)
+
+
+def _fill(
+    nwb_path: Path,
+    pending: list[PendingArray],
+    *,
+    clock: float,
+    progress: ProgressCallback | None,
+) -> None:
+    """Write the large arrays into the file, and how long the conversion took."""
+    sizes = [math.prod(item.source.shape) for item in pending]
+    done = 0
+    with h5py.File(nwb_path, "r+") as h5:
+        for item, size in zip(pending, sizes, strict=True):
+            dataset = h5[item.dataset_path]
+            write_blocks(
+                dataset,
+                iterate_source(item.source, _block_rows(item)),
+                progress=_part(progress, before=done, size=size, of=sum(sizes)),
+            )
+            done += size
+        runs = h5[STAGE_RUNS]
+        runs["duration_s"][0] = round(perf_counter() - clock, 3)
+
+
+def _block_rows(item: PendingArray) -> int:
+    """Return how many rows are read at once: whole chunks, about BLOCK_BYTES."""
+    source = item.source
+    row_bytes = math.prod(source.shape[1:]) * source.dtype.itemsize
+    chunk_rows = source.chunk_shape[0]
+    return chunk_rows * max(1, BLOCK_BYTES // max(1, row_bytes * chunk_rows))
+
+
+def _part(
+    progress: ProgressCallback | None, *, before: int, size: int, of: int
+) -> ProgressCallback | None:
+    """Return a callback for one of several arrays."""
+    if progress is None:
+        return None
+    report = progress
+    return lambda done, n_rows: report(before + size * done // n_rows, of)
+
+
+@contextmanager
+def _written_beside(target: Path) -> Iterator[Path]:
+    """Give a path beside the target; take its place when done, leave nothing on any failure."""
+    partial = _partial_path(target)
+    try:
+        yield partial
+        with partial.open("rb+") as file:
+            os.fsync(file.fileno())
+        partial.replace(target)
+    except OSError as error:
+        raise OutputError(
+            f"{target} cannot be written ({error}). Enough space and a writable folder were "
+            "expected; free space or choose another folder."
+        ) from error
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def _partial_path(target: Path) -> Path:
+    """Return where a file stands while it is written."""
+    return target.with_name(f"{target.name}.partial")
+
+
+def _can_write(target: Path) -> bool:
+    """Whether a file can be made beside the target."""
+    partial = _partial_path(target)
+    try:
+        partial.touch()
+        partial.unlink()
+    except OSError:
+        return False
+    return True

@@ -1,0 +1,227 @@
+"""What a folder holds before anything is converted: the data behind `ace-nwb inspect`.
+
+Nothing is written and NeuroConv is not loaded. What is wrong with a recording is said, not raised.
+"""
+
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from ace_nwb.errors import InputError
+from ace_nwb.interfaces.base import (
+    Candidate,
+    ChannelSummary,
+    LineSummary,
+    MovieSummary,
+    RecordingSummary,
+)
+from ace_nwb.interfaces.detection import detect, explain, find_candidates, load_format
+from ace_nwb.interfaces.metadata import load_metadata, missing_for_dandi, missing_for_nwb
+from ace_nwb.registry import FORMATS
+
+LISTED = 8
+"""Items of a long list that the text shows."""
+
+
+@dataclass(frozen=True)
+class InspectedRecording:
+    """One recording, by which evidence it was recognised, and what it holds."""
+
+    candidate: Candidate
+    title: str
+    modality: str
+    summary: RecordingSummary
+
+
+@dataclass(frozen=True)
+class Inspection:
+    """Everything `inspect` found.
+
+    Parameters
+    ----------
+    folder_path
+        The folder that was given.
+    recordings
+        What was recognised, best evidence first.
+    problems
+        What would keep `convert` from working or that it would repair, in sentences.
+    missing
+        Keys of the metadata file that NWB or DANDI need and no source says.
+    """
+
+    folder_path: Path
+    recordings: tuple[InspectedRecording, ...]
+    problems: tuple[str, ...]
+    missing: tuple[str, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """Return everything as JSON-ready dictionaries and lists."""
+        return {
+            "folder": str(self.folder_path),
+            "recordings": [_recording_json(recording) for recording in self.recordings],
+            "problems": list(self.problems),
+            "missing_metadata": list(self.missing),
+        }
+
+    def to_text(self) -> str:
+        """Return everything as text for a terminal."""
+        lines = [f"{self.folder_path}"]
+        for recording in self.recordings:
+            lines += ["", *_recording_lines(recording)]
+        if not self.recordings:
+            lines += ["", f"Nothing was recognised. Known formats: {', '.join(FORMATS.names())}."]
+        if self.problems:
+            lines += ["", "Problems"] + [f"  ! {problem}" for problem in self.problems]
+        if self.missing:
+            lines += ["", "Not in the folders; give in the metadata file (--metadata)"]
+            lines += [f"  - {key}" for key in self.missing]
+        return "\n".join(lines)
+
+
+def inspect_folder(
+    folder: Path | str,
+    ephys_folder: Path | str | None = None,
+    *,
+    metadata: Path | str | dict[str, Any] | None = None,
+    decode: bool = False,
+) -> Inspection:
+    """Find out what a folder holds.
+
+    Parameters
+    ----------
+    folder
+        A recording, a device folder, an ephys folder, or a folder that holds them.
+    ephys_folder
+        The ephys folder, if it stands elsewhere.
+    metadata
+        Session metadata to check for what is missing.
+    decode
+        Count frames by decoding every one instead of by the packets of the files.
+
+    Raises
+    ------
+    FormatError
+        If a folder does not exist.
+    """
+    folders = [Path(folder)] + ([Path(ephys_folder)] if ephys_folder is not None else [])
+    candidates = list(dict.fromkeys(found for path in folders for found in find_candidates(path)))
+    recordings = tuple(_inspect(candidate, decode=decode) for candidate in candidates)
+    problems = [problem for recording in recordings for problem in recording.summary.problems]
+    problems += _detection_problems(folders, recordings)
+    return Inspection(
+        folder_path=Path(folder),
+        recordings=recordings,
+        problems=tuple(problems),
+        missing=tuple(_missing(recordings, metadata)),
+    )
+
+
+def _inspect(candidate: Candidate, *, decode: bool) -> InspectedRecording:
+    """Summarise one recording."""
+    found = load_format(candidate.format_name)
+    try:
+        summary = found.summarise(candidate.folder_path, decode)
+    except InputError as error:
+        summary = RecordingSummary(start_time=None, problems=(str(error),))
+    return InspectedRecording(candidate, found.title, found.modality, summary)
+
+
+def _detection_problems(
+    folders: list[Path], recordings: tuple[InspectedRecording, ...]
+) -> list[str]:
+    """Return why `convert` would refuse the choice of recordings."""
+    problems = []
+    for modality in sorted({recording.modality for recording in recordings}):
+        for folder in folders:
+            try:
+                detect(folder, modality)
+            except InputError as error:
+                problems.append(str(error))
+    return problems
+
+
+def _missing(
+    recordings: tuple[InspectedRecording, ...], metadata: Path | str | dict[str, Any] | None
+) -> list[str]:
+    """Return the metadata that nothing says."""
+    if not recordings:
+        return []
+    session = load_metadata(metadata)
+    modalities = {recording.modality for recording in recordings}
+    missing = missing_for_nwb(session, modalities=modalities) + missing_for_dandi(session)
+    if all(recording.summary.subject_id is None for recording in recordings):
+        return missing
+    return [key for key in missing if key != "Subject.subject_id"]
+
+
+def _recording_json(recording: InspectedRecording) -> dict[str, Any]:
+    """Return one recording for JSON."""
+    candidate = recording.candidate
+    start_time = recording.summary.start_time
+    return {
+        "format": candidate.format_name,
+        "title": recording.title,
+        "modality": recording.modality,
+        "folder": str(candidate.folder_path),
+        "score": candidate.score,
+        "evidence": [asdict(item) for item in candidate.evidence],
+        **asdict(recording.summary),
+        "start_time": None if start_time is None else start_time.isoformat(),
+    }
+
+
+def _recording_lines(recording: InspectedRecording) -> Iterator[str]:
+    """Yield the text about one recording."""
+    summary = recording.summary
+    yield f"{recording.title}, in {recording.candidate.folder_path}"
+    yield from (f"  {line}" for line in explain(recording.candidate).splitlines())
+    if summary.start_time is not None:
+        yield f"  started {summary.start_time.isoformat(timespec='milliseconds')}"
+    for movie in summary.movies:
+        yield from _movie_lines(movie)
+    if summary.channels:
+        yield "  channels"
+        yield from (_channel_line(channel) for channel in summary.channels)
+    if summary.lines:
+        yield "  TTL lines"
+        yield from (_line_line(line) for line in summary.lines)
+    if summary.notes:
+        yield "  notes"
+        yield from (f"    {note}" for note in summary.notes[:LISTED])
+        if len(summary.notes) > LISTED:
+            yield f"    ... {len(summary.notes) - LISTED} more"
+
+
+def _movie_lines(movie: MovieSummary) -> Iterator[str]:
+    """Yield the text about one scope or camera."""
+    drops = "losses unknown" if movie.n_dropped is None else f"{movie.n_dropped} lost"
+    yield (
+        f"  {movie.kind} {movie.device} ({movie.device_type or 'type not stated'}): "
+        f"{movie.n_files} {movie.codec} files, {movie.n_columns} x {movie.n_rows} pixels"
+    )
+    yield (
+        f"    {movie.n_frames} frames (counted by {movie.counted_by}), "
+        f"{movie.n_timestamps} time stamps, {drops}; {movie.frame_rate_hz:.2f} frames/s "
+        f"over {movie.duration_s:.1f} s"
+    )
+    if movie.has_head_orientation:
+        yield "    with head orientation"
+
+
+def _channel_line(channel: ChannelSummary) -> str:
+    """Return the text about one ephys channel."""
+    gaps = ", ".join(f"{gap:.3f} s" for gap in channel.gaps_s[:LISTED])
+    return (
+        f"    {channel.name}: {channel.n_samples} samples at {channel.rate_hz:.4f} Hz, "
+        f"{channel.duration_s:.1f} s, {abs(channel.microvolt_per_bit):.4g} uV per bit"
+        + (f"; {len(channel.gaps_s)} gap(s): {gaps}" if gaps else "")
+    )
+
+
+def _line_line(line: LineSummary) -> str:
+    """Return the text about one TTL line."""
+    return (
+        f"    {line.name}: {line.n_edges} edges, {line.edge_rate_hz:.2f} per s (median), "
+        f"{line.first_s:.3f} to {line.last_s:.3f} s"
+    )

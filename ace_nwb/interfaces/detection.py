@@ -1,0 +1,90 @@
+"""Which recordings lie in a folder, by scored evidence; never by a guess between equals."""
+
+from pathlib import Path
+
+from ace_nwb.errors import FormatError
+from ace_nwb.interfaces.base import Candidate, Format
+from ace_nwb.registry import FORMATS
+
+
+def load_format(name: str) -> Format:
+    """Return a format of the registry."""
+    loaded: Format = FORMATS.load(name)
+    return loaded
+
+
+def find_candidates(folder_path: Path) -> list[Candidate]:
+    """Return every recording that any format sees at or below a folder, best first.
+
+    Raises
+    ------
+    FormatError
+        If the folder does not exist.
+    """
+    if not folder_path.is_dir():
+        found = "is a file" if folder_path.exists() else "does not exist"
+        raise FormatError(
+            f"{folder_path} {found}. The folder of a recording was expected; check the path."
+        )
+    candidates = [
+        candidate
+        for name in FORMATS.names()
+        for candidate in load_format(name).find(folder_path.resolve())
+    ]
+    return sorted(candidates, key=lambda item: (-item.score, str(item.folder_path)))
+
+
+def detect(folder_path: Path, modality: str) -> Candidate | None:
+    """Return the one recording of a modality at or below a folder, None if there is none.
+
+    Raises
+    ------
+    FormatError
+        If there are several recordings, or two formats claim one folder with equal evidence.
+    """
+    candidates = [
+        candidate
+        for candidate in find_candidates(folder_path)
+        if load_format(candidate.format_name).modality == modality
+    ]
+    if not candidates:
+        return None
+    folders = sorted({candidate.folder_path for candidate in candidates})
+    if len(folders) > 1:
+        listing = "\n".join(f"  {path}" for path in folders)
+        raise FormatError(
+            f"{folder_path} holds {len(folders)} {modality} recordings:\n{listing}\n"
+            "One was expected; give the folder of one of them."
+        )
+    best, *others = candidates
+    if others and others[0].score == best.score:
+        raise FormatError(
+            f"{best.folder_path} is claimed by {best.format_name} and {others[0].format_name} with "
+            f"equal evidence ({best.score} points):\n{explain(best)}\n{explain(others[0])}\n"
+            "One format was expected; move foreign files away."
+        )
+    return best
+
+
+def detect_required(folder_path: Path, modality: str) -> Candidate:
+    """Return the one recording of a modality at or below a folder.
+
+    Raises
+    ------
+    FormatError
+        If there is none or more than one.
+    """
+    candidate = detect(folder_path, modality)
+    if candidate is None:
+        raise FormatError(
+            f"{folder_path} holds no {modality} recording of a known format "
+            f"({', '.join(FORMATS.names())}). Run `ace-nwb inspect` on it to see what was looked "
+            "for, and give the folder of the recording."
+        )
+    return candidate
+
+
+def explain(candidate: Candidate) -> str:
+    """Return the evidence for a candidate, one line per observation."""
+    lines = [f"  {item.points:+d}  {item.finding}" for item in candidate.evidence]
+    return "\n".join([f"{candidate.format_name} ({candidate.score} points)", *lines])

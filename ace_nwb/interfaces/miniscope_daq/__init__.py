@@ -1,0 +1,29 @@
+"""UCLA Miniscope recordings of Miniscope-DAQ-QT, v1 and v2.
+
+`folder` finds recordings and their devices, `timestamps` reads and repairs frame times, `ledger`
+accounts for every frame, `recording` puts them together, `interface` writes NWB objects.
+"""
+
+from typing import Any
+
+from ace_nwb.interfaces.base import Format
+from ace_nwb.interfaces.miniscope_daq.folder import find_recordings
+from ace_nwb.interfaces.miniscope_daq.summary import summarise_recording
+
+FORMAT = Format(
+    name="miniscope-daq",
+    title="UCLA Miniscope (Miniscope-DAQ-QT)",
+    modality="imaging",
+    find=find_recordings,
+    summarise=summarise_recording,
+    interface_path="ace_nwb.interfaces.miniscope_daq.interface:MiniscopeDaqInterface",
+)
+
+
+def __getattr__(name: str) -> Any:
+    """Give the data interface where it is looked for, without importing NeuroConv for the rest."""
+    if name == "MiniscopeDaqInterface":
+        from ace_nwb.interfaces.miniscope_daq.interface import MiniscopeDaqInterface
+
+        return MiniscopeDaqInterface
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

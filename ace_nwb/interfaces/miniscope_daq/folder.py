@@ -1,0 +1,222 @@
+"""Where a Miniscope-DAQ recording lies: base folder, device folders, movie files in order.
+
+Everything is found by content (JSON keys, column names, numbered files), never by depth, time of
+modification, or the name of a device.
+"""
+
+import json
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from ace_nwb.errors import FormatError, MetadataError, MovieError
+from ace_nwb.interfaces.base import Candidate, Evidence, find_below, is_ignored
+
+NAME = "miniscope-daq"
+METADATA_FILE = "metaData.json"
+TIMESTAMPS_FILE = "timeStamps.csv"
+TIME_COLUMN = "Time Stamp (ms)"
+_NUMBERED_MOVIE = re.compile(r"(\d+)\.(avi|mkv)", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class DeviceFolder:
+    """One device of a recording."""
+
+    name: str
+    kind: Literal["scope", "camera"]
+    path: Path
+    settings: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class RecordingFolder:
+    """The base folder of a recording and the devices in it."""
+
+    path: Path
+    metadata: dict[str, Any]
+    devices: tuple[DeviceFolder, ...]
+
+
+def find_recordings(folder_path: Path) -> list[Candidate]:
+    """Return every Miniscope-DAQ recording at or below a folder, or around a device folder."""
+    if _is_device(folder_path) and not _is_base(folder_path):
+        parent = folder_path.parent
+        return [_candidate(parent if _is_base(parent) else folder_path)]
+    return [_candidate(path) for path in find_below(folder_path, _is_recording)]
+
+
+def read_folder(folder_path: Path) -> RecordingFolder:
+    """Read the structure of one recording.
+
+    Parameters
+    ----------
+    folder_path
+        Base folder of the recording, or a single device folder.
+
+    Raises
+    ------
+    FormatError
+        If there is no device folder in it.
+    MetadataError
+        If a metaData.json is no JSON object.
+    """
+    if not _is_base(folder_path):
+        base = folder_path.parent
+        metadata = read_json(base / METADATA_FILE) if _is_base(base) else {}
+        return RecordingFolder(folder_path, metadata, (_device(folder_path, metadata),))
+    metadata = read_json(folder_path / METADATA_FILE)
+    paths = [path for path in sorted(folder_path.iterdir()) if _is_device(path)]
+    if not paths:
+        raise FormatError(
+            f"{folder_path} has a {METADATA_FILE} but no folder of a device in it. A folder with "
+            f"numbered .avi files and {TIMESTAMPS_FILE} was expected; give the folder of the "
+            "recording."
+        )
+    return RecordingFolder(folder_path, metadata, tuple(_device(path, metadata) for path in paths))
+
+
+def movie_paths(device_path: Path) -> list[Path]:
+    """Return the movie files of a device in numeric order.
+
+    Raises
+    ------
+    MovieError
+        If there is none, a number is missing, or one comes twice.
+    """
+    numbered = {
+        path: int(match.group(1))
+        for path in device_path.iterdir()
+        if (match := _NUMBERED_MOVIE.fullmatch(path.name))
+    }
+    if not numbered:
+        raise MovieError(
+            f"{device_path} holds no movie. Files 0.avi, 1.avi, ... were expected; copy them from "
+            "the acquisition computer."
+        )
+    ordered = sorted(numbered, key=lambda path: (numbered[path], path.name))
+    numbers = [numbered[path] for path in ordered]
+    if numbers != list(range(len(numbers))):
+        raise MovieError(
+            f"{device_path} holds the movies {', '.join(path.name for path in ordered)}. Each "
+            f"number from 0 to {max(numbers)} was expected once; find the missing file or move "
+            "the extra one away."
+        )
+    return ordered
+
+
+def read_json(file_path: Path) -> dict[str, Any]:
+    """Return the object in a JSON file; an absent file is an empty object."""
+    if not file_path.is_file():
+        return {}
+    try:
+        content = json.loads(file_path.read_text(encoding="utf-8-sig"))
+    except (UnicodeDecodeError, json.JSONDecodeError) as error:
+        raise MetadataError(
+            f"{file_path} is not readable JSON ({error}). The file written by Miniscope-DAQ-QT was "
+            "expected; copy it again or mend it."
+        ) from error
+    if not isinstance(content, dict):
+        raise MetadataError(
+            f"{file_path} holds a {type(content).__name__}. A JSON object was expected; copy the "
+            "file again."
+        )
+    return content
+
+
+def listed_names(metadata: dict[str, Any], key: str) -> list[str]:
+    """Return the device names listed under "miniscopes" or "cameras" of a base metaData.json."""
+    entries = metadata.get(key)
+    if isinstance(entries, dict):
+        return [str(name) for name in entries]
+    names = [
+        entry.get("deviceName", "") if isinstance(entry, dict) else entry for entry in entries or []
+    ]
+    return [str(name) for name in names]
+
+
+def folder_name(device_name: str) -> str:
+    """Return the folder name that the recorder makes of a device name."""
+    return device_name.replace(" ", "_")
+
+
+def _device(path: Path, metadata: dict[str, Any]) -> DeviceFolder:
+    """Describe one device folder."""
+    settings = read_json(path / METADATA_FILE)
+    return DeviceFolder(
+        name=str(settings.get("deviceName") or path.name),
+        kind=_kind(path, settings, metadata),
+        path=path,
+        settings=settings,
+    )
+
+
+def _kind(
+    path: Path, settings: dict[str, Any], metadata: dict[str, Any]
+) -> Literal["scope", "camera"]:
+    """Tell scope from camera: by the lists of the recording, else by the device type."""
+    if path.name in map(folder_name, listed_names(metadata, "cameras")):
+        return "camera"
+    if path.name in map(folder_name, listed_names(metadata, "miniscopes")):
+        return "scope"
+    device_type = str(settings.get("deviceType", "")).lower()
+    return "camera" if "cam" in device_type and "miniscope" not in device_type else "scope"
+
+
+def _is_recording(path: Path) -> bool:
+    """Whether a folder is a recording: a base folder, or a device folder without one above."""
+    return _is_base(path) or (_is_device(path) and not _is_base(path.parent))
+
+
+def _is_base(path: Path) -> bool:
+    """Whether a folder has the recording's own metaData.json."""
+    try:
+        metadata = read_json(path / METADATA_FILE)
+    except MetadataError:
+        return False
+    return "recordingStartTime" in metadata or "miniscopes" in metadata
+
+
+def _is_device(path: Path) -> bool:
+    """Whether a folder looks like that of a device."""
+    if not path.is_dir() or is_ignored(path):
+        return False
+    has_movies = any(_NUMBERED_MOVIE.fullmatch(item.name) for item in path.iterdir())
+    return (path / TIMESTAMPS_FILE).is_file() or (has_movies and (path / METADATA_FILE).is_file())
+
+
+def _candidate(path: Path) -> Candidate:
+    """Collect what speaks for a Miniscope-DAQ recording in a folder."""
+    evidence: list[Evidence] = []
+    metadata = read_json(path / METADATA_FILE) if _is_base(path) else {}
+    if "recordingStartTime" in metadata:
+        evidence.append(Evidence(3, f"{METADATA_FILE} with recordingStartTime"))
+    for key in ("miniscopes", "cameras"):
+        if names := listed_names(metadata, key):
+            evidence.append(Evidence(1, f"{METADATA_FILE} lists {key}: {', '.join(names)}"))
+    devices = [path] if not metadata else [sub for sub in sorted(path.iterdir()) if _is_device(sub)]
+    for device in devices:
+        evidence.extend(_device_evidence(device))
+    return Candidate(NAME, path, tuple(evidence))
+
+
+def _device_evidence(device: Path) -> list[Evidence]:
+    """Collect what speaks for a Miniscope-DAQ device in a folder."""
+    evidence = []
+    if TIME_COLUMN in _header_line(device / TIMESTAMPS_FILE):
+        evidence.append(
+            Evidence(3, f'{device.name}/{TIMESTAMPS_FILE} with a column "{TIME_COLUMN}"')
+        )
+    movies = sum(bool(_NUMBERED_MOVIE.fullmatch(item.name)) for item in device.iterdir())
+    if movies:
+        evidence.append(Evidence(2, f"{device.name}: {movies} numbered movie files"))
+    return evidence
+
+
+def _header_line(file_path: Path) -> str:
+    """Return the first line of a text file, empty if there is none."""
+    if not file_path.is_file():
+        return ""
+    with file_path.open(encoding="utf-8-sig", errors="replace") as file:
+        return file.readline()

@@ -1,0 +1,148 @@
+"""Events (`.nev`): every bit of every TTL port as a line of its own, and the texts.
+
+A TTL record holds the word of a whole port. A line is one bit of it; other lines of the port make
+other words, so words are compared bit by bit and never by their text.
+"""
+
+import re
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from ace_nwb.interfaces.neuralynx.header import map_records, read_header
+
+NEV_RECORD = np.dtype(
+    [
+        ("reserved", "<i2"),
+        ("system", "<i2"),
+        ("size", "<i2"),
+        ("timestamp", "<u8"),
+        ("event_id", "<i2"),
+        ("ttl", "<u2"),
+        ("crc", "<i2"),
+        ("dummy", "<i2", (2,)),
+        ("extra", "<i4", (8,)),
+        ("text", "S128"),
+    ]
+)
+TTL_BITS = 16
+_TTL_TEXT = re.compile(r"TTL Input on (\S+?)_\d+ board (\d+) port (\d+)\b")
+_PORT_ONLY = re.compile(r"\bport (\d+)\b.*\bvalue\b", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class TtlLine:
+    """One bit of a TTL port: its edges.
+
+    Parameters
+    ----------
+    name
+        Such as "TTLBoard0Port0Bit3".
+    times_us
+        Times of the edges, microseconds of the system's clock.
+    levels
+        Level from each edge on, 0 or 1.
+    """
+
+    name: str
+    times_us: np.ndarray
+    levels: np.ndarray
+
+
+@dataclass(frozen=True)
+class Message:
+    """A text event."""
+
+    time_us: int
+    text: str
+
+
+@dataclass(frozen=True)
+class EventFile:
+    """All events of a recording."""
+
+    lines: tuple[TtlLine, ...]
+    messages: tuple[Message, ...]
+    n_cut_bytes: int
+
+
+def read_events(file_paths: Sequence[Path]) -> EventFile:
+    """Read the events of one or more `.nev` files.
+
+    Raises
+    ------
+    EphysError
+        If a file is none of Neuralynx.
+    """
+    words: dict[tuple[str, ...], list[tuple[int, int]]] = defaultdict(list)
+    messages: list[Message] = []
+    n_cut_bytes = 0
+    for file_path in file_paths:
+        read_header(file_path)
+        records, n_cut = map_records(file_path, NEV_RECORD)
+        n_cut_bytes += n_cut
+        for record in records:
+            text = record["text"].split(b"\0")[0].decode("latin-1").strip()
+            port = _port(text)
+            if port is None:
+                messages.append(Message(int(record["timestamp"]), text))
+            else:
+                words[port].append((int(record["timestamp"]), int(record["ttl"])))
+    lines = [line for port in sorted(words) for line in _lines(port, words, sorted(words[port]))]
+    return EventFile(tuple(lines), tuple(sorted(messages, key=_time)), n_cut_bytes)
+
+
+def find_edges(words: np.ndarray, bit: int, *, is_alone: bool) -> tuple[np.ndarray, np.ndarray]:
+    """Return (indices, levels) of the edges of one bit in the words of a port.
+
+    Parameters
+    ----------
+    words
+        Words of the port, one per change of any line.
+    bit
+        Which bit.
+    is_alone
+        Whether no other bit of the port ever changes. Then the first word is an edge of this one;
+        otherwise it is one where it is high, since ports rest low.
+    """
+    levels = (words >> bit) & 1
+    changed = np.flatnonzero(np.diff(levels)) + 1
+    if len(levels) and (is_alone or levels[0] == 1):
+        changed = np.concatenate([[0], changed])
+    return changed, levels[changed]
+
+
+def _lines(
+    port: tuple[str, ...],
+    words_of_port: dict[tuple[str, ...], list[tuple[int, int]]],
+    events: list[tuple[int, int]],
+) -> list[TtlLine]:
+    """Return the lines of a port that ever change or are ever high."""
+    times_us, words = np.array(events, dtype=np.int64).T
+    used = [bit for bit in range(TTL_BITS) if ((words >> bit) & 1).any()]
+    system, board, number = port
+    several_systems = len({key[0] for key in words_of_port}) > 1
+    prefix = f"TTL{system if several_systems else ''}Board{board}Port{number}"
+    lines = []
+    for bit in used:
+        indices, levels = find_edges(words, bit, is_alone=len(used) == 1)
+        name = f"{prefix}Bit{bit}"
+        lines.append(TtlLine(name, times_us[indices], levels.astype(np.uint8)))
+    return lines
+
+
+def _port(text: str) -> tuple[str, str, str] | None:
+    """Return (system, board, port) that a TTL event's text names, None for other events."""
+    if match := _TTL_TEXT.search(text):
+        return match.group(1), match.group(2), match.group(3)
+    if "TTL" in text and (match := _PORT_ONLY.search(text)):
+        return "", "0", match.group(1)
+    return None
+
+
+def _time(message: Message) -> int:
+    """Return the time of a message, to sort by."""
+    return message.time_us

@@ -1,0 +1,220 @@
+"""Continuous channels (`.ncs`): samples, gap-free segments, true rates."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from ace_nwb.errors import EphysError
+from ace_nwb.imaging.storage import sample_chunk_shape
+from ace_nwb.interfaces.neuralynx.header import map_records, number_entry, read_header
+
+RECORD_SAMPLES = 512
+NCS_RECORD = np.dtype(
+    [
+        ("timestamp", "<u8"),
+        ("channel", "<u4"),
+        ("rate", "<u4"),
+        ("n_valid", "<u4"),
+        ("samples", "<i2", (RECORD_SAMPLES,)),
+    ]
+)
+
+GAP_SAMPLES = 0.5
+"""A record is late, and a gap before it, if it is off by more than this many samples."""
+
+STAMP_ERROR_US = 2.0
+"""Time stamps are whole microseconds: nominal and true rate are told apart beyond this error."""
+
+
+@dataclass(frozen=True)
+class Segment:
+    """Samples without a gap: records `first_record` to before `stop_record`."""
+
+    first_record: int
+    stop_record: int
+    start_us: int
+    n_samples: int
+
+
+@dataclass(frozen=True)
+class Channel:
+    """One continuous channel.
+
+    Parameters
+    ----------
+    name
+        Name of the file without its ending.
+    entries
+        Header of the file.
+    records
+        The mapped records.
+    rate_hz
+        Samples per second by the time stamps.
+    volt_per_bit
+        Factor from stored integers to volts; negative if the input is inverted.
+    segments
+        Gap-free stretches in order.
+    n_cut_bytes
+        Bytes of a cut last record that were left out.
+    """
+
+    name: str
+    file_path: Path
+    entries: dict[str, str]
+    records: np.ndarray
+    rate_hz: float
+    volt_per_bit: float
+    segments: tuple[Segment, ...]
+    n_cut_bytes: int
+
+    @property
+    def n_samples(self) -> int:
+        """Samples in all segments."""
+        return sum(segment.n_samples for segment in self.segments)
+
+    @property
+    def stop_us(self) -> float:
+        """Time after the last sample, microseconds of the system's clock."""
+        last = self.segments[-1]
+        return last.start_us + last.n_samples / self.rate_hz * 1e6
+
+    @property
+    def gaps_s(self) -> tuple[float, ...]:
+        """Lengths of the gaps between segments, seconds."""
+        ends = [part.start_us + part.n_samples / self.rate_hz * 1e6 for part in self.segments]
+        starts = [part.start_us for part in self.segments]
+        pairs = zip(ends, starts[1:], strict=False)
+        return tuple(round((start - end) / 1e6, 6) for end, start in pairs)
+
+
+def read_channel(file_path: Path) -> Channel | None:
+    """Read the structure of a channel, None if nothing was recorded on it.
+
+    Raises
+    ------
+    EphysError
+        If the header lacks rate or scale, or time runs backwards.
+    """
+    entries = read_header(file_path)
+    records, n_cut_bytes = map_records(file_path, NCS_RECORD)
+    if not len(records):
+        return None
+    nominal_hz = number_entry(entries, "SamplingFrequency", file_path)
+    stamps = records["timestamp"].astype(np.int64)
+    n_valid = np.minimum(records["n_valid"].astype(np.int64), RECORD_SAMPLES)
+    _check_forwards(stamps, file_path)
+    segments = find_segments(stamps, n_valid, nominal_hz=nominal_hz)
+    sign = -1.0 if entries.get("InputInverted", "").lower() == "true" else 1.0
+    return Channel(
+        name=file_path.stem,
+        file_path=file_path,
+        entries=entries,
+        records=records,
+        rate_hz=measure_rate(stamps, n_valid, segments, nominal_hz=nominal_hz),
+        volt_per_bit=sign * number_entry(entries, "ADBitVolts", file_path),
+        segments=segments,
+        n_cut_bytes=n_cut_bytes,
+    )
+
+
+def find_segments(
+    stamps: np.ndarray, n_valid: np.ndarray, *, nominal_hz: float
+) -> tuple[Segment, ...]:
+    """Cut the records where a record does not follow the one before it without a gap.
+
+    Parameters
+    ----------
+    stamps
+        Time of the first sample of every record, microseconds.
+    n_valid
+        Samples in every record.
+    nominal_hz
+        Rate by the header.
+    """
+    steps_us = np.diff(stamps)
+    sample_us = 1e6 / nominal_hz
+    is_full = n_valid[:-1] == RECORD_SAMPLES
+    if is_full.any():
+        measured_us = float(np.median(steps_us[is_full])) / RECORD_SAMPLES
+        sample_us = measured_us if 0.9 < measured_us / sample_us < 1.1 else sample_us
+    late_us = steps_us - n_valid[:-1] * sample_us
+    cuts = np.flatnonzero(np.abs(late_us) > GAP_SAMPLES * sample_us) + 1
+    starts = [0, *cuts.tolist()]
+    stops = [*cuts.tolist(), len(stamps)]
+    return tuple(
+        Segment(start, stop, int(stamps[start]), int(n_valid[start:stop].sum()))
+        for start, stop in zip(starts, stops, strict=True)
+    )
+
+
+def measure_rate(
+    stamps: np.ndarray,
+    n_valid: np.ndarray,
+    segments: Sequence[Segment],
+    *,
+    nominal_hz: float,
+) -> float:
+    """Return the rate by the time stamps of the longest segment; the nominal one if it agrees."""
+    longest = max(segments, key=lambda segment: segment.n_samples)
+    last = longest.stop_record - 1
+    elapsed_us = int(stamps[last] - stamps[longest.first_record])
+    n_samples = int(n_valid[longest.first_record : last].sum())
+    if elapsed_us == 0 or abs(n_samples / nominal_hz * 1e6 - elapsed_us) <= STAMP_ERROR_US:
+        return nominal_hz
+    return n_samples / elapsed_us * 1e6
+
+
+class SegmentSource:
+    """Samples of one segment of channels that share their time stamps, shape (sample, channel)."""
+
+    def __init__(self, channels: Sequence[Channel], segment_index: int) -> None:
+        self._records = [
+            channel.records[segment.first_record : segment.stop_record]
+            for channel in channels
+            for segment in [channel.segments[segment_index]]
+        ]
+        self._first_sample = [
+            np.concatenate([[0], np.cumsum(np.minimum(records["n_valid"], RECORD_SAMPLES))])
+            for records in self._records
+        ]
+        n_samples = channels[0].segments[segment_index].n_samples
+        self.shape = (n_samples, len(channels))
+        self.dtype = np.dtype(np.int16)
+        self.chunk_shape = sample_chunk_shape(self.shape, itemsize=self.dtype.itemsize)
+
+    def read(self, start: int, stop: int) -> np.ndarray:
+        """Return samples start..stop of all channels, int16 as recorded."""
+        block = np.empty((stop - start, self.shape[1]), self.dtype)
+        for index, records in enumerate(self._records):
+            block[:, index] = _read_samples(records, self._first_sample[index], start, stop)
+        return block
+
+
+def _read_samples(
+    records: np.ndarray, first_sample: np.ndarray, start: int, stop: int
+) -> np.ndarray:
+    """Return samples start..stop of mapped records whose first samples are given."""
+    first = int(np.searchsorted(first_sample, start, side="right")) - 1
+    last = int(np.searchsorted(first_sample, stop, side="left"))
+    samples = records["samples"][first:last]
+    n_valid = np.diff(first_sample[first : last + 1])
+    if (n_valid == RECORD_SAMPLES).all():
+        flat = samples.reshape(-1)
+    else:
+        flat = samples[np.arange(RECORD_SAMPLES) < n_valid[:, None]]
+    offset = start - int(first_sample[first])
+    return flat[offset : offset + stop - start]
+
+
+def _check_forwards(stamps: np.ndarray, file_path: Path) -> None:
+    """Raise if a record begins before the one in front of it."""
+    backwards = np.flatnonzero(np.diff(stamps) <= 0)
+    if len(backwards):
+        record = int(backwards[0]) + 1
+        raise EphysError(
+            f"{file_path} record {record} begins at {stamps[record]} us, after one at "
+            f"{stamps[record - 1]} us. Times that increase were expected; the clock of the system "
+            "was reset: split the recording there."
+        )

@@ -1,0 +1,67 @@
+"""Small pieces of NWB that every interface needs: modules, names, tables of events."""
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from hdmf.common import VectorData
+from pynwb import NWBFile, ProcessingModule
+from pynwb.event import EventsTable, TimestampVectorData
+
+MODULES = {
+    "behavior": "Behaviour of the animal",
+    "misc": "History of processing and settings",
+    "sync": "Alignment of the clocks of camera and electrophysiology",
+}
+
+
+def get_module(nwbfile: NWBFile, name: str) -> ProcessingModule:
+    """Return a processing module, made if it is not there."""
+    if name not in nwbfile.processing:
+        nwbfile.create_processing_module(name=name, description=MODULES[name])
+    return nwbfile.processing[name]
+
+
+def object_name(text: str) -> str:
+    """Return a name that NWB allows, words joined in capitals: "My WebCam" -> "MyWebCam"."""
+    words = re.split(r"[^0-9A-Za-z]+", text)
+    return "".join(word[:1].upper() + word[1:] for word in words) or "Device"
+
+
+def add_events(
+    nwbfile: NWBFile,
+    name: str,
+    *,
+    description: str,
+    source: str,
+    timestamps_s: np.ndarray,
+    columns: Mapping[str, tuple[str, Any]],
+) -> None:
+    """Add an events table to /events.
+
+    Parameters
+    ----------
+    nwbfile
+        The open file.
+    name
+        Name of the table.
+    description, source
+        What the events are and which system noted them.
+    timestamps_s
+        Times, seconds.
+    columns
+        Column name -> (description, values).
+    """
+    times = TimestampVectorData(
+        name="timestamp", description="Time of the event, s.", data=np.asarray(timestamps_s, float)
+    )
+    others = [
+        VectorData(name=column, description=text, data=values)
+        for column, (text, values) in columns.items()
+    ]
+    nwbfile.add_events_table(
+        EventsTable(
+            name=name, description=description, source_description=source, columns=[times, *others]
+        )
+    )
