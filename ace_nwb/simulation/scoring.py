@@ -58,7 +58,7 @@ def score_footprints(
     found: np.ndarray | sparray | spmatrix,
     truth: MovieTruth,
     *,
-    rest_offset_px: tuple[float, float] = (0.0, 0.0),
+    origin_px: tuple[float, float] = (0.0, 0.0),
 ) -> FootprintScore:
     """Pair found units with true cells by the rule at the top of this module.
 
@@ -69,13 +69,13 @@ def score_footprints(
         (roi, row * n_columns + column).
     truth
         The truth of the movie.
-    rest_offset_px
+    origin_px
         Where the truth's (0, 0) lies in the coordinates of `found`, if the registration came to
         rest elsewhere (see `rest_offset`); the true footprints are moved by whole pixels.
     """
     shape = truth.field_shape
     units = _as_matrix(found, shape)
-    cells = _move_footprints(truth.footprints, shape, np.round(rest_offset_px).astype(int))
+    cells = _move_footprints(truth.footprints, shape, np.round(origin_px).astype(int))
     counts = find_counting_cells(truth)
     cosine = compute_cosines(units, cells)
     distance = np.linalg.norm(

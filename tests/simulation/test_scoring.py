@@ -125,7 +125,7 @@ def test_dim_cells_do_not_count():
 def test_a_registration_that_rests_elsewhere_is_allowed_for():
     moved = draw(CENTRES + np.array([6.0, -3.0]))
     assert score_footprints(moved, make_truth()).f1 == 0
-    score = score_footprints(moved, make_truth(), rest_offset_px=(6.2, -3.4))
+    score = score_footprints(moved, make_truth(), origin_px=(6.2, -3.4))
     assert score.f1 == 1
     np.testing.assert_allclose(score.cosines, 1)
 
