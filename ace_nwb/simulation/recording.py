@@ -95,6 +95,7 @@ SIZES: dict[str, RecordingSpec] = {
         movie=MovieSpec(
             n_frames=400, n_rows=80, n_columns=96, n_cells=12, drift_px=0.6, max_displacement_px=4.0
         ),
+        ephys=EphysSpec(concentration=20.0, spike_probability=0.85),  # 16 cycles must do
         frames_per_file=32,
         n_dropped=3,
     ),
