@@ -1,0 +1,210 @@
+"""Decide, up to whole frames, where each jump-free segment of rows lies on the timeline.
+
+The phase of the clock leaves a whole number of frames open. What tells is counted here: rows
+that would stand where no pulse is, pulses left over at the ends and at jumps, the price of a
+clock jump, DAQ numbers, and when the first frame was captured after the record press. The
+segments form a chain, so the posterior over all placements is exact (forward-backward).
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.special import logsumexp
+
+from ace_nwb.sync.decoding import FaultRates
+from ace_nwb.sync.timeline import Timeline
+
+_JUMP = -9.0
+_DAQ_MISMATCH = -14.0
+_END_LOSS = 0.06
+_END_MISSING = 1e-3
+_MAX_SHIFT = 250
+
+
+@dataclass(frozen=True)
+class Segments:
+    """Runs of rows between which the clock may have jumped.
+
+    Parameters
+    ----------
+    starts
+        First row of each segment, and the number of rows at the end.
+    captured
+        Captured frame of each row before any shift, shape (n_rows,).
+    offset_s
+        Clock offset followed at each row, shape (n_rows,).
+    daq_step
+        Captured frames from the last row of the segment before, from DAQ numbers; nan unknown.
+    """
+
+    starts: np.ndarray
+    captured: np.ndarray
+    offset_s: np.ndarray
+    daq_step: np.ndarray
+
+
+@dataclass(frozen=True)
+class Placement:
+    """Whole-frame shift of each segment, with the posterior over the alternatives.
+
+    Parameters
+    ----------
+    shift
+        Frames to add to the captured frame of each segment's rows, shape (n_segments,).
+    probability
+        Posterior of that shift, shape (n_segments,).
+    rivals
+        (shift relative to the chosen, posterior) of the first segment, best first.
+    log_evidence
+        Log probability of the observations under this start, for comparing starts.
+    """
+
+    shift: np.ndarray
+    probability: np.ndarray
+    rivals: list[tuple[int, float]]
+    log_evidence: float
+
+
+def place_segments(
+    segments: Segments,
+    timeline: Timeline,
+    rates: FaultRates,
+    *,
+    first_capture_log_prior: np.ndarray | None = None,
+) -> Placement:
+    """Return the most probable whole-frame shift of every segment.
+
+    Parameters
+    ----------
+    segments
+        Rows with their unshifted frames.
+    timeline
+        Possible captured frames.
+    rates
+        Shares of lost rows and missing pulses inside the recording.
+    first_capture_log_prior
+        Log probability of each shift of the first segment from other evidence, shape
+        (2 * max_shift(...) + 1,), or None.
+    """
+    shifts = allowed_shifts(segments, timeline)
+    scores = _segment_scores(segments, timeline, rates, shifts)
+    scores[0] += _start_scores(segments, timeline, rates, shifts)
+    scores[-1] += _end_scores(segments, timeline, rates, shifts)
+    if first_capture_log_prior is not None:
+        scores[0] += first_capture_log_prior
+    n_segments = scores.shape[0]
+    links = [_link(segments, timeline, rates, shifts, g) for g in range(1, n_segments)]
+    forward = [scores[0]]
+    best, origin = scores[0], []
+    for link, score in zip(links, scores[1:], strict=True):
+        forward.append(logsumexp(forward[-1][:, None] + link, axis=0) + score)
+        through = best[:, None] + link
+        origin.append(np.argmax(through, axis=0))
+        best = through.max(axis=0) + score
+    evidence = float(logsumexp(forward[-1]))
+    chosen = [int(np.argmax(best))]
+    for arg in origin[::-1]:
+        chosen.append(int(arg[chosen[-1]]))
+    path = np.array(chosen[::-1])
+    posterior = _posterior(forward, links, scores)
+    ranked = np.argsort(-posterior[0])[:5]
+    rivals = [(int(shifts[r] - shifts[path[0]]), float(posterior[0, r])) for r in ranked]
+    probability = posterior[np.arange(n_segments), path]
+    return Placement(shifts[path], probability, rivals, evidence)
+
+
+def allowed_shifts(segments: Segments, timeline: Timeline) -> np.ndarray:
+    """Return the shifts that keep all rows on the timeline, at most a few hundred."""
+    low = max(-int(segments.captured.min()), -_MAX_SHIFT)
+    high = min(timeline.times_s.size - 1 - int(segments.captured.max()), _MAX_SHIFT)
+    return np.arange(low, high + 1)
+
+
+def _posterior(forward: list, links: list, scores: np.ndarray) -> np.ndarray:
+    """Return the posterior of each shift of each segment, shape (n_segments, n_shifts)."""
+    backward = np.zeros_like(scores)
+    for g in range(len(links) - 1, -1, -1):
+        backward[g] = logsumexp(links[g] + (scores[g + 1] + backward[g + 1])[None, :], axis=1)
+    total = np.array(forward) + backward
+    return np.exp(total - logsumexp(total, axis=1, keepdims=True))
+
+
+def _segment_scores(
+    segments: Segments, timeline: Timeline, rates: FaultRates, shifts: np.ndarray
+) -> np.ndarray:
+    """Price of rows without pulses and pulses without rows inside each segment."""
+    silent = np.concatenate([[0], np.cumsum(~timeline.is_held)])
+    real = np.concatenate([[0], np.cumsum(timeline.is_real)])
+    scores = np.zeros((segments.starts.size - 1, shifts.size))
+    for g, (start, stop) in enumerate(zip(segments.starts[:-1], segments.starts[1:], strict=True)):
+        rows = segments.captured[start:stop]
+        here, after = rows[:-1], rows[1:]
+        # only gaps near silence change with the shift: elsewhere the lattice is the same
+        gaps = np.flatnonzero(after - here > 1)
+        reach = silent[np.clip(after[gaps] + shifts[-1] + 1, 0, silent.size - 1)]
+        gaps = gaps[reach > silent[np.clip(here[gaps] + shifts[0], 0, None)]]
+        held = np.concatenate([[0], np.cumsum(np.bincount(rows, minlength=silent.size - 1))])
+        spots = np.flatnonzero(~timeline.is_held)
+        for column, shift in enumerate(shifts):
+            moved = spots - shift
+            moved = moved[(moved >= 0) & (moved < held.size - 1)]
+            unseen = int((held[moved + 1] - held[moved]).sum())
+            left = real[after[gaps] + shift] - real[here[gaps] + shift + 1]
+            scores[g, column] = (
+                _run(unseen, rates.missing + _END_MISSING)
+                + np.where(
+                    left > 0, np.log(rates.lost) - np.log(np.maximum(left, 1) * (left + 1.0)), 0.0
+                ).sum()
+            )
+    return scores
+
+
+def _run(count: int, rate: float) -> float:
+    """Log probability of a run of so many faults, with a heavy tail (0: none)."""
+    return float(np.log(rate) - np.log(count * (count + 1.0))) if count else 0.0
+
+
+def _start_scores(
+    segments: Segments, timeline: Timeline, rates: FaultRates, shifts: np.ndarray
+) -> np.ndarray:
+    """Price of the pulses of the same block before the first row."""
+    frame = segments.captured[0] + shifts
+    real = np.concatenate([[0], np.cumsum(timeline.is_real)])
+    first = np.searchsorted(timeline.block, timeline.block[frame])
+    left = np.where(timeline.is_held[frame], real[frame] - real[first], 0)
+    return np.array([_run(int(n), _END_LOSS + rates.lost) for n in left])
+
+
+def _end_scores(
+    segments: Segments, timeline: Timeline, rates: FaultRates, shifts: np.ndarray
+) -> np.ndarray:
+    """Price of the pulses of the same block after the last row."""
+    frame = segments.captured[-1] + shifts
+    real = np.concatenate([[0], np.cumsum(timeline.is_real)])
+    stop = np.searchsorted(timeline.block, timeline.block[frame], side="right")
+    left = np.where(timeline.is_held[frame], real[stop] - real[frame + 1], 0)
+    return np.array([_run(int(n), _END_LOSS + rates.lost) for n in left])
+
+
+def _link(
+    segments: Segments, timeline: Timeline, rates: FaultRates, shifts: np.ndarray, g: int
+) -> np.ndarray:
+    """Log probability of the shift of segment g (column) after that of the one before (row)."""
+    row = int(segments.starts[g])
+    before, after = segments.captured[row - 1], segments.captured[row]
+    times, period = timeline.times_s, timeline.period_s[before]
+    moved_before = segments.offset_s[row - 1] + times[before + shifts] - times[before]
+    moved_after = segments.offset_s[row] + times[after + shifts] - times[after]
+    jump = np.abs(moved_after[None, :] - moved_before[:, None])
+    link = np.where(jump > max(3e-3, 0.2 * period), _JUMP, 0.0)
+    step = (after + shifts)[None, :] - (before + shifts)[:, None]
+    real = np.concatenate([[0], np.cumsum(timeline.is_real)])
+    left = (
+        real[after + shifts][None, :]
+        - real[np.minimum(before + shifts + 1, real.size - 1)][:, None]
+    )
+    lost = np.maximum(left, 1)
+    link += np.where(left > 0, np.log(rates.lost) - np.log(lost * (lost + 1.0)), 0.0)
+    if np.isfinite(segments.daq_step[g]):
+        link += np.where(step == segments.daq_step[g], 0.0, _DAQ_MISMATCH)
+    return np.where(step >= 1, link, -1e6)

@@ -1,0 +1,169 @@
+"""From the edges of a TTL line to one time per captured frame; and which line is the camera's."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from ace_nwb.errors import SyncError
+
+PulseMode = Literal["auto", "toggle", "pulse"]
+_GLITCH_S = 5e-4
+_MIN_SCORE = 0.5
+_CLEAR_LEAD = 0.1
+
+
+@dataclass(frozen=True)
+class FramePulses:
+    """One time per captured frame.
+
+    Parameters
+    ----------
+    times_s
+        Pulse times, ephys clock, shape (n_pulses,).
+    edge
+        Index of the edge that each pulse is, shape (n_pulses,).
+    mode
+        "toggle": every edge is a frame; "pulse": every leading edge.
+    n_glitches
+        Edges left out because they come in pairs closer than a glitch.
+    evidence
+        Why this mode.
+    """
+
+    times_s: np.ndarray
+    edge: np.ndarray
+    mode: Literal["toggle", "pulse"]
+    n_glitches: int
+    evidence: str
+
+
+@dataclass(frozen=True)
+class LineScore:
+    """How well a line fits a camera: 0 not at all, 1 perfectly, and why."""
+
+    score: float
+    mode: Literal["toggle", "pulse"]
+    evidence: str
+
+
+def find_pulses(
+    times_s: np.ndarray,
+    levels: np.ndarray,
+    *,
+    frame_interval_s: float,
+    pulse_mode: PulseMode = "auto",
+) -> FramePulses:
+    """Reduce the edges of a line to one time per captured frame.
+
+    Parameters
+    ----------
+    times_s, levels
+        Time (ephys clock) and new level (0 or 1) of each edge, shape (n_edges,).
+    frame_interval_s
+        Frame interval by the camera's time stamps.
+    pulse_mode
+        "toggle": every edge marks a frame; "pulse": every leading edge; "auto": by the intervals.
+    """
+    order = np.argsort(times_s, kind="stable")
+    times, levels = np.asarray(times_s, dtype=float)[order], np.asarray(levels)[order] > 0
+    keep = _without_glitches(times, min(_GLITCH_S, 0.05 * frame_interval_s))
+    if pulse_mode != "toggle":  # a pulse may be as short as a glitch: it repeats every frame
+        leading = _leading(times, levels)
+        as_pulse = _fit(times[leading], frame_interval_s)
+    else:
+        leading, as_pulse = np.zeros(times.size, dtype=bool), -1.0
+    as_toggle = _fit(times[keep], frame_interval_s) if pulse_mode != "pulse" else -1.0
+    mode: Literal["toggle", "pulse"] = "toggle" if as_toggle >= as_pulse else "pulse"
+    chosen = np.flatnonzero(keep if mode == "toggle" else leading)
+    evidence = (
+        f"{mode} given by the user"
+        if pulse_mode != "auto"
+        else f"intervals near {frame_interval_s * 1e3:.2f} ms: {max(as_toggle, 0):.0%} of all edges, "
+        f"{max(as_pulse, 0):.0%} of leading edges"
+    )
+    glitches = int((~keep).sum()) if mode == "toggle" else 0
+    return FramePulses(times[chosen], order[chosen], mode, glitches, evidence)
+
+
+def score_line(
+    times_s: np.ndarray, levels: np.ndarray, *, frame_interval_s: float, n_frames: int
+) -> LineScore:
+    """Say how well a line fits a camera by the rate and the number of its pulses.
+
+    Parameters
+    ----------
+    times_s, levels
+        Edges of the line, shape (n_edges,).
+    frame_interval_s, n_frames
+        Frame interval and number of the saved frames.
+    """
+    if np.size(times_s) < 10:
+        return LineScore(0.0, "toggle", f"{np.size(times_s)} edges")
+    pulses = find_pulses(times_s, levels, frame_interval_s=frame_interval_s)
+    share = _fit(pulses.times_s, frame_interval_s)
+    steps = np.diff(pulses.times_s)
+    regular = np.abs(steps / frame_interval_s - 1) < 0.1
+    n_regular = int(regular.sum()) + 1
+    ratio = n_regular / max(n_frames, 1)
+    enough = min(ratio / 0.9, 1.0) if ratio < 1 else 1.0
+    evidence = (
+        f"{np.size(times_s)} edges ({pulses.mode}): {share:.0%} of intervals within 10 % of the "
+        f"frame interval {frame_interval_s * 1e3:.2f} ms; {n_regular} such pulses for {n_frames} "
+        "frames"
+    )
+    return LineScore(float(share * enough), pulses.mode, evidence)
+
+
+def choose_line(scores: dict[str, LineScore]) -> str:
+    """Return the name of the one line that fits the camera.
+
+    Raises
+    ------
+    SyncError
+        If no line fits, or two fit alike.
+    """
+    ranked = sorted(scores, key=lambda name: -scores[name].score)
+    listing = "; ".join(f"{n!r} {scores[n].score:.2f} ({scores[n].evidence})" for n in ranked)
+    if not ranked or scores[ranked[0]].score < _MIN_SCORE:
+        raise SyncError(
+            f"No TTL line carries the camera's frames. Found: {listing or 'no lines'}. Expected "
+            "one pulse per captured frame at the frame rate. Name the line if it is there, or "
+            "check that the frame-sync output was connected."
+        )
+    if len(ranked) > 1 and scores[ranked[1]].score > scores[ranked[0]].score - _CLEAR_LEAD:
+        raise SyncError(
+            f"Two TTL lines could carry the camera's frames: {listing}. Expected one that fits "
+            "clearly better. Name the line."
+        )
+    return ranked[0]
+
+
+def _without_glitches(times: np.ndarray, shortest_s: float) -> np.ndarray:
+    """Return a mask without pairs of edges closer than the shortest possible level."""
+    keep = np.ones(times.size, dtype=bool)
+    short = np.flatnonzero(np.diff(times) < shortest_s)
+    last = -1
+    for index in short:
+        if index > last:  # the two edges of one glitch; a third edge begins a new pair
+            keep[index : index + 2] = False
+            last = index + 1
+    return keep
+
+
+def _leading(times: np.ndarray, levels: np.ndarray) -> np.ndarray:
+    """Return a mask of the edges into the rarer level (rising ones if both are as common)."""
+    if times.size < 3:
+        return levels
+    lasting = np.diff(times)
+    lasting = np.minimum(lasting, np.quantile(lasting, 0.95))
+    high = float(lasting[levels[:-1]].sum())
+    low = float(lasting[~levels[:-1]].sum())
+    return ~levels if high > 1.5 * low else levels
+
+
+def _fit(times: np.ndarray, interval_s: float) -> float:
+    """Return the share of intervals that are one frame."""
+    if times.size < 3:
+        return 0.0
+    return float(np.mean(np.abs(np.diff(times) / interval_s - 1) < 0.1))

@@ -1,0 +1,98 @@
+"""The saved frames before alignment: junk time stamps, DAQ numbers, the frame interval."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ace_nwb.errors import SyncError
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Saved frames as the camera's software recorded them; arrays have shape (n_rows,).
+
+    Parameters
+    ----------
+    device_time_s
+        Time stamps, device clock; junk ones replaced by a guess between their neighbours.
+    is_junk
+        Whether the time stamp was not usable.
+    daq_step
+        Captured frames since the row before, by DAQ number; 0 where unknown.
+    interval_s
+        Frame interval by the time stamps.
+    """
+
+    device_time_s: np.ndarray
+    is_junk: np.ndarray
+    daq_step: np.ndarray
+    interval_s: float
+
+
+def clean_rows(
+    device_time_s: np.ndarray, daq_frame: np.ndarray | None, *, max_jitter_s: float
+) -> Rows:
+    """Mark junk time stamps and turn DAQ numbers into steps.
+
+    Raises
+    ------
+    SyncError
+        If fewer than ten time stamps are usable.
+    """
+    times = np.array(device_time_s, dtype=float)
+    junk = ~np.isfinite(times)
+    if (~junk).sum() < 10:
+        raise SyncError(
+            f"Only {(~junk).sum()} of {times.size} frames carry a time stamp; at least 10 are "
+            "needed to align. Check the time-stamp file of the recording."
+        )
+    interval = frame_interval(times[~junk])
+    junk[~junk] = _find_junk(times[~junk], interval, max_jitter_s)
+    good = np.flatnonzero(~junk)
+    guess = np.interp(np.arange(times.size), good, times[good])
+    guess[: good[0]] = times[good[0]] + (np.arange(good[0]) - good[0]) * interval
+    guess[good[-1] :] = times[good[-1]] + np.arange(times.size - good[-1]) * interval
+    times[junk] = guess[junk]
+    steps = np.zeros(times.size, dtype=np.int64)
+    if daq_frame is not None:
+        steps = _daq_steps(np.asarray(daq_frame), times, interval, max_jitter_s)
+    return Rows(times, junk, steps, interval)
+
+
+def frame_interval(times_s: np.ndarray) -> float:
+    """Return the most common frame interval, seconds, robust to lost frames and jumps."""
+    steps = np.diff(times_s)
+    steps = steps[steps > 0]
+    middle = float(np.median(steps))
+    usual = steps[(steps > 0.5 * middle) & (steps < 1.5 * middle)]
+    return float(np.mean(usual))
+
+
+def _find_junk(times: np.ndarray, interval: float, max_jitter_s: float) -> np.ndarray:
+    """Mark single time stamps off the course of their neighbours, and odd ones at the ends."""
+    low, high = -max_jitter_s - 2e-3, 3 * interval + max_jitter_s
+    junk = np.zeros(times.size, dtype=bool)
+    step = np.diff(times)
+    odd = (step < low) | (step > high)
+    over = times[2:] - times[:-2]
+    junk[1:-1] = odd[:-1] & odd[1:] & (over > low) & (over < high + interval)
+    span = max(0.5, 8 * interval)
+    junk[0] = step[0] < low or step[0] > span
+    junk[-1] = step[-1] < low or step[-1] > 3600.0
+    return junk
+
+
+def _daq_steps(
+    numbers: np.ndarray, times: np.ndarray, interval: float, max_jitter_s: float
+) -> np.ndarray:
+    """Return the frames from the row before; 0 if either is unknown or the counter was re-seeded."""
+    numbers = numbers.astype(np.int64)
+    inner = np.flatnonzero(numbers[1:-1] < 0) + 1
+    between = (numbers[inner - 1] >= 0) & (numbers[inner + 1] - numbers[inner - 1] == 2)
+    numbers[inner[between]] = numbers[inner[between] - 1] + 1
+    steps = np.concatenate([[0], np.diff(numbers)])
+    known = np.concatenate([[False], (numbers[1:] >= 0) & (numbers[:-1] >= 0)])
+    elapsed = np.concatenate([[0.0], np.diff(times)])
+    slower = np.abs(steps * interval - elapsed) > max(1.0, 5 * interval) + max_jitter_s
+    reseeded = (steps < 1) | ((steps > 40) & slower)
+    return np.where(known & ~reseeded, steps, 0)

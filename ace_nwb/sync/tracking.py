@@ -1,0 +1,234 @@
+"""Follow the camera's software clock along the pulse train, stretch by stretch.
+
+Within a stretch the offset between the clocks is constant to a millisecond, so the time stamps
+modulo the frame interval pile up at one phase with a one-sided tail (the grab jitter). The phase
+is followed from stretch to stretch; where it breaks the camera's clock has jumped. Only the phase
+is decided here; which frame a row is, up to whole frames, is decided in placement.py.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ace_nwb.sync.train import PulseTrain
+
+_N_BINS = 100
+_BREAK_EVIDENCE = 18.0  # nats by which another phase must explain a stretch better
+_MAX_DRIFT = 6e-4
+
+
+@dataclass(frozen=True)
+class ClockTrack:
+    """The clock offset followed along the rows.
+
+    Parameters
+    ----------
+    offset_s
+        Ephys time minus device time where the jitter is zero, at each row, shape (n_rows,).
+    segment
+        Number of the jump-free segment of each row, shape (n_rows,).
+    log_likelihood
+        Of the phases, nats per row; higher is better.
+    """
+
+    offset_s: np.ndarray
+    segment: np.ndarray
+    log_likelihood: float
+
+
+class _Follower:
+    """State of one pass along the rows."""
+
+    def __init__(self, times: np.ndarray, train: PulseTrain, offset: float, max_jitter: float):
+        self.times, self.train, self.max_jitter = times, train, max_jitter
+        self.period = float(np.median(train.period_s))
+        self.stretch = int(np.clip(round(6.0 / self.period), 40, 240))
+        self.scores = _learn_phase_scores(times, self.period, self.stretch)
+        self.offset, self.slope = offset, 0.0
+        self.anchor: tuple[float, float] | None = None
+        self.at = float(times[0])
+        self.offsets = np.empty(times.size)
+        self.segment = np.zeros(times.size, dtype=int)
+        self.total = 0.0
+
+    def predict(self, times: np.ndarray) -> np.ndarray:
+        return self.offset + self.slope * (times - self.at)
+
+    def phases(self, aligned: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return the phase bin of each time, and whether pulses stand around it."""
+        captured, period = self.train.times_s, self.train.period_s
+        index = np.clip(np.searchsorted(captured, aligned + 1e-3) - 1, 0, captured.size - 1)
+        late = (aligned - captured[index]) / period[index]
+        valid = (late > -0.5) & (late < 1.5)
+        return np.floor(late * _N_BINS).astype(int) % _N_BINS, valid
+
+    def likelihoods(self, aligned: np.ndarray) -> tuple[np.ndarray, int]:
+        """Return the log likelihood of each phase shift (bins), and the rows that tell."""
+        bins, valid = self.phases(aligned)
+        counts = np.bincount(bins[valid], minlength=_N_BINS)
+        return self.scores @ counts, int(valid.sum())
+
+
+def follow_clock(
+    device_time_s: np.ndarray, train: PulseTrain, *, start_offset_s: float, max_jitter_s: float
+) -> ClockTrack:
+    """Follow the offset of the device clock from a first guess that is right to whole frames.
+
+    Parameters
+    ----------
+    device_time_s
+        Time stamps of the rows without junk, shape (n_rows,).
+    train
+        Captured frames.
+    start_offset_s
+        First guess of ephys time minus device time.
+    max_jitter_s
+        Largest grab jitter.
+    """
+    state = _Follower(device_time_s, train, start_offset_s, max_jitter_s)
+    steps = np.diff(device_time_s)
+    cuts = np.flatnonzero(
+        (steps < -max_jitter_s - 2e-3) | (steps > 3 * state.period + max_jitter_s)
+    )
+    cuts = np.concatenate([cuts + 1, [device_time_s.size]])
+    start, first = 0, True
+    while start < device_time_s.size:
+        next_cut = int(cuts[np.searchsorted(cuts, start, side="right")])
+        stop = min(start + state.stretch, next_cut)
+        if next_cut - stop < state.stretch // 4:
+            stop = min(next_cut, stop + state.stretch // 4)
+        if start > 0 and steps[start - 1] < -max_jitter_s - 2e-3:
+            _jump(state, start, stop)
+        _advance(state, start, stop, first=first)
+        start, first = stop, False
+    return ClockTrack(state.offsets, state.segment, state.total / device_time_s.size)
+
+
+def _learn_phase_scores(times: np.ndarray, period: float, stretch: int) -> np.ndarray:
+    """Log likelihood of a row in bin b when the phase shift is k bins, shape (k, b).
+
+    The shape of the jitter is learned from the stretches themselves: each is turned to fit the
+    mean of the others best, which is then renewed.
+    """
+    n_stretches = max(times.size // stretch, 1)
+    rows = np.arange(times.size) // stretch
+    bins = np.floor(times % period / period * _N_BINS).astype(int) % _N_BINS
+    counts = np.bincount(
+        np.minimum(rows, n_stretches - 1) * _N_BINS + bins, minlength=n_stretches * _N_BINS
+    ).reshape(n_stretches, _N_BINS)
+    late = np.arange(_N_BINS) / _N_BINS
+    density = np.exp(-late / 0.15) + 0.5 * np.exp((late - 1) / 0.03)
+    shift = np.arange(_N_BINS)
+    turned = (shift[None, :] + shift[:, None]) % _N_BINS
+    for _ in range(6):
+        scores = _log_density(density)[turned]
+        best = np.argmax(counts @ scores.T, axis=1)
+        aligned = np.take_along_axis(counts, (shift - best[:, None]) % _N_BINS, axis=1)
+        density = aligned.sum(axis=0) + 1.0
+    return _log_density(_put_floor_first(density))[turned]
+
+
+def _log_density(density: np.ndarray) -> np.ndarray:
+    """Smooth a circular density a little, add a floor, and normalise to mean 1 before the log."""
+    smooth = (np.roll(density, 1) + 2 * density + np.roll(density, -1)) / 4
+    smooth = smooth / smooth.mean() + 0.05
+    return np.log(smooth / smooth.mean())
+
+
+def _put_floor_first(density: np.ndarray) -> np.ndarray:
+    """Turn a circular density so that the jitter begins at bin 0: the steepest rise."""
+    width = _N_BINS // 12
+    kernel = np.arange(-width, width)
+    around = density[(np.arange(_N_BINS)[:, None] + kernel) % _N_BINS]
+    rise = around[:, width:].sum(axis=1) - around[:, :width].sum(axis=1)
+    return np.roll(density, -int(np.argmax(rise)))
+
+
+def _advance(state: _Follower, start: int, stop: int, *, first: bool) -> None:
+    """Follow one stretch: correct the offset a little, or find a jump."""
+    times = state.times[start:stop]
+    likelihoods, n_told = state.likelihoods(times + state.predict(times))
+    if n_told < max(3, 0.3 * times.size):
+        if not first and _jump_explains(state, start, stop):
+            _advance(state, start, stop, first=True)
+            return
+        state.offsets[start:stop] = state.predict(times)
+        return
+    elapsed = times[-1] - state.at
+    reach = 1e-3 + (_MAX_DRIFT if state.slope == 0.0 else 5e-5) * max(elapsed, 0.0)
+    width = _N_BINS // 2 if first else int(np.ceil(reach / state.period * _N_BINS))
+    window = np.arange(-width, width + 1)
+    here = likelihoods[window % _N_BINS] - 1e-3 * np.abs(window)
+    shift = int(window[np.argmax(here)])
+    if not first and likelihoods.max() - here.max() > _BREAK_EVIDENCE:
+        state.offset += shift * state.period / _N_BINS
+        split = _locate_jump(state, start, stop, 0, (int(np.argmax(likelihoods)) - shift) % _N_BINS)
+        state.offsets[start:split] = state.predict(state.times[start:split])
+        _jump(state, split, stop)
+        _advance(state, split, stop, first=True)
+        return
+    state.total += float(here.max())
+    middle = float(times.mean())
+    state.offset = float(state.predict(np.array([middle]))[0]) + shift * state.period / _N_BINS
+    state.at = middle
+    _update_slope(state)
+    state.offsets[start:stop] = state.predict(times)
+
+
+def _update_slope(state: _Follower) -> None:
+    """Estimate the drift from the first stretch of the segment to this one."""
+    if state.anchor is None:
+        state.anchor = (state.at, state.offset)
+        return
+    elapsed = state.at - state.anchor[0]
+    if elapsed > 20.0:
+        slope = (state.offset - state.anchor[1]) / elapsed
+        state.slope = float(np.clip(slope, -_MAX_DRIFT, _MAX_DRIFT))
+
+
+def _locate_jump(state: _Follower, start: int, stop: int, old: int, new: int) -> int:
+    """Return the row at which the phase changes; the stretch before may hold it as well."""
+    begin = max(start - state.stretch // 2, 0)
+    begin = max(begin, int(np.searchsorted(state.segment[:start], state.segment[start - 1])) + 1)
+    begin = min(begin, start)
+    times = state.times[begin:stop]
+    bins, valid = state.phases(times + state.predict(times))
+    gain = np.where(valid, state.scores[new, bins] - state.scores[old, bins], 0.0)
+    after = np.cumsum(gain[::-1])[::-1]
+    near = np.flatnonzero(after > after.max() - 4.0)
+    steps = np.diff(state.times[np.maximum(begin + near - 1, 0)[:, None] + [0, 1]], axis=1)[:, 0]
+    odd = np.abs(steps / state.period - np.maximum(np.round(steps / state.period), 1.0))
+    return begin + int(near[np.argmax(after[near] + 8 * np.minimum(odd, 1.0))])
+
+
+def _offset_after_jump(state: _Follower, start: int, stop: int) -> tuple[float, float, int]:
+    """Return the offset if no frame was lost at a jump before `start`, its likelihood, rows."""
+    captured = state.train.times_s
+    before = state.times[start - 1] + state.offsets[start - 1]
+    index = int(np.clip(np.searchsorted(captured, before + 1e-3), 0, captured.size - 1))
+    offset = float(captured[index] - state.times[start])
+    times = state.times[start:stop]
+    likelihoods, n_told = state.likelihoods(times + offset + state.slope * (times - times[0]))
+    shift = int(np.argmax(likelihoods)) / _N_BINS * state.period
+    if shift > state.max_jitter + 2e-3:
+        shift -= state.period
+    return offset + shift, float(likelihoods.max()), n_told
+
+
+def _jump_explains(state: _Follower, start: int, stop: int) -> bool:
+    """Take a jump before `start` if the rows then stand on pulses; say whether it was taken."""
+    offset, _, n_told = _offset_after_jump(state, start, stop)
+    inside = state.times[start - 1] + state.offsets[start - 1] < state.train.times_s[-1]
+    if n_told < 0.8 * (stop - start) or not inside or stop - start < 5:
+        return False
+    _jump(state, start, stop)
+    return True
+
+
+def _jump(state: _Follower, start: int, stop: int) -> None:
+    """Begin a new segment at a row."""
+    if start > 0:
+        state.offset = _offset_after_jump(state, start, stop)[0]
+        state.segment[start:] = state.segment[start - 1] + 1
+    state.at = float(state.times[start])
+    state.anchor = None
