@@ -4,7 +4,7 @@ Unknown keys are refused with the place and the nearest known key. Facts of the 
 a source says.
 """
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from datetime import datetime
 from difflib import get_close_matches
 from pathlib import Path
@@ -173,7 +173,7 @@ def missing_for_dandi(metadata: SessionMetadata) -> list[str]:
     return missing
 
 
-def missing_for_nwb(metadata: SessionMetadata, *, modalities: set[str]) -> list[str]:
+def missing_for_nwb(metadata: SessionMetadata, *, modalities: Collection[str]) -> list[str]:
     """Return the keys of fields that NWB requires, no source knows, and that are not given."""
     missing = []
     if metadata.NWBFile.session_description is None:

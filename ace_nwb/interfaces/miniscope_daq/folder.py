@@ -192,9 +192,11 @@ def _candidate(path: Path) -> Candidate:
     metadata = read_json(path / METADATA_FILE) if _is_base(path) else {}
     if "recordingStartTime" in metadata:
         evidence.append(Evidence(3, f"{METADATA_FILE} with recordingStartTime"))
-    for key in ("miniscopes", "cameras"):
-        if names := listed_names(metadata, key):
-            evidence.append(Evidence(1, f"{METADATA_FILE} lists {key}: {', '.join(names)}"))
+    evidence += [
+        Evidence(1, f"{METADATA_FILE} lists {key}: {', '.join(names)}")
+        for key in ("miniscopes", "cameras")
+        if (names := listed_names(metadata, key))
+    ]
     devices = [path] if not metadata else [sub for sub in sorted(path.iterdir()) if _is_device(sub)]
     for device in devices:
         evidence.extend(_device_evidence(device))

@@ -1,4 +1,4 @@
-"""NeuroConv data interface of Miniscope-DAQ recordings: everything in the folder as NWB objects."""
+"""NeuroConv data interface of Miniscope-DAQ recordings: all of the folder as NWB objects."""
 
 import hashlib
 import os
@@ -123,8 +123,9 @@ class MiniscopeDaqInterface(BaseDataInterface):
             _add_ledger(nwbfile, scope.ledger, suffix)
             if scope.orientation is not None:
                 add_orientation(nwbfile, scope.orientation, suffix)
-        for camera in self.recording.cameras if nwb_folder is not None else ():
-            _add_camera(nwbfile, camera, nwb_folder)
+        if nwb_folder is not None:
+            for camera in self.recording.cameras:
+                _add_camera(nwbfile, camera, nwb_folder)
         if self.recording.devices:
             _add_settings(nwbfile, self.recording.devices)
         add_notes(nwbfile, self.recording.notes)
@@ -173,7 +174,6 @@ def _add_camera(nwbfile: NWBFile, camera: DeviceRecording, nwb_folder: Path) -> 
     """Add a behaviour camera as an external movie with its own time stamps."""
     files = [_relative_path(probe.file_path, nwb_folder) for probe in camera.probes]
     lengths = [probe.n_frames for probe in camera.probes]
-    first = camera.probes[0]
     nwbfile.add_acquisition(
         ImageSeries(
             name=object_name(camera.folder.name),

@@ -1,6 +1,7 @@
 """One row for every frame a device is known to have captured, recorded or lost."""
 
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -100,7 +101,7 @@ def count_lost_frames(times: FrameTimes) -> np.ndarray:
     if times.daq_frame is None:
         return lost
     known = np.flatnonzero(times.daq_frame != -1)
-    for before, after in zip(known[:-1], known[1:], strict=True):
+    for before, after in pairwise(known):
         missing = int(times.daq_frame[after] - times.daq_frame[before]) - int(after - before)
         if missing <= 0:
             continue

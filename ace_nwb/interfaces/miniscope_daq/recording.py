@@ -1,4 +1,4 @@
-"""A Miniscope-DAQ recording as read from disk: devices, movies, times, head orientation, notes."""
+"""A Miniscope-DAQ recording as read from disk: devices, movies, times, orientation, notes."""
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, timezone
@@ -143,10 +143,9 @@ def read_start_time(folder: RecordingFolder) -> datetime | None:
     if not isinstance(fields, dict):
         return None
     try:
-        local = datetime(
-            *(int(fields[key]) for key in ("year", "month", "day", "hour", "minute", "second")),
-            tzinfo=UTC,
-        ) + timedelta(milliseconds=int(fields["msec"]))
+        date = (int(fields["year"]), int(fields["month"]), int(fields["day"]))
+        time = (int(fields["hour"]), int(fields["minute"]), int(fields["second"]))
+        local = datetime(*date, *time, int(fields["msec"]) * 1000, UTC)
         epoch_s = int(fields["msecSinceEpoch"]) / 1000
         quarters = round((local.timestamp() - epoch_s) / QUARTER_HOUR_S)
         zone = timezone(timedelta(seconds=quarters * QUARTER_HOUR_S))

@@ -4,6 +4,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
 
+import numpy as np
+
 from ace_nwb.errors import InputError
 from ace_nwb.interfaces.base import MovieSummary, RecordingSummary
 from ace_nwb.interfaces.miniscope_daq.folder import (
@@ -25,6 +27,7 @@ from ace_nwb.interfaces.miniscope_daq.timestamps import FrameTimes, read_frame_t
 from ace_nwb.interfaces.video import MovieProbe, check_movies_alike, probe_movie
 
 Result = TypeVar("Result")
+Default = TypeVar("Default")
 
 
 def summarise_recording(folder_path: Path, decode: bool) -> RecordingSummary:
@@ -86,7 +89,7 @@ def _movie_summary(
     n_dropped: int | None,
 ) -> MovieSummary:
     """Put together what was measured of one device."""
-    times_s = () if times is None else times.device_time_s
+    times_s = np.empty(0) if times is None else times.device_time_s
     return MovieSummary(
         device=device.name,
         kind=device.kind,
@@ -125,7 +128,9 @@ def _repair_sentence(times: FrameTimes) -> str:
     )
 
 
-def _attempt(problems: list[str], action: Callable[[], Result], *, default: Result) -> Result:
+def _attempt(
+    problems: list[str], action: Callable[[], Result], *, default: Default
+) -> Result | Default:
     """Do something that may find bad input; note the problem and go on."""
     try:
         return action()

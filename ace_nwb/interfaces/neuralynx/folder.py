@@ -1,4 +1,4 @@
-"""A Neuralynx folder as read from disk: channels that share a clock, events, what `inspect` says."""
+"""A Neuralynx folder as read from disk: channels, events, and what `inspect` says."""
 
 from dataclasses import dataclass
 from datetime import datetime
