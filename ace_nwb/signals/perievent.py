@@ -87,7 +87,8 @@ def compute_perievent_average(
     Returns
     -------
     PerieventAverage
-        The p-value is corrected for the number of lags (maximum statistic).
+        The p-value is corrected for the number of lags (maximum statistic). It hardly gets below
+        the range of lags over the duration, since shifts within that range keep a true response.
     """
     if n_surrogates < 19:
         raise ParameterError(

@@ -1,0 +1,77 @@
+import numpy as np
+import pytest
+from scipy import signal as scipy_signal
+from scipy import stats
+
+from ace_nwb.errors import InputError, ParameterError
+from ace_nwb.signals.lags import (
+    compute_correlation_p,
+    compute_lagged_correlation,
+    correlate_at_lags,
+    estimate_effective_n,
+)
+
+
+def slow_noise(rng, n_samples=4000, memory=0.95):
+    return scipy_signal.lfilter([1], [1, -memory], rng.standard_normal(n_samples))
+
+
+def correlate(first, second, seed=0):
+    return compute_lagged_correlation(
+        first, second, sampling_rate_hz=20.0, max_lag_s=5.0, n_surrogates=99, seed=seed
+    )
+
+
+def test_every_lag_equals_numpys_correlation_of_the_overlap():
+    rng = np.random.default_rng(0)
+    first, second = rng.standard_normal((2, 200)) + 50
+    first[20:30] = np.nan
+    found = correlate_at_lags(first, second, n_lags=15)
+    for lag in range(-15, 16):
+        one = first[max(0, -lag) : 200 - max(0, lag)]
+        other = second[max(0, lag) : 200 - max(0, -lag)]
+        both = np.isfinite(one) & np.isfinite(other)
+        expected = np.corrcoef(one[both], other[both])[0, 1]
+        assert found[lag + 15] == pytest.approx(expected, abs=1e-10)
+
+
+def test_a_planted_lag_is_found_and_positive_if_the_second_follows():
+    rng = np.random.default_rng(1)
+    first = slow_noise(rng, 20_000)
+    second = np.roll(first, 30) + slow_noise(rng, 20_000)
+    found = correlate(first, second)
+    assert found.lags_s[np.argmax(found.correlation)] == pytest.approx(1.5)
+    assert found.p_value <= 0.03
+    assert np.nanmax(found.correlation - found.null_upper) > 0
+
+
+def test_memory_reduces_the_effective_number_of_samples():
+    rng = np.random.default_rng(2)
+    white = rng.standard_normal((2, 4000))
+    assert estimate_effective_n(*white) == pytest.approx(4000, rel=0.15)
+    slow = slow_noise(rng), slow_noise(rng)
+    expected = 4000 * (1 - 0.95**2) / (1 + 0.95**2)
+    assert estimate_effective_n(*slow) == pytest.approx(expected, rel=0.4)
+
+
+def test_independent_slow_signals_correlate_no_more_often_than_promised():
+    rng = np.random.default_rng(3)
+    found = [correlate(slow_noise(rng, 2000), slow_noise(rng, 2000), seed) for seed in range(40)]
+    assert np.mean([one.p_value <= 0.05 for one in found]) < 0.17
+    assert np.mean([one.p_zero_lag <= 0.05 for one in found]) < 0.17
+
+
+def test_the_p_of_independent_samples_is_pearsons():
+    first, second = np.random.default_rng(4).standard_normal((2, 50))
+    expected = stats.pearsonr(first, second)
+    assert compute_correlation_p(expected.statistic, 50.0) == pytest.approx(expected.pvalue)
+
+
+def test_lags_beyond_a_quarter_of_the_data_are_refused():
+    with pytest.raises(ParameterError, match=r"Give at most 1\.25 s"):
+        correlate(np.zeros(100), np.zeros(100))
+
+
+def test_signals_of_different_length_are_refused():
+    with pytest.raises(InputError, match="resample one"):
+        correlate(np.zeros(100), np.zeros(99))
