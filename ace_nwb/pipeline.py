@@ -22,6 +22,7 @@ import yaml
 from ace_nwb.engines.base import EngineSettings
 from ace_nwb.errors import AceNwbWarning, ParameterError, RequirementError
 from ace_nwb.imaging.movie import ProgressCallback, no_progress
+from ace_nwb.nwb.checks import Finding
 from ace_nwb.nwb.history import RunParameter, StageRun, append_run, current_runs, next_run_id
 from ace_nwb.nwb.session import Session, SessionWriter, edit_session, open_session
 from ace_nwb.stages.context import StageContext
@@ -182,6 +183,15 @@ def status(nwb_path: Path) -> list[StageStatus]:
         return stage_statuses(current_runs(session), session.nwbfile.identifier)
 
 
+def stale_findings(nwb_path: Path) -> list[Finding]:
+    """Return a finding for every stage whose results no longer follow from their inputs."""
+    return [
+        Finding("BEST_PRACTICE_VIOLATION", "check_stage_current", s.stage, f"Stale: {s.reason}.")
+        for s in status(nwb_path)
+        if s.state == "stale"
+    ]
+
+
 def _run_stage(
     nwb_path: Path,
     stage: Stage,
@@ -222,7 +232,7 @@ def _run_stage(
         software=_software(),
         inputs=inputs,
         outputs=stage.produces,
-        peak_memory_mb=_peak_memory_mb(),
+        peak_memory_mb=peak_memory_mb(),
         warnings=" | ".join(remarks),
         parameters=_record_parameters(params, choices),
     )
@@ -328,7 +338,7 @@ def _software() -> str:
     return ", ".join(f"{name} {version(name)}" for name in names)
 
 
-def _peak_memory_mb() -> float:
+def peak_memory_mb() -> float:
     """Return the largest resident memory of this process so far, megabytes."""
     if sys.platform == "win32":
         import psutil

@@ -2,6 +2,7 @@
 
 import sys
 from importlib.metadata import version
+from typing import Any
 
 from cyclopts import App
 from cyclopts.exceptions import CycloptsError
@@ -80,7 +81,7 @@ def usage_message(error: CycloptsError) -> str:
     cause = error.__cause__
     if type(cause).__name__ != "ValidationError":
         return str(error)
-    problems = getattr(cause, "errors", list)()
+    problems: list[dict[str, Any]] = getattr(cause, "errors", list)()
     return " ".join(
         f"--{str(problem['loc'][-1]).replace('_', '-')} {problem['input']}: {problem['msg']}."
         for problem in problems

@@ -65,7 +65,7 @@ def run(
 ) -> None:
     """Run every stage that is not done yet, in order.
 
-    Example: `ace-nwb run session.nwb --set motion.max_shift_px=30 --set extract.cell_diameter_px=14`
+    Example: `ace-nwb run session.nwb --set motion.max_shift_px=30`
 
     Parameters
     ----------

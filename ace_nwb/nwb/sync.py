@@ -7,8 +7,9 @@ can be repeated.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 
+import h5py
 import numpy as np
 from pynwb.epoch import TimeIntervals
 
@@ -72,6 +73,35 @@ def read_device_times(session: Session, path: str) -> np.ndarray:
     return read_times(found) if kept is None else np.asarray(kept.data[:], np.float64)
 
 
+def list_device_series(session: Session) -> list[str]:
+    """Return the paths of everything on the clock of the movie's device.
+
+    These are movies and cameras, what lies in `behavior` with time stamps of its own, notes and
+    control changes: Miniscope programs stamp them all with one clock. Series that only link to
+    the times of another are left out.
+    """
+    paths: list[str] = []
+    for group in ("/acquisition", "/processing/behavior"):
+        members = session.h5[group] if session.has(group) else {}
+        for name, series in members.items():
+            paths += _timed_within(f"{group}/{name}", series)
+    paths += [f"{layout.EVENTS}/{name}" for name in ("Notes", "ControlChanges")]
+    return [path for path in paths if session.has(path)]
+
+
+def _timed_within(path: str, group: h5py.Group) -> list[str]:
+    """Return the paths of the series at or below a group that hold times of their own."""
+    if group.attrs.get("neurodata_type") == "ElectricalSeries":
+        return []
+    found = []
+    for name, child in group.items():
+        if name == "timestamps" and isinstance(group.get(name, getlink=True), h5py.HardLink):
+            found.append(path)
+        elif isinstance(child, h5py.Group):
+            found += _timed_within(f"{path}/{name}", child)
+    return found
+
+
 def write_alignment(writer: SessionWriter, alignment: Alignment) -> list[str]:
     """Store an alignment: new times, the device times beside them, the fit, doubtful stretches.
 
@@ -80,13 +110,19 @@ def write_alignment(writer: SessionWriter, alignment: Alignment) -> list[str]:
         The paths written.
     """
     device_times = {path: read_device_times(writer, path) for path in alignment.times_s}
-    reference = _original_reference(writer)
-    writer.remove([layout.CLOCK_FIT, layout.LOW_CONFIDENCE])
+    is_table = {path: hasattr(writer.get(path), "colnames") for path in device_times}
+    reference = writer.nwbfile.session_start_time - timedelta(seconds=alignment.zero_shift_s)
+    # first what HDF5 does, then what pynwb does: pynwb reads the file anew in between
+    writer.remove([layout.CLOCK_FIT, layout.LOW_CONFIDENCE, *map(device_time_path, device_times)])
     writer.set_columns(layout.FRAME_LEDGER, alignment.ledger)
     for path, times_s in alignment.times_s.items():
         writer.replace_timestamps(path, times_s)
-    written = [_keep_device_times(writer, path, times) for path, times in device_times.items()]
-    writer.set_reference_time(reference - timedelta(seconds=alignment.zero_shift_s))
+        if is_table[path]:
+            column = (_describe_kept(path), device_times[path])
+            writer.set_columns(path, {DEVICE_TIME_COLUMN: column})
+    writer.set_reference_time(reference)
+    series = [path for path in device_times if not is_table[path]]
+    written = [_keep_device_times(writer, path, device_times[path]) for path in series]
     _write_fit(writer, alignment)
     if len(alignment.low_confidence_s):
         written.append(_write_low_confidence(writer, alignment.low_confidence_s))
@@ -106,23 +142,18 @@ def read_low_confidence(session: Session) -> np.ndarray:
     return np.stack([table["start_time"].data[:], table["stop_time"].data[:]], axis=1)
 
 
-def _original_reference(session: Session) -> datetime:
-    """Return the wall-clock time of device time zero: the file's start, as converted."""
-    return session.nwbfile.session_start_time
+def _describe_kept(path: str) -> str:
+    return f"Times of {path} on the device's own clock, before alignment, seconds."
 
 
 def _keep_device_times(writer: SessionWriter, path: str, times_s: np.ndarray) -> str:
-    """Keep the device times beside the new ones: a series beside a series, or a column."""
-    description = f"Times of {path} on the device's own clock, before alignment."
-    if hasattr(writer.get(path), "colnames"):
-        writer.set_columns(path, {DEVICE_TIME_COLUMN: (f"{description} Seconds.", times_s)})
-        return f"{path}/{DEVICE_TIME_COLUMN}"
+    """Keep the device times of a series beside its new ones."""
     return write_series(
         writer,
         device_time_path(path),
         times_s,
         unit="seconds",
-        description=description,
+        description=_describe_kept(path),
         timestamps_from=path,
     )
 

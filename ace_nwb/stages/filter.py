@@ -28,9 +28,12 @@ class Filtered:
 def compute(session: Session, params: FilterParams, context: StageContext) -> Filtered:
     """Filter traces on the frames' grid and every ephys stretch on its own."""
     grid = frames_on_grid(session, read_roi_series(session, layout.DFF_TRACES))
-    design = {"order": params.order, "kind": params.kind}
     calcium_filter = design_filter(
-        sampling_rate_hz=grid.rate_hz, low_hz=params.low_hz, high_hz=params.high_hz, **design
+        sampling_rate_hz=grid.rate_hz,
+        low_hz=params.low_hz,
+        high_hz=params.high_hz,
+        order=params.order,
+        kind=params.kind,
     )
     calcium, skipped = apply_filter(grid.values, calcium_filter)
     context.remarks.extend(f"dF/F from frame {s.start}: {s.reason}" for s in skipped)

@@ -1,7 +1,7 @@
 """From texts (command line, YAML, history) to stage parameters and back, with their sources."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 from pydantic import TypeAdapter, ValidationError
 
@@ -56,7 +56,7 @@ def parse_value(stage: Stage, name: str, value: Any) -> Any:
         raise ParameterError(unknown_name_message(f"parameter of stage {stage.name}", name, fields))
     if not isinstance(value, str):
         return value
-    adapter: TypeAdapter[Any] = TypeAdapter(fields[name].annotation)
+    adapter: TypeAdapter[Any] = TypeAdapter(cast(Any, fields[name].annotation))
     if value.lower() in NONE_WORDS and _accepts(adapter, None):
         return None
     try:

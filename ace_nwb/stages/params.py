@@ -20,7 +20,7 @@ class SyncParams(StageParams):
 
     line: str | None = Field(
         default=None,
-        description="Name of the events table with the frame pulses; found by its rate if not given.",
+        description="Events table with the frame pulses; found by its rate if not given.",
     )
     pulse_mode: Literal["auto", "toggle", "pulse"] = Field(
         default="auto",
@@ -28,6 +28,10 @@ class SyncParams(StageParams):
     )
     max_jitter_ms: float = Field(
         default=30.0, gt=0, description="Largest jitter of the camera's software time stamps, ms."
+    )
+    silent_before_recording: bool = Field(
+        default=True,
+        description="Whether the line toggles only while recording: its first edge is frame one.",
     )
 
 
@@ -51,7 +55,7 @@ class MotionParams(StageParams):
 
     max_shift_px: int = Field(default=20, ge=0, description="Largest shift searched, pixels.")
     filter_radius_px: float = Field(
-        default=3.0,
+        default=5.0,
         gt=0,
         description="Radius of the structures that guide registration, pixels.",
     )

@@ -4,7 +4,7 @@ from dataclasses import fields
 
 import numpy as np
 
-from ace_nwb.imaging.correlation import compute_correlation_images
+from ace_nwb.imaging.correlation import compute_peak_images
 from ace_nwb.imaging.projections import compute_projections
 from ace_nwb.nwb.imaging import write_projections
 from ace_nwb.nwb.session import Session, SessionWriter
@@ -20,7 +20,7 @@ def compute(
     workers = context.settings.workers
     movie = open_corrected_movie(session, workers=workers)
     projections = compute_projections(movie, workers=workers, progress=context.progress)
-    correlation = compute_correlation_images(
+    correlation = compute_peak_images(
         movie,
         cell_diameter_px=params.cell_diameter_px,
         workers=workers,

@@ -10,8 +10,23 @@ from ace_nwb.errors import ParameterError
 from ace_nwb.stages.table import STAGES
 
 
-@pytest.mark.parametrize("verb", ["inspect", "convert", "sync", "run", "status", "history",
-                                  "validate", "report", "demo", "list", "recover", "schema"])
+@pytest.mark.parametrize(
+    "verb",
+    [
+        "inspect",
+        "convert",
+        "sync",
+        "run",
+        "status",
+        "history",
+        "validate",
+        "report",
+        "demo",
+        "list",
+        "recover",
+        "schema",
+    ],
+)
 def test_every_verb_has_help_with_an_example(verb, capsys):
     assert run([verb, "--help"]) == 0
     assert f"ace-nwb {verb}" in capsys.readouterr().out.replace("\n", " ")
