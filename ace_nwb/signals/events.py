@@ -158,10 +158,10 @@ def detect_deconvolved_events(
 ) -> CalciumEvents:
     """Detect events as stretches of deconvolved activity.
 
-    Successive bins with activity are one event; its size is their sum. Activity in bin k happened
-    between frames k - 1 and k. The onset is the middle of the bin in which 20 % of the activity is
-    reached: with a one-constant calcium model the indicator's rise spreads activity over later
-    bins, so that the centroid would be late by the rise time.
+    Successive bins with activity are one event; its size is the peak that their sum would raise
+    at once. Activity in bin k happened between frames k - 1 and k. The onset is the middle of the
+    bin in which 20 % of the activity is reached: with a one-constant calcium model the indicator's
+    rise spreads activity over later bins, so that the centroid would be late by the rise time.
 
     Parameters
     ----------
@@ -172,7 +172,7 @@ def detect_deconvolved_events(
     noise
         SD of the noise of each trace, shape (roi,), same units.
     threshold_sd
-        Least activity of an event in noise SDs.
+        Least size of an event in noise SDs.
 
     Returns
     -------
@@ -185,7 +185,7 @@ def detect_deconvolved_events(
     _validate_noise(noise, deconvolved, threshold_needed=True)
     rows: list[tuple[float, ...]] = []
     for roi in np.flatnonzero(noise > 0):
-        activity = deconvolved[:, roi]
+        activity = deconvolved[:, roi] * estimate_kernel_peak(deconvolved[:, roi], denoised[:, roi])
         starts, stops = find_runs(activity > LEAST_ACTIVITY_SD * noise[roi]).T
         cumulative = np.concatenate([[0.0], np.cumsum(activity)])
         sizes = cumulative[stops] - cumulative[starts]
@@ -199,6 +199,35 @@ def detect_deconvolved_events(
             snr = sizes[index] / noise[roi]
             rows.append((int(roi), onset, peak, sizes[index], duration, snr))
     return _collect(rows)
+
+
+def estimate_kernel_peak(deconvolved: np.ndarray, denoised: np.ndarray) -> float:
+    """Estimate the peak of the calcium that one unit of activity raises.
+
+    The calcium model says denoised[k] - deconvolved[k] = g1 denoised[k - 1] + g2 denoised[k - 2];
+    the coefficients follow from any stretch of it, and from them the transient.
+
+    Parameters
+    ----------
+    deconvolved, denoised
+        Activity and calcium of one ROI, shape (frame,).
+
+    Returns
+    -------
+    float
+        1 for a model without a rise, more for one with; 1 if the two are not so related.
+    """
+    calcium = np.nan_to_num(denoised)
+    past = np.column_stack([calcium[1:-1], calcium[:-2]])
+    target = calcium[2:] - deconvolved[2:]
+    coefficients = np.linalg.lstsq(past, target, rcond=None)[0]
+    is_explained = np.allclose(past @ coefficients, target, atol=1e-3 * np.abs(calcium).max())
+    is_stable = np.all(np.abs(np.roots([1, *-coefficients])) < 1)
+    if not (is_explained and is_stable):
+        return 1.0
+    impulse = np.zeros(100)
+    impulse[0] = 1
+    return float(scipy_signal.lfilter([1], [1, *-coefficients], impulse).max())
 
 
 def interpolate_frame_times(positions: np.ndarray, timestamps_s: np.ndarray) -> np.ndarray:
