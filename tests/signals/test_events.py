@@ -4,6 +4,7 @@ from scipy import signal as scipy_signal
 
 from ace_nwb.errors import InputError
 from ace_nwb.signals.circular import compute_circular_mean, wrap_phase
+from ace_nwb.signals.deconvolution import deconvolve
 from ace_nwb.signals.events import (
     detect_deconvolved_events,
     detect_derivative_events,
@@ -171,3 +172,24 @@ def test_positions_between_frames_become_times():
     times = np.array([0.0, 0.1, 0.3, 0.4])
     found = interpolate_frame_times(np.array([0.5, 1.5, 3.0, -0.5]), times)
     assert np.allclose(found, [0.05, 0.2, 0.4, -0.05])
+
+
+@pytest.mark.parametrize("autoregressive_order", [1, 2])
+def test_deconvolved_events_of_noisy_traces_are_in_time(autoregressive_order):
+    spikes = spikes_apart()
+    traces = simulate_calcium(spikes, noise=0.12)[:, None]
+    found = deconvolve(
+        traces,
+        FRAME_RATE_HZ,
+        autoregressive_order=autoregressive_order,
+        decay_time_s=None,
+        min_spike_snr=0.0,
+    )
+    events = detect_deconvolved_events(
+        found.deconvolved, found.denoised, noise=estimate_noise(traces), threshold_sd=4.0
+    )
+    times = events.onset / FRAME_RATE_HZ
+    nearest = spikes[np.abs(times[:, None] - spikes).argmin(axis=1)]
+    assert len(events) == pytest.approx(len(spikes), abs=4)
+    # 0.3 rad of an oscillation of 1.2 Hz are 40 ms.
+    assert abs(np.median(times - nearest)) < 0.03
