@@ -6,6 +6,7 @@ the journal. The file stays readable by every HDF5 program at any moment but the
 """
 
 import hashlib
+import logging
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -17,6 +18,8 @@ from ace_nwb.nwb.disk import Disk, read_bytes
 from ace_nwb.nwb.lock import WriterLock
 from ace_nwb.nwb.overlay import PAGE_SIZE, OverlayFile
 from ace_nwb.nwb.superblock import read_end_of_file
+
+logger = logging.getLogger(__name__)
 
 MAGIC = b"ACENWBJ\n"
 FORMAT_VERSION = 1
@@ -85,9 +88,11 @@ def commit(overlay: OverlayFile, file: FileIO) -> None:
     Raises
     ------
     OutputError
-        If the disk refused something; the file is as it was (the caller cuts the tail).
+        If the disk refused something; the file is as it was but for its tail, which the caller
+        cuts off.
     JournalError
         If the disk failed while patching; the journal is complete and recovery finishes the work.
+        The tail must stay.
     """
     disk, path = overlay.disk, overlay.path
     if overlay.failure is not None:
@@ -223,7 +228,10 @@ def _patch(disk: Disk, path: Path, file: FileIO, journal: Journal) -> None:
     disk.truncate(file, journal.new_size)
     disk.sync(file)
     disk.unlink(journal_path(path))
-    disk.sync_folder(path.parent)
+    try:
+        disk.sync_folder(path.parent)
+    except OSError as error:  # should the journal come back after a power cut, replay is harmless
+        logger.warning("%s: the folder could not be synced: %s", path, error)
 
 
 def _pack(journal: Journal) -> Iterator[bytes]:

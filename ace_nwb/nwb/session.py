@@ -15,7 +15,7 @@ import h5py
 import numpy as np
 from pynwb import NWBHDF5IO, NWBFile
 
-from ace_nwb.errors import OutputError, SessionFileError
+from ace_nwb.errors import JournalError, OutputError, SessionFileError
 from ace_nwb.nwb import journal, layout, removal, tables, times
 from ace_nwb.nwb.columns import Columns
 from ace_nwb.nwb.disk import Disk
@@ -250,15 +250,18 @@ class _Edit:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        is_committed = False
+        keep_tail = False
         try:
             if error is None:
                 self.writer.finish()
                 journal.commit(self.overlay, self.file)
-                is_committed = True
+                keep_tail = True
+        except JournalError:
+            keep_tail = True  # the journal is complete; recovery will need the tail
+            raise
         finally:
             try:
-                if not is_committed:
+                if not keep_tail:
                     self._roll_back()
             finally:
                 self._release()
@@ -268,9 +271,8 @@ class _Edit:
         self.overlay.discard()
         with suppress(Exception):  # the state inside HDF5 no longer matters
             self.writer.close()
-        if not journal.needs_recovery(self.path):
-            with suppress(OSError):  # the next writer cuts it
-                self.disk.truncate(self.file, self.overlay.old_size)
+        with suppress(OSError):  # the next writer cuts it
+            self.disk.truncate(self.file, self.overlay.old_size)
 
     def _release(self) -> None:
         """Close the file and give the lock back."""

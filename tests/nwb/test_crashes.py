@@ -1,0 +1,197 @@
+"""After a crash at any point of any change a session file is exactly as before or as after."""
+
+import os
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pynwb
+import pytest
+
+from ace_nwb.errors import JournalError, OutputError
+from ace_nwb.nwb.journal import journal_path, recover
+from ace_nwb.nwb.session import edit_session, open_session
+from tests.fixtures.changes import CHANGES, add_motion
+from tests.fixtures.faults import CrashedFolder, FailingDisk, Operation, RecordingDisk
+from tests.fixtures.session_files import Recorded, file_content
+
+NAME = "session.nwb"
+N_RUNS = 40
+
+
+@dataclass(frozen=True)
+class Traced:
+    """A change done once: the file before and after, and every file operation between."""
+
+    before: bytes
+    after: bytes
+    operations: list[Operation]
+
+
+@pytest.fixture(scope="module", params=list(CHANGES))
+def traced(request, recorded_template: Recorded, tmp_path_factory) -> Traced:
+    path = tmp_path_factory.mktemp("traced") / NAME
+    shutil.copy(recorded_template.path, path)
+    earlier, change = CHANGES[request.param]
+    for step in earlier:
+        with edit_session(path) as writer:
+            step(writer)
+    before, disk = path.read_bytes(), RecordingDisk()
+    with edit_session(path, disk=disk) as writer:
+        change(writer)
+    return Traced(before, path.read_bytes(), disk.operations)
+
+
+def points(traced: Traced, n_runs: int = N_RUNS) -> list[int]:
+    """Return every stop around the commit, and some within the bulk of the writing."""
+    first_sync = [op.kind for op in traced.operations].index("sync")
+    early = np.linspace(0, first_sync, max(2, n_runs // 4)).astype(int)
+    return sorted({*early.tolist(), *range(first_sync, len(traced.operations) + 1)})
+
+
+def crash(traced: Traced, stop_at: int, how: str, seed: int = 0) -> dict[str, bytes]:
+    folder = CrashedFolder({NAME: bytearray(traced.before)})
+    for operation in traced.operations[:stop_at]:
+        folder.apply(operation)
+    return folder.crash(np.random.default_rng([seed, stop_at]), how)
+
+
+def lay_out(files: dict[str, bytes], folder: Path) -> Path:
+    for old in folder.iterdir():
+        old.unlink()
+    for name, content in files.items():
+        (folder / name).write_bytes(content)
+    return folder / NAME
+
+
+@pytest.mark.parametrize("how", ["kill", "torn", "power"])
+def test_every_interruption_leaves_the_file_as_before_or_as_after(traced, tmp_path, how):
+    outcomes = set()
+    for stop_at in points(traced):
+        path = lay_out(crash(traced, stop_at, how), tmp_path)
+        recover(path, disk=RecordingDisk())
+        outcomes.add("before" if path.read_bytes() == traced.before else "after")
+        assert path.read_bytes() in (traced.before, traced.after), f"after operation {stop_at}"
+        assert [p.name for p in tmp_path.iterdir()] == [NAME]
+    assert outcomes == {"before", "after"}
+
+
+@pytest.mark.parametrize("how", ["kill", "torn", "power"])
+def test_without_a_journal_the_file_needs_no_recovery_to_be_read(traced, tmp_path, how):
+    for stop_at in points(traced):
+        files = crash(traced, stop_at, how)
+        if journal_path(Path(NAME)).name in files:
+            continue
+        content = files[NAME]
+        is_before = content[: len(traced.before)] == traced.before
+        assert is_before or content == traced.after, f"after operation {stop_at}"
+
+
+def test_an_interrupted_recovery_can_be_repeated(traced, tmp_path):
+    kinds = [operation.kind for operation in traced.operations]
+    files = crash(traced, kinds.index("sync folder") + 3, "torn")
+    assert journal_path(Path(NAME)).name in files
+    disk = RecordingDisk()
+    recover(lay_out(files, tmp_path), disk=disk)
+    for stop_at in range(len(disk.operations)):
+        folder = CrashedFolder({name: bytearray(content) for name, content in files.items()})
+        for operation in disk.operations[:stop_at]:
+            folder.apply(operation)
+        path = lay_out(folder.crash(np.random.default_rng(stop_at), "power"), tmp_path)
+        recover(path, disk=RecordingDisk())
+        assert path.read_bytes() == traced.after
+
+
+def test_what_a_commit_writes_before_its_journal_lies_behind_the_old_end(traced):
+    kinds = [operation.kind for operation in traced.operations]
+    for operation in traced.operations[: kinds.index("rename")]:
+        if operation.name == NAME and operation.kind in {"write", "truncate"}:
+            assert operation.offset >= len(traced.before)
+
+
+@pytest.mark.parametrize("kind", ["write", "sync", "rename", "sync folder", "truncate"])
+def test_a_disk_that_refuses_leaves_the_file_as_it_was_or_a_journal_to_replay(recorded, kind):
+    path, before = recorded.path, recorded.path.read_bytes()
+    n_refused = 0
+    for stop_at in (0, 1, 2, 40, 60, 80, 100):
+        path.write_bytes(before)
+        try:
+            with edit_session(path, disk=FailingDisk(stop_at, kinds=(kind,))) as writer:
+                add_motion(writer)
+        except JournalError:
+            assert recover(path).action == "replayed"
+            n_refused += 1
+        except OutputError:
+            recover(path)
+            assert path.read_bytes() == before
+            n_refused += 1
+        with open_session(path) as session:
+            assert session.nwbfile.identifier
+    assert n_refused
+
+
+def change_and_fail(path: Path) -> None:
+    with edit_session(path) as writer:
+        add_motion(writer)
+        writer.flush()
+        raise RuntimeError("stage failed")
+
+
+def test_an_exception_in_the_change_rolls_it_back_to_the_byte(recorded):
+    before = recorded.path.read_bytes()
+    with pytest.raises(RuntimeError, match="stage failed"):
+        change_and_fail(recorded.path)
+    assert recorded.path.read_bytes() == before
+    assert [p.name for p in recorded.path.parent.iterdir()] == [NAME]
+
+
+CHILD = """
+import sys
+from pathlib import Path
+from ace_nwb.nwb.session import edit_session
+from tests.fixtures.changes import CHANGES
+from tests.fixtures.faults import KillingDisk
+name, path, *stops = sys.argv[1:]
+for stop in stops:
+    import os
+    pid = os.fork()
+    if pid == 0:
+        disk = KillingDisk(int(stop), is_torn=int(stop) % 2 == 1)
+        with edit_session(Path(path).with_name(f"{stop}.nwb"), disk=disk) as writer:
+            CHANGES[name][1](writer)
+        os._exit(0)
+    os.waitpid(pid, 0)
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="kills forked processes")
+def test_a_killed_process_leaves_the_file_as_before_or_as_after(recorded, tmp_path):
+    disk = RecordingDisk()
+    reference = tmp_path / "reference.nwb"
+    shutil.copy(recorded.path, reference)
+    with edit_session(reference, disk=disk) as writer:
+        CHANGES["add series"][1](writer)
+    n_operations = len(disk.operations)
+    stops = [
+        str(k)
+        for k in [*range(0, n_operations - 25, 30), *range(n_operations - 25, n_operations + 1, 2)]
+    ]
+    for stop in stops:
+        shutil.copy(recorded.path, tmp_path / f"{stop}.nwb")
+    subprocess.run(
+        [sys.executable, "-c", CHILD, "add series", str(recorded.path), *stops],
+        check=True,
+        cwd=Path(__file__).parents[2],
+    )
+    before, after = file_content(recorded.path), file_content(reference)
+    for stop in stops:
+        path = tmp_path / f"{stop}.nwb"
+        recover(path)
+        found = file_content(path)
+        is_before = path.read_bytes() == recorded.path.read_bytes()
+        assert is_before or set(found) == set(after)
+        assert all(found[key] == value for key, value in before.items() if is_before)
+        assert not pynwb.validate(path=str(path))
