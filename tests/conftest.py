@@ -1,3 +1,25 @@
-"""Fixtures by theme live in tests/fixtures; they are registered here."""
+"""Fixtures that every test may use; those of one theme are in `fixtures/`."""
+
+import pytest
+
+from ace_nwb.demo import run_demo
 
 pytest_plugins = ["tests.fixtures.session_files"]
+
+
+@pytest.fixture(scope="session")
+def demo(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("demo")
+    return run_demo(folder, size="toy", seed=3), folder
+
+
+@pytest.fixture
+def session(demo):
+    return demo[1] / "session.nwb"
+
+
+@pytest.fixture
+def session_copy(session, tmp_path):
+    copy = tmp_path / "copy.nwb"
+    copy.write_bytes(session.read_bytes())
+    return copy
