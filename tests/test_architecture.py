@@ -21,7 +21,9 @@ MODULES = sorted(PACKAGE.rglob("*.py"))
 
 def loaded_by(*arguments: str) -> set[str]:
     """Return the top-level names of the modules that a fresh interpreter ends up with."""
-    code = "import sys\n" + "\n".join(arguments) + "\nprint(*{m.split('.')[0] for m in sys.modules})"
+    code = (
+        "import sys\n" + "\n".join(arguments) + "\nprint(*{m.split('.')[0] for m in sys.modules})"
+    )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     return set(done.stdout.splitlines()[-1].split())
 
