@@ -8,8 +8,11 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from ace_nwb.errors import RequirementError
+from ace_nwb.nwb.session import open_session
 from ace_nwb.report import imaging, signals, sync, theme
 from ace_nwb.report.content import Line, SessionContent, SyncFit, Traces
+from ace_nwb.report.reading import collect
+from ace_nwb.report.recording import read_ephys_line
 from ace_nwb.report.sections import busiest_span
 from ace_nwb.report.writing import save_file
 
@@ -43,10 +46,6 @@ def write_overview_png(nwb_path: Path, png_path: Path) -> Path:
     OutputError
         If the picture cannot be written there.
     """
-    from ace_nwb.nwb.session import open_session
-    from ace_nwb.report.reading import collect
-    from ace_nwb.report.recording import read_ephys_line
-
     with open_session(nwb_path) as session:
         content = collect(session)
         channel = content.phases.channel if content.phases else None

@@ -8,14 +8,23 @@ from pathlib import Path
 from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
 
+from ace_nwb.archive import Finding, is_valid
 from ace_nwb.report.content import HistoryRow, SessionContent, StageRow
+from ace_nwb.report.reading import read_content
 from ace_nwb.report.sections import build_sections
 from ace_nwb.report.sparkline import sparkline
-from ace_nwb.report.verdict import FindingLike, is_failing, judge
+from ace_nwb.report.verdict import judge
 from ace_nwb.report.writing import save_file
+from ace_nwb.stages.status import StageStatus
 
 MARKS = {"good": "✓ good", "look": "! look", "problem": "✕ problem", "missing": "– not run"}
 STAGE_STATES = {"done": "good", "stale": "look", "missing": "missing"}
+SEVERITIES = {
+    "ERROR": "error",
+    "CRITICAL": "critical",
+    "BEST_PRACTICE_VIOLATION": "violation",
+    "BEST_PRACTICE_SUGGESTION": "hint",
+}
 MAX_FINDINGS = 40
 
 
@@ -23,8 +32,8 @@ def write_report(
     nwb_path: Path,
     html_path: Path,
     *,
-    findings: Sequence[FindingLike] | None = None,
-    stage_status: Sequence[object] | None = None,
+    findings: Sequence[Finding] | None = None,
+    stage_status: Sequence[StageStatus] | None = None,
 ) -> Path:
     """Write one self-contained HTML page with the pictures of a session.
 
@@ -50,15 +59,13 @@ def write_report(
     OutputError
         If the page cannot be written there.
     """
-    from ace_nwb.report.reading import read_content
-
     content = read_content(Path(nwb_path), stage_status)
     page = render(content, Path(nwb_path).name, findings)
     return save_file(page.encode("utf-8", errors="replace"), Path(html_path))
 
 
 def render(
-    content: SessionContent, file_name: str, findings: Sequence[FindingLike] | None = None
+    content: SessionContent, file_name: str, findings: Sequence[Finding] | None = None
 ) -> str:
     """Return the page as text.
 
@@ -111,16 +118,16 @@ def _resource(name: str) -> str:
     return files("ace_nwb.report").joinpath(name).read_text(encoding="utf-8")
 
 
-def _list_findings(findings: Sequence[FindingLike] | None) -> list[dict[str, object]] | None:
+def _list_findings(findings: Sequence[Finding] | None) -> list[dict[str, object]] | None:
     """Return the findings as table cells, failing ones first."""
     if findings is None:
         return None
-    ordered = sorted(findings, key=lambda finding: not is_failing(finding))
+    ordered = sorted(findings, key=lambda finding: is_valid([finding]))
     return [
         {
-            "failing": is_failing(finding),
-            "severity": str(getattr(finding.severity, "name", finding.severity)).lower(),
-            "location": str(getattr(finding, "location", "") or ""),
+            "failing": not is_valid([finding]),
+            "severity": SEVERITIES.get(finding.severity, finding.severity),
+            "location": finding.location,
             "message": finding.message,
         }
         for finding in ordered[:MAX_FINDINGS]

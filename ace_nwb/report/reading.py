@@ -2,16 +2,17 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from ace_nwb.nwb.history import current_runs, read_runs
 from ace_nwb.nwb.session import Session, open_session
 from ace_nwb.report import recording, results
 from ace_nwb.report.content import Frames, SessionContent
-from ace_nwb.stages.status import stage_statuses
+from ace_nwb.stages.status import StageStatus, stage_statuses
 
 
-def read_content(nwb_path: Path, stage_status: Sequence[Any] | None = None) -> SessionContent:
+def read_content(
+    nwb_path: Path, stage_status: Sequence[StageStatus] | None = None
+) -> SessionContent:
     """Read a session file; parts whose stage has not been run are left out.
 
     Parameters
@@ -30,7 +31,7 @@ def read_content(nwb_path: Path, stage_status: Sequence[Any] | None = None) -> S
         return collect(session, stage_status)
 
 
-def collect(session: Session, stage_status: Sequence[Any] | None = None) -> SessionContent:
+def collect(session: Session, stage_status: Sequence[StageStatus] | None = None) -> SessionContent:
     """Return the content of an open session; see `read_content`."""
     runs = current_runs(session)
     if stage_status is None:

@@ -29,6 +29,7 @@ from ace_nwb.report.content import (
 )
 from ace_nwb.report.imaging import trace_outline
 from ace_nwb.signals.phase import interpolate_phase
+from ace_nwb.stages.status import StageStatus
 
 N_TRACES = 20
 SPECTRAL = "/processing/spectral"
@@ -152,7 +153,7 @@ def read_phases(session: Session, events: Events | None) -> Phases | None:
     )
 
 
-def list_stages(statuses: Sequence[Any], runs: dict[str, StageRun]) -> tuple[StageRow, ...]:
+def list_stages(statuses: Sequence[StageStatus], runs: dict[str, StageRun]) -> tuple[StageRow, ...]:
     """Return one row per stage: its status and what is known of its current run."""
     rows = []
     for status in statuses:

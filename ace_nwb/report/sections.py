@@ -235,10 +235,11 @@ def _events_section(content: SessionContent, file_name: str) -> Section:
 
 def _spectrogram_section(content: SessionContent, file_name: str) -> Section:
     anchors, title = ("spectrogram",), "Spectrograms"
-    if not content.spectrograms:
+    shown = tuple(spectrogram for spectrogram in content.spectrograms if spectrogram.power.size)
+    if not shown:
         return _absent(anchors, title, f"ace-nwb process spectrogram {file_name}")
     with theme.figure_theme():
-        figure = signals.spectrogram_figure(content.spectrograms, content.span_s)
+        figure = signals.spectrogram_figure(shown, content.span_s)
     picture = _picture(
         "spectrogram",
         title,

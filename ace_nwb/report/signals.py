@@ -46,10 +46,10 @@ def draw_traces(panel: Axes, traces: Traces, span_s: tuple[float, float]) -> flo
     times_s = traces.times_s[inside]
     spacing = trace_spacing(traces.raw)
     offsets = spacing * np.arange(n_rois - 1, -1, -1)
+    levels = _column_percentiles(traces.raw, 50)
     for layer, colour in ((traces.raw, theme.FAINT), (traces.denoised, theme.CALCIUM)):
         if layer is None:
             continue
-        levels = np.nanmedian(traces.raw, axis=0)
         for i in range(n_rois):
             values = layer[inside, i] - levels[i] + offsets[i]
             theme.plot_line(panel, times_s, values, colour=colour, span_s=span_s)
@@ -63,11 +63,15 @@ def draw_traces(panel: Axes, traces: Traces, span_s: tuple[float, float]) -> flo
 
 def trace_spacing(raw: np.ndarray) -> float:
     """Return a distance between stacked traces, shape (frame, roi), that few of them exceed."""
-    if not raw.size:
-        return 1.0
-    heights = np.nanpercentile(raw, 99.7, axis=0) - np.nanmedian(raw, axis=0)
-    spacing = float(np.nanpercentile(heights, 60))
-    return spacing if np.isfinite(spacing) and spacing > 0 else 1.0
+    heights = _column_percentiles(raw, 99.7) - _column_percentiles(raw, 50)
+    spacing = float(np.percentile(heights, 60)) if heights.size else 0.0
+    return spacing if spacing > 0 else 1.0
+
+
+def _column_percentiles(values: np.ndarray, percentile: float) -> np.ndarray:
+    """Return the percentile of the finite values of each column, 0 where there is none."""
+    finite = (column[np.isfinite(column)] for column in values.T)
+    return np.array([np.percentile(c, percentile) if c.size else 0.0 for c in finite])
 
 
 def draw_scale_bar(panel: Axes, spacing: float, unit: str) -> None:
@@ -112,7 +116,7 @@ def raster_figure(events: Events, span_s: tuple[float, float]) -> Figure:
     rank[order] = np.arange(events.n_rois)
     divisor = theme.time_unit(span_s)[0]
     draw_ticks(raster, events.times_s / divisor, rank[events.rois])
-    raster.set_ylim(events.n_rois - 0.5, -0.5)
+    raster.set_ylim(max(events.n_rois, 1) - 0.5, -0.5)
     raster.set_ylabel("ROI (sorted)")
     centres_s, per_minute = population_rate(events)
     rate.fill_between(centres_s / divisor, per_minute, color=theme.CALCIUM, alpha=0.25, linewidth=0)

@@ -20,6 +20,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
+from PIL import Image  # comes with matplotlib
 
 INK = "#1f2630"
 MUTED = "#667382"
@@ -304,6 +305,7 @@ def _inline(svg: str) -> str:
     body = re.sub(r"<defs>\s*<style.*?</style>\s*</defs>", "", body, count=1, flags=re.DOTALL)
     body = re.sub(r'<g id="[^"]*"', "<g", body)
     body = body.replace("xlink:href=", "href=")
+    body = re.sub(r'"data:image/png;base64,([^"]*)"', _shrink_png, body)
     body = re.sub(r"<!--.*?-->\s*", "", body, flags=re.DOTALL)
     body = re.sub(r' d="([^"]*)"', _shorten_path, body)
     body = re.sub(r"font: (?:\w+ )?([\d.]+)px [^;\"]*", r"font-size: \1px", body)
@@ -313,12 +315,21 @@ def _inline(svg: str) -> str:
     return body.strip()
 
 
+def _shrink_png(match: re.Match[str]) -> str:
+    """Store an image of at most 256 colours with a palette: a third of the size, same pixels."""
+    pixels = np.asarray(Image.open(io.BytesIO(base64.b64decode(match.group(1)))).convert("RGBA"))
+    packed = np.ascontiguousarray(pixels).view(np.uint32)[..., 0]
+    colours, indices = np.unique(packed, return_inverse=True)
+    if len(colours) > 256:
+        return re.sub(r"\s", "", match.group(0))
+    image = Image.fromarray(indices.reshape(packed.shape).astype(np.uint8), "P")
+    image.putpalette(colours.tobytes(), "RGBA")
+    buffer = io.BytesIO()
+    image.save(buffer, format="PNG", optimize=True)
+    return f'"data:image/png;base64,{base64.b64encode(buffer.getvalue()).decode("ascii")}"'
+
+
 def _shorten_path(match: re.Match[str]) -> str:
     """Keep two decimals of the coordinates of a path."""
     path = re.sub(r"(\.\d\d)\d+", r"\1", match.group(1))
     return f' d="{" ".join(path.split())}"'
-
-
-def to_data_uri(png: bytes) -> str:
-    """Return a PNG as a data address for an <img> element."""
-    return "data:image/png;base64," + base64.b64encode(png).decode("ascii")

@@ -6,10 +6,11 @@ bounds are for the eye of a reader; no computation depends on them.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Literal, Protocol
+from typing import Literal
 
 import numpy as np
 
+from ace_nwb.archive import Finding, is_valid
 from ace_nwb.report.content import Frames, Motion, Rois, SessionContent, SyncFit
 
 State = Literal["good", "look", "problem", "missing"]
@@ -19,19 +20,6 @@ MIN_MATCHED_SHARE = (0.99, 0.9)  # below: look, problem
 MAX_DRIFT_PPM = 500.0  # quartz clocks differ by less than 100 ppm; more means a wrong match
 MAX_BOUND_SHARE = 0.001  # frames whose shift lies at the edge of the search
 MIN_ACCEPTED_SHARE = 0.4
-_FAILING = ("error", "critical", "violation")
-
-
-class FindingLike(Protocol):
-    """What a validation reports: one finding."""
-
-    @property
-    def severity(self) -> object:
-        """How bad it is."""
-
-    @property
-    def message(self) -> str:
-        """What it is."""
 
 
 @dataclass(frozen=True)
@@ -63,7 +51,7 @@ class Verdict:
 
 
 def judge(
-    content: SessionContent, findings: Sequence[FindingLike] | None, file_name: str
+    content: SessionContent, findings: Sequence[Finding] | None, file_name: str
 ) -> list[Verdict]:
     """Return the verdicts of a session in the order of the page.
 
@@ -91,7 +79,8 @@ def judge_sync(sync: SyncFit | None, file_name: str) -> Verdict:
         command = f"ace-nwb sync {file_name}"
         return Verdict("Sync", "missing", "–", "clocks not aligned", f"Run `{command}`.")
     share = sync.n_matched / max(sync.n_frames, 1)
-    spread_ms = float(np.nanmedian(np.abs(sync.residuals_ms))) if sync.residuals_ms.size else np.nan
+    residuals_ms = sync.residuals_ms[np.isfinite(sync.residuals_ms)]
+    spread_ms = float(np.median(np.abs(residuals_ms))) if residuals_ms.size else None
     state = _grade(1 - share, tuple(1 - bound for bound in MIN_MATCHED_SHARE))
     advice = ""
     if abs(sync.drift_ppm) > MAX_DRIFT_PPM:
@@ -100,7 +89,7 @@ def judge_sync(sync: SyncFit | None, file_name: str) -> Verdict:
     elif state != "good":
         advice = "Look where residuals are shaded below; check the TTL cable and the line's name."
     note = f"{percent(share)} of frames have a pulse, drift {sync.drift_ppm:+.1f} ppm"
-    figure = f"{spread_ms:.2g} ms" if np.isfinite(spread_ms) else "–"
+    figure = "–" if spread_ms is None else f"{spread_ms:.2g} ms"
     return Verdict("Sync", state, figure, note, advice, sync.residuals_ms)
 
 
@@ -126,8 +115,9 @@ def judge_motion(motion: Motion | None, file_name: str) -> Verdict:
         command = f"ace-nwb process motion {file_name}"
         return Verdict("Motion", "missing", "–", "not registered", f"Run `{command}`.")
     lengths = np.hypot(*motion.shifts_px.T)
-    usual = float(np.nanpercentile(lengths, 95)) if lengths.size else 0.0
-    largest = float(np.nanmax(lengths, initial=0.0))
+    lengths = lengths[np.isfinite(lengths)]
+    usual = float(np.percentile(lengths, 95)) if lengths.size else 0.0
+    largest = float(lengths.max(initial=0.0))
     state: State = "good"
     advice = ""
     note = f"95 % of frames shift less than this; largest {largest:.1f} px"
@@ -154,19 +144,21 @@ def judge_rois(rois: Rois | None, file_name: str) -> Verdict:
         note = "found; not evaluated yet"
         return Verdict("ROIs", "look", str(rois.n_rois), note, f"Run `{command}`.")
     snr = np.sort(rois.snr[np.isfinite(rois.snr)])[::-1]
-    median = float(np.nanmedian(rois.snr[rois.accepted]))
-    note = f"accepted of {rois.n_rois} found, median SNR {median:.1f}"
+    accepted_snr = rois.snr[rois.accepted & np.isfinite(rois.snr)]
+    note = f"accepted of {rois.n_rois} found"
+    if accepted_snr.size:
+        note += f", median SNR {np.median(accepted_snr):.1f}"
     few = n_accepted / rois.n_rois < MIN_ACCEPTED_SHARE
     advice = "Many were rejected: compare the outlines with the images below." if few else ""
     return Verdict("ROIs", "look" if few else "good", str(n_accepted), note, advice, snr)
 
 
-def judge_findings(findings: Sequence[FindingLike] | None, file_name: str) -> Verdict:
+def judge_findings(findings: Sequence[Finding] | None, file_name: str) -> Verdict:
     """Judge the file by its validation."""
     if findings is None:
         command = f"ace-nwb validate {file_name}"
         return Verdict("Validation", "missing", "–", "not validated here", f"Run `{command}`.")
-    n_failing = sum(is_failing(finding) for finding in findings)
+    n_failing = sum(not is_valid([finding]) for finding in findings)
     n_others = len(findings) - n_failing
     hints = f"{n_others} {'hint' if n_others == 1 else 'hints'}"
     if n_failing:
@@ -174,12 +166,6 @@ def judge_findings(findings: Sequence[FindingLike] | None, file_name: str) -> Ve
         note = f"{'error' if n_failing == 1 else 'errors'}, {hints}"
         return Verdict("Validation", "problem", str(n_failing), note, advice)
     return Verdict("Validation", "good", "valid", f"no errors, {hints}")
-
-
-def is_failing(finding: FindingLike) -> bool:
-    """Say whether a finding makes the file invalid."""
-    severity = str(getattr(finding.severity, "name", finding.severity)).lower()
-    return any(word in severity for word in _FAILING)
 
 
 def percent(share: float) -> str:

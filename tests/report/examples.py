@@ -118,7 +118,7 @@ def make_facts() -> Facts:
 
 def make_frames(times_s: np.ndarray) -> Frames:
     """Return a movie that lost a few frames."""
-    lost_s = times_s[[300, 301, 900]]
+    lost_s = times_s[[30, 31, -90]]
     return Frames(len(times_s), 3, 20.0, float(times_s[0]), float(np.ptp(times_s)), lost_s, 0.15)
 
 
@@ -138,7 +138,7 @@ def make_sync(random: np.random.Generator, times_s: np.ndarray) -> SyncFit:
 
 def make_spectrograms(random: np.random.Generator, duration_s: float) -> tuple[Spectrogram, ...]:
     """Return one spectrogram of calcium and one of ephys."""
-    centres_s = np.arange(15, duration_s - 15, 1.0)
+    centres_s = np.arange(2, duration_s - 2, 1.0)
     found = []
     for name, top_hz, is_ephys in (("mean calcium", 10.0, False), ("CSC1", 50.0, True)):
         frequencies_hz = np.linspace(0, top_hz, 120)

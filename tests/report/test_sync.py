@@ -1,0 +1,50 @@
+"""Figures of the clock alignment and of lost frames."""
+
+import numpy as np
+import pytest
+
+from ace_nwb.report import sync, theme
+from tests.report.examples import make_content
+
+
+@pytest.fixture(scope="module")
+def content():
+    return make_content()
+
+
+def test_drift_residuals_and_lost_frames_share_one_time_axis(content):
+    with theme.figure_theme():
+        figure = sync.sync_figure(content.sync, content.frames, content.span_s)
+    assert len(figure.axes) == 3
+    assert {panel.get_xlim() for panel in figure.axes} == {content.span_s}
+    assert figure.axes[0].get_ylabel() == "drift (ms)"
+    assert figure.axes[1].get_ylabel() == "residual (ms)"
+
+
+def test_the_largest_residual_is_inside_the_panel(content):
+    with theme.figure_theme():
+        panel = sync.sync_figure(content.sync, None, content.span_s).axes[1]
+    largest = np.abs(content.sync.residuals_ms).max()
+    assert panel.get_ylim()[1] > largest
+    assert np.abs(panel.lines[0].get_ydata()).max() == largest
+
+
+def test_a_span_without_pulses_is_shaded(content):
+    with theme.figure_theme():
+        panel = sync.sync_figure(content.sync, None, content.span_s).axes[1]
+    (shade,) = panel.patches
+    assert (shade.get_x(), shade.get_x() + shade.get_width()) == (60.0, 62.0)
+
+
+def test_a_lost_frame_is_marked_when_it_was_lost(content):
+    with theme.figure_theme():
+        panel = sync.frames_figure(content.frames, content.span_s).axes[0]
+    marks = np.unique(panel.lines[0].get_xdata())
+    assert marks == pytest.approx(np.unique(content.frames.lost_times_s), abs=1e-3)
+
+
+def test_a_movie_without_losses_says_so():
+    with theme.figure_theme():
+        _, (panel,) = theme.stack_panels([20])
+        sync.draw_lost_frames(panel, np.empty(0), (0.0, 1.0))
+    assert "no frame lost" in {text.get_text() for text in panel.texts}
