@@ -20,7 +20,7 @@ def run_example(name, *arguments):
 def test_results_are_read_with_pynwb_alone(session):
     shown = run_example("read_results.py", session)
     assert "ROIs accepted" in shown
-    assert "ROI 0:" in shown or "events, first at" in shown
+    assert "events at" in shown
 
 
 def test_recording_is_converted_and_processed_in_python(demo, tmp_path):

@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import sys
 import warnings
+from pathlib import Path
 
 import h5py
 import numpy as np
@@ -54,7 +55,7 @@ def test_dandi_finds_no_error(session, tmp_path):
         for name in file["/acquisition/BehavCam1/external_file"].asstr()[:]:
             target = (asset.parent / name).resolve()
             target.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy(cameras[0] / os.path.basename(name), target)
+            shutil.copy(cameras[0] / Path(name).name, target)
     code = (
         "import json, sys; from dandi.validate._core import validate\n"
         "found = [(str(r.severity), r.id, r.message) for r in validate(sys.argv[1])]\n"
@@ -78,7 +79,7 @@ def test_pynapple_reads_traces_phase_and_movie_times(session):
     import pynapple as nap
 
     data = nap.load_file(str(session))
-    traces = data["DfOverF"] if "DfOverF" in data.keys() else data["RoiResponseSeries"]
+    traces = data["RoiResponseSeries"]
     times = stored(session, "/acquisition/OnePhotonSeries/timestamps")
     np.testing.assert_allclose(np.asarray(traces.t), times, atol=1e-6)
     phase = data["CalciumPhase"]
