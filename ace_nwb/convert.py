@@ -2,6 +2,7 @@
 
 import math
 import os
+import shutil
 import uuid
 import warnings
 from collections.abc import Callable, Iterator
@@ -21,7 +22,9 @@ from ace_nwb.interfaces.base import ArrayPlacer, Candidate, PendingArray, iterat
 from ace_nwb.interfaces.detection import detect, detect_required, load_format
 from ace_nwb.interfaces.metadata import SessionMetadata, load_metadata, missing_for_nwb
 from ace_nwb.nwb.history import RunParameter, StageRun, add_history
+from ace_nwb.nwb.journal import journal_path
 from ace_nwb.nwb.layout import STAGE_RUNS
+from ace_nwb.nwb.lock import WriterLock
 from ace_nwb.nwb.movie_writing import write_blocks
 
 ProgressCallback = Callable[[int, int], None]
@@ -29,6 +32,9 @@ NAMESPACE = uuid.UUID("8c2f9e6e-5d54-5c4c-9d49-6f3f5b6d2a11")
 SOFTWARE = {"ace_nwb": "ace-nwb", "neuroconv": "neuroconv", "pynwb": "pynwb", "PyAV": "av"}
 REVISION = 1
 """Raised when the content of converted files changes."""
+
+LEAST_COMPRESSED = 0.3
+"""Share of its raw size that a recording takes at the very least; noise compresses to 0.65."""
 
 BLOCK_BYTES = 16_000_000
 """Samples are read in blocks of about this size."""
@@ -94,6 +100,7 @@ def convert(
         started=started,
         outputs=tuple(item.dataset_path.removesuffix("/data") for item in placer.pending),
     )
+    _check_space(target, placer.pending)
     with _written_beside(target) as partial:
         with h5py.File(partial, "w") as h5, NWBHDF5IO(file=h5, mode="w") as io:
             io.write(nwbfile)
@@ -270,23 +277,36 @@ def _part(
 def _written_beside(target: Path) -> Iterator[Path]:
     """Give a path beside the target; take its place when done, leave nothing on any failure."""
     partial = _partial_path(target)
-    try:
-        yield partial
-        with partial.open("rb+") as file:
-            os.fsync(file.fileno())
-        partial.replace(target)
-    except OSError as error:
-        raise OutputError(
-            f"{target} cannot be written ({error}). Enough space and a writable folder were "
-            "expected; free space or choose another folder."
-        ) from error
-    finally:
-        partial.unlink(missing_ok=True)
+    with WriterLock(target):
+        try:
+            yield partial
+            with partial.open("rb+") as file:
+                os.fsync(file.fileno())
+            partial.replace(target)
+            journal_path(target).unlink(missing_ok=True)
+        except OSError as error:
+            raise OutputError(
+                f"{target} cannot be written ({error}). Enough space and a writable folder were "
+                "expected; free space or choose another folder."
+            ) from error
+        finally:
+            partial.unlink(missing_ok=True)
 
 
 def _partial_path(target: Path) -> Path:
     """Return where a file stands while it is written."""
     return target.with_name(f"{target.name}.partial")
+
+
+def _check_space(target: Path, pending: list[PendingArray]) -> None:
+    """Raise if the disk is surely too small: HDF5 may crash when it fills up."""
+    raw_bytes = sum(math.prod(item.source.shape) * item.source.dtype.itemsize for item in pending)
+    free_bytes = shutil.disk_usage(target.parent).free
+    if free_bytes < LEAST_COMPRESSED * raw_bytes:
+        raise OutputError(
+            f"{target.parent} has {free_bytes / 1e9:.1f} GB free. About {raw_bytes / 1e9:.1f} GB "
+            "before compression are to be written; free space or choose another disk."
+        )
 
 
 def _can_write(target: Path) -> bool:

@@ -40,10 +40,9 @@ class RecordingFolder:
 
 
 def find_recordings(folder_path: Path) -> list[Candidate]:
-    """Return every Miniscope-DAQ recording at or below a folder, or around a device folder."""
+    """Return every Miniscope-DAQ recording at or below a folder; a device folder is one too."""
     if _is_device(folder_path) and not _is_base(folder_path):
-        parent = folder_path.parent
-        return [_candidate(parent if _is_base(parent) else folder_path)]
+        return [_candidate(folder_path)]
     return [_candidate(path) for path in find_below(folder_path, _is_recording)]
 
 
@@ -58,23 +57,27 @@ def read_folder(folder_path: Path) -> RecordingFolder:
     Raises
     ------
     FormatError
-        If there is no device folder in it.
+        If the folder of a scope that the recording lists is not there.
     MetadataError
         If a metaData.json is no JSON object.
     """
-    if not _is_base(folder_path):
-        base = folder_path.parent
-        metadata = read_json(base / METADATA_FILE) if _is_base(base) else {}
-        return RecordingFolder(folder_path, metadata, (_device(folder_path, metadata),))
-    metadata = read_json(folder_path / METADATA_FILE)
-    paths = [path for path in sorted(folder_path.iterdir()) if _is_device(path)]
-    if not paths:
-        raise FormatError(
-            f"{folder_path} has a {METADATA_FILE} but no folder of a device in it. A folder with "
-            f"numbered .avi files and {TIMESTAMPS_FILE} was expected; give the folder of the "
-            "recording."
-        )
-    return RecordingFolder(folder_path, metadata, tuple(_device(path, metadata) for path in paths))
+    if _is_base(folder_path):
+        metadata = read_json(folder_path / METADATA_FILE)
+        _check_scopes_present(folder_path, metadata)
+        paths = _device_paths(folder_path)
+        return RecordingFolder(folder_path, metadata, tuple(_device(p, metadata) for p in paths))
+    base_path = folder_path.parent
+    if not _is_base(base_path):
+        return RecordingFolder(folder_path, {}, (_device(folder_path, {}),))
+    metadata = read_json(base_path / METADATA_FILE)
+    return RecordingFolder(base_path, metadata, (_device(folder_path, metadata),))
+
+
+def absent_cameras(folder: RecordingFolder) -> list[str]:
+    """Return the cameras that a recording lists and that have no folder."""
+    return [
+        name for name in listed_names(folder.metadata, "cameras") if _is_absent(folder.path, name)
+    ]
 
 
 def movie_paths(device_path: Path) -> list[Path]:
@@ -170,12 +173,35 @@ def _is_recording(path: Path) -> bool:
 
 
 def _is_base(path: Path) -> bool:
-    """Whether a folder has the recording's own metaData.json."""
+    """Whether a folder has the recording's own metaData.json, be it readable or not."""
     try:
         metadata = read_json(path / METADATA_FILE)
     except MetadataError:
-        return False
+        return bool(_device_paths(path))
     return "recordingStartTime" in metadata or "miniscopes" in metadata
+
+
+def _device_paths(base_path: Path) -> list[Path]:
+    """Return the device folders of a recording in name order."""
+    return [path for path in sorted(base_path.iterdir()) if _is_device(path)]
+
+
+def _check_scopes_present(base_path: Path, metadata: dict[str, Any]) -> None:
+    """Raise if a recording has no scope, or lacks one that it lists."""
+    scopes = listed_names(metadata, "miniscopes")
+    absent = [name for name in scopes if _is_absent(base_path, name)]
+    if absent or not _device_paths(base_path):
+        listed = f" lists the scope {absent[0]!r}" if absent else " is that of a recording"
+        raise FormatError(
+            f"{base_path / METADATA_FILE}{listed}, but there is no folder of it beside. A folder "
+            f"with numbered .avi files and {TIMESTAMPS_FILE} was expected; copy it from the "
+            "acquisition computer."
+        )
+
+
+def _is_absent(base_path: Path, device_name: str) -> bool:
+    """Whether a listed device has no folder."""
+    return not (base_path / folder_name(device_name)).is_dir()
 
 
 def _is_device(path: Path) -> bool:
@@ -189,7 +215,8 @@ def _is_device(path: Path) -> bool:
 def _candidate(path: Path) -> Candidate:
     """Collect what speaks for a Miniscope-DAQ recording in a folder."""
     evidence: list[Evidence] = []
-    metadata = read_json(path / METADATA_FILE) if _is_base(path) else {}
+    is_base = _is_base(path)
+    metadata = _peek_json(path / METADATA_FILE) if is_base else {}
     if "recordingStartTime" in metadata:
         evidence.append(Evidence(3, f"{METADATA_FILE} with recordingStartTime"))
     evidence += [
@@ -197,8 +224,7 @@ def _candidate(path: Path) -> Candidate:
         for key in ("miniscopes", "cameras")
         if (names := listed_names(metadata, key))
     ]
-    devices = [path] if not metadata else [sub for sub in sorted(path.iterdir()) if _is_device(sub)]
-    for device in devices:
+    for device in _device_paths(path) if is_base else [path]:
         evidence.extend(_device_evidence(device))
     return Candidate(NAME, path, tuple(evidence))
 
@@ -214,6 +240,14 @@ def _device_evidence(device: Path) -> list[Evidence]:
     if movies:
         evidence.append(Evidence(2, f"{device.name}: {movies} numbered movie files"))
     return evidence
+
+
+def _peek_json(file_path: Path) -> dict[str, Any]:
+    """Return the object in a JSON file, empty if it cannot be read."""
+    try:
+        return read_json(file_path)
+    except MetadataError:
+        return {}
 
 
 def _header_line(file_path: Path) -> str:

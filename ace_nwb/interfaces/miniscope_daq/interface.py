@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +16,14 @@ from pynwb.device import Device, DeviceModel
 from pynwb.image import ImageSeries
 from pynwb.ophys import ImagingPlane, OnePhotonSeries, OpticalChannel
 
+from ace_nwb.errors import AceNwbWarning, FormatError
 from ace_nwb.interfaces.base import ArrayPlacer
 from ace_nwb.interfaces.miniscope_daq.behavior import (
     add_control_changes,
     add_notes,
     add_orientation,
 )
+from ace_nwb.interfaces.miniscope_daq.folder import absent_cameras
 from ace_nwb.interfaces.miniscope_daq.ledger import FrameLedger
 from ace_nwb.interfaces.miniscope_daq.recording import DeviceRecording, read_recording
 from ace_nwb.interfaces.movie_source import MovieFiles, NwbMovie
@@ -54,6 +57,18 @@ class MiniscopeDaqInterface(BaseDataInterface):
     def __init__(self, folder_path: DirectoryPath, verbose: bool = False) -> None:
         super().__init__(folder_path=str(folder_path), verbose=verbose)
         self.recording = read_recording(Path(folder_path))
+        if not self.recording.scopes:
+            raise FormatError(
+                f"{folder_path} holds no Miniscope, only cameras. A recording with the movie of a "
+                "scope was expected; give the folder above it."
+            )
+        for name in absent_cameras(self.recording.folder):
+            warnings.warn(
+                f"{folder_path} lists the camera {name!r}, but there is no folder of it; the file "
+                "will be without it.",
+                AceNwbWarning,
+                stacklevel=2,
+            )
 
     def get_metadata(self) -> DeepDict:
         """Return what the recording says about the session."""
@@ -227,6 +242,7 @@ def _add_ledger(nwbfile: NWBFile, ledger: FrameLedger, suffix: str) -> None:
         "daq_frame": "Frame number of the acquisition board, unwrapped; -1 where unknown.",
         "device_time_s": "Seconds since the record button, first stamps repaired; NaN if lost.",
         "device_time_raw_s": "The same as the recorder wrote it; NaN if lost.",
+        "buffer_index": "Frames that waited in the recorder's buffer; -1 where unknown.",
         "status": "recorded, or dropped (counted by the board but not saved).",
     }
     get_module(nwbfile, "sync").add(

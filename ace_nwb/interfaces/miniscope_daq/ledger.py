@@ -36,6 +36,8 @@ class FrameLedger:
         Seconds since the record button after repair of the first stamps; NaN for a lost frame.
     device_time_raw_s
         The stamp as the recorder wrote it; NaN for a lost frame.
+    buffer_index
+        Frames that waited in the recorder's buffer, -1 where unknown.
     status
         "recorded" or "dropped".
     """
@@ -47,6 +49,7 @@ class FrameLedger:
     daq_frame: np.ndarray
     device_time_s: np.ndarray
     device_time_raw_s: np.ndarray
+    buffer_index: np.ndarray
     status: np.ndarray
 
     @property
@@ -87,6 +90,7 @@ def build_ledger(
         daq_frame=_daq_of_all(times, lost_before, position, n_rows),
         device_time_s=_spread(times.device_time_s, position, n_rows, np.nan),
         device_time_raw_s=_spread(times.raw_s, position, n_rows, np.nan),
+        buffer_index=_spread(times.buffer_index, position, n_rows, -1),
         status=status,
     )
 

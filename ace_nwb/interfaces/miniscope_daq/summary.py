@@ -11,6 +11,7 @@ from ace_nwb.interfaces.base import MovieSummary, RecordingSummary
 from ace_nwb.interfaces.miniscope_daq.folder import (
     DeviceFolder,
     RecordingFolder,
+    absent_cameras,
     movie_paths,
     read_folder,
 )
@@ -47,6 +48,9 @@ def summarise_recording(folder_path: Path, decode: bool) -> RecordingSummary:
     notes = _attempt(
         problems, lambda: read_notes(folder.path / NOTES_FILE, device_names=names), default=()
     )
+    problems += [
+        f"The camera {name!r} is listed but has no folder." for name in absent_cameras(folder)
+    ]
     start_time = _attempt(problems, lambda: read_start_time(folder), default=None)
     if start_time is None:
         problems.append("The recording does not say when it began (recordingStartTime).")

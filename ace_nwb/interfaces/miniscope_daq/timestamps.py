@@ -18,9 +18,11 @@ from ace_nwb.interfaces.miniscope_daq.folder import TIME_COLUMN, TIMESTAMPS_FILE
 FRAME_COLUMN = "Frame Number"
 BUFFER_COLUMN = "Buffer Index"
 DAQ_COLUMN = "DAQ Frame Number"
-UNIX_COLUMN = "Unix Time Stamp (ms)"
 
 DAQ_WRAP = 1 << 16
+
+LARGEST_NUMBER = 2**53
+"""Whole numbers beyond this one are not exact in float64; infinity and NaN are beyond it too."""
 
 LEADING_ROWS = 10
 """Rows at the start whose stamps may be junk."""
@@ -43,6 +45,8 @@ class FrameTimes:
     daq_frame
         Column "DAQ Frame Number" unwrapped over 65536; -1 where it was not read; None if the
         recorder did not write the column.
+    buffer_index
+        Column "Buffer Index"; -1 if the recorder did not write it.
     n_repaired
         Number of leading stamps that were replaced.
     """
@@ -52,6 +56,7 @@ class FrameTimes:
     raw_s: np.ndarray
     device_time_s: np.ndarray
     daq_frame: np.ndarray | None
+    buffer_index: np.ndarray
     n_repaired: int
 
     @property
@@ -87,6 +92,7 @@ def read_frame_times(device_path: Path) -> FrameTimes:
         raw_s=raw_s,
         device_time_s=device_time_s,
         daq_frame=daq_frame,
+        buffer_index=columns.get(BUFFER_COLUMN, np.full(len(raw_s), -1)).astype(np.int64),
         n_repaired=n_junk,
     )
 
@@ -211,13 +217,20 @@ def _numbers(row: list[str], header: list[str], file_path: Path, line: int) -> l
             f"{file_path} line {line} has {len(row)} of {len(header)} cells. Whole rows were "
             "expected; the file was cut off while it was written: remove the broken line."
         )
-    numbers = []
-    for name, cell in zip(header, row, strict=False):
-        try:
-            numbers.append(float(cell))
-        except ValueError as error:
+    numbers = [_number(cell) for cell in row[: len(header)]]
+    for name, cell, number in zip(header, row, numbers, strict=False):
+        if number is None:
             raise TimestampError(
                 f'{file_path} line {line}, column "{name}" holds {cell!r}. A number was expected; '
                 "correct the cell or copy the file again."
-            ) from error
-    return numbers
+            )
+    return [number for number in numbers if number is not None]
+
+
+def _number(cell: str) -> float | None:
+    """Return a cell as a number, None if it is none that a recorder writes."""
+    try:
+        number = float(cell)
+    except ValueError:
+        return None
+    return number if abs(number) <= LARGEST_NUMBER else None

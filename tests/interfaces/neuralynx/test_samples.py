@@ -1,0 +1,123 @@
+import numpy as np
+import pytest
+
+from ace_nwb.errors import EphysError
+from ace_nwb.interfaces.neuralynx.samples import SegmentSource, read_channel
+from tests.fixtures.neuralynx_files import FIRST_US, draw_samples, header_bytes, write_ncs
+
+
+def read_segments(path) -> list[np.ndarray]:
+    channel = read_channel(path)
+    sources = [SegmentSource([channel], index) for index in range(len(channel.segments))]
+    return [source.read(0, source.shape[0])[:, 0] for source in sources]
+
+
+def starts_with_gaps(n_records: int, rate_hz: float, gaps: dict[int, float]) -> np.ndarray:
+    """Return record times; `gaps` is record -> seconds missing before it."""
+    starts = np.arange(n_records) * 512 / rate_hz
+    for record, gap_s in gaps.items():
+        starts[record:] += gap_s
+    return FIRST_US + np.round(starts * 1e6).astype(np.int64)
+
+
+def test_samples_of_a_channel_without_gap_are_read_exactly(tmp_path):
+    samples = draw_samples(512 * 9 + 100)
+    write_ncs(tmp_path / "CSC1.ncs", samples)
+    channel = read_channel(tmp_path / "CSC1.ncs")
+    assert channel.name == "CSC1"
+    assert channel.rate_hz == 2000.0
+    assert channel.gaps_s == ()
+    assert np.array_equal(read_segments(tmp_path / "CSC1.ncs")[0], samples)
+
+
+@pytest.mark.parametrize("span", [(0, 1), (0, 512), (511, 514), (1000, 3000), (4600, 4708)])
+def test_any_range_is_read(tmp_path, span):
+    samples = draw_samples(512 * 9 + 100)
+    write_ncs(tmp_path / "a.ncs", samples)
+    source = SegmentSource([read_channel(tmp_path / "a.ncs")], 0)
+    assert np.array_equal(source.read(*span)[:, 0], samples[slice(*span)])
+
+
+def test_records_filled_in_part_are_read_without_their_padding(tmp_path):
+    lengths = np.array([512, 100, 512, 1, 512, 30])
+    samples = draw_samples(int(lengths.sum()))
+    starts = FIRST_US + np.round(np.concatenate([[0], np.cumsum(lengths)[:-1]]) / 2000 * 1e6)
+    write_ncs(tmp_path / "a.ncs", samples, lengths=lengths, starts_us=starts.astype(np.int64))
+    (segment,) = read_segments(tmp_path / "a.ncs")
+    assert np.array_equal(segment, samples)
+    source = SegmentSource([read_channel(tmp_path / "a.ncs")], 0)
+    assert np.array_equal(source.read(600, 1126)[:, 0], samples[600:1126])
+
+
+@pytest.mark.parametrize("gap_s", [0.25, 0.002, 0.0005])
+def test_gaps_down_to_one_sample_make_segments_with_true_starts(tmp_path, gap_s):
+    samples = draw_samples(512 * 10)
+    starts = starts_with_gaps(10, 2000.0, {4: gap_s})
+    write_ncs(tmp_path / "a.ncs", samples, starts_us=starts)
+    channel = read_channel(tmp_path / "a.ncs")
+    assert [segment.start_us for segment in channel.segments] == [starts[0], starts[4]]
+    assert channel.gaps_s == pytest.approx([gap_s], abs=2e-6)
+    assert np.array_equal(np.concatenate(read_segments(tmp_path / "a.ncs")), samples)
+
+
+def test_several_gaps_are_all_found(tmp_path):
+    gaps = {2: 0.1, 3: 1.5, 9: 0.03}
+    starts = starts_with_gaps(12, 32000.0, gaps)
+    write_ncs(tmp_path / "a.ncs", draw_samples(512 * 12), rate_hz=32000.0, starts_us=starts)
+    assert read_channel(tmp_path / "a.ncs").gaps_s == pytest.approx([0.1, 1.5, 0.03], abs=1e-5)
+
+
+@pytest.mark.parametrize("true_hz", [2000.1, 1998.0, 32012.8])
+def test_the_true_rate_comes_from_the_time_stamps(tmp_path, true_hz):
+    nominal_hz = 2000.0 if true_hz < 3000 else 32000.0
+    starts = FIRST_US + np.round(np.arange(200) * 512 / true_hz * 1e6).astype(np.int64)
+    write_ncs(tmp_path / "a.ncs", draw_samples(512 * 200), rate_hz=nominal_hz, starts_us=starts)
+    channel = read_channel(tmp_path / "a.ncs")
+    assert len(channel.segments) == 1
+    assert channel.rate_hz == pytest.approx(true_hz, rel=1e-6)
+
+
+def test_the_last_record_cut_off_leaves_the_whole_ones(tmp_path):
+    samples = draw_samples(512 * 5)
+    path = tmp_path / "a.ncs"
+    write_ncs(path, samples)
+    path.write_bytes(path.read_bytes()[:-700])
+    assert np.array_equal(read_segments(path)[0], samples[: 512 * 4])
+    assert read_channel(path).n_cut_bytes == 1044 - 700
+
+
+def test_inverted_inputs_have_a_negative_scale(tmp_path):
+    write_ncs(tmp_path / "a.ncs", draw_samples(600), InputInverted="True")
+    assert read_channel(tmp_path / "a.ncs").volt_per_bit == -0.00000003051851
+
+
+def test_a_channel_with_a_header_alone_is_empty(tmp_path):
+    (tmp_path / "a.ncs").write_bytes(header_bytes({"SamplingFrequency": "2000"}))
+    assert read_channel(tmp_path / "a.ncs") is None
+
+
+@pytest.mark.parametrize(
+    ("entries", "words"),
+    [
+        ({"SamplingFrequency": "fast"}, "-SamplingFrequency fast"),
+        ({"ADBitVolts": ""}, "-ADBitVolts"),
+        ({"SamplingFrequency": "0"}, "positive number"),
+    ],
+)
+def test_headers_without_rate_or_scale_are_refused(tmp_path, entries, words):
+    write_ncs(tmp_path / "a.ncs", draw_samples(600), **entries)
+    with pytest.raises(EphysError, match=words):
+        read_channel(tmp_path / "a.ncs")
+
+
+def test_a_file_of_another_program_is_refused(tmp_path):
+    (tmp_path / "a.ncs").write_bytes(b"RIFF" + bytes(20000))
+    with pytest.raises(EphysError, match="begins with 'RIFF'"):
+        read_channel(tmp_path / "a.ncs")
+
+
+def test_a_clock_that_runs_backwards_is_refused(tmp_path):
+    starts = starts_with_gaps(6, 2000.0, {3: -1.0})
+    write_ncs(tmp_path / "a.ncs", draw_samples(512 * 6), starts_us=starts)
+    with pytest.raises(EphysError, match="record 3 begins at"):
+        read_channel(tmp_path / "a.ncs")
