@@ -1,12 +1,14 @@
-"""The command line: `ace-nwb VERB ...`; one module per group of verbs, loaded when one is used."""
+"""The command line: `ace-nwb VERB ...`; one module per group of verbs."""
 
 import sys
+from collections.abc import Callable
 from importlib.metadata import version
 from typing import Any
 
 from cyclopts import App
 from cyclopts.exceptions import CycloptsError
 
+from ace_nwb.cli import catalogue, demo, processing, recording, session
 from ace_nwb.cli.console import print_error
 from ace_nwb.errors import AceNwbError
 
@@ -22,25 +24,25 @@ Examples:
   ace-nwb report session.nwb
 """
 
-VERBS = {
-    "demo": ("demo:demo", "Simulate a recording and take it through everything."),
-    "inspect": ("recording:inspect", "Say what a folder holds, and by which evidence."),
-    "convert": ("recording:convert", "Write a recording into a new NWB file."),
-    "sync": ("processing:sync", "Align the camera's clock to the ephys clock."),
-    "run": ("processing:run", "Run every stage that is not done yet."),
-    "process": ("processing:process_app", "Run one stage."),
-    "status": ("session:status", "Show which stages are done, stale or missing."),
-    "history": ("session:history", "Show every stage run with its parameters."),
-    "validate": ("session:validate", "Check a file against NWB, DANDI and our own rules."),
-    "report": ("session:report", "Write a self-contained HTML page with pictures."),
-    "recover": ("session:recover", "Complete or discard an interrupted write."),
-    "list": ("catalogue:list_entries", "List formats, engines or stages."),
-    "schema": ("catalogue:schema", "Print the JSON schema of a file you write."),
+VERBS: dict[str, App | Callable[..., Any]] = {
+    "demo": demo.demo,
+    "inspect": recording.inspect,
+    "convert": recording.convert,
+    "sync": processing.sync,
+    "run": processing.run,
+    "process": processing.process_app,
+    "status": session.status,
+    "history": session.history,
+    "validate": session.validate,
+    "report": session.report,
+    "recover": session.recover,
+    "list": catalogue.list_entries,
+    "schema": catalogue.schema,
 }
 
 
 def build_app() -> App:
-    """Return the command line; the verbs' modules are not imported before they are used."""
+    """Return the command line; what a verb needs is imported when it runs."""
     app = App(
         name="ace-nwb",
         help="Miniscope calcium imaging and electrophysiology in one NWB file.",
@@ -48,8 +50,19 @@ def build_app() -> App:
         help_format="plaintext",
         version=version("ace-nwb"),
     )
-    for rank, (verb, (path, summary)) in enumerate(VERBS.items()):
-        app.command(f"ace_nwb.cli.{path}", name=verb, help=summary, sort_key=rank)
+    for rank, (verb, command) in enumerate(VERBS.items()):
+        app.command(_as_app(verb, command, rank))
+    return app
+
+
+def _as_app(verb: str, command: App | Callable[..., Any], rank: int) -> App:
+    """Return a verb as a command of its own, at its place in the list."""
+    if isinstance(command, App):
+        app = command
+    else:
+        app = App(name=verb, help_format="markdown")
+        app.default(command)
+    app.sort_key, app.help_epilogue = rank, ""
     return app
 
 

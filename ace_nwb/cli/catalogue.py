@@ -9,6 +9,7 @@ from ace_nwb.cli.console import print_json, print_table
 
 def list_entries(
     kind: Literal["formats", "engines", "stages"],
+    /,
     *,
     json: Annotated[bool, Parameter(negative="")] = False,
 ) -> None:
@@ -31,7 +32,7 @@ def list_entries(
         print_table(columns, [list(entry.values()) for entry in entries])
 
 
-def schema(kind: Literal["metadata", "pipeline"]) -> None:
+def schema(kind: Literal["metadata", "pipeline"], /) -> None:
     """Print the JSON schema of the metadata file or the pipeline file.
 
     Example: `ace-nwb schema pipeline`

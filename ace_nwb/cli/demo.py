@@ -8,6 +8,7 @@ from ace_nwb.cli.console import print_table, progress_bar
 
 def demo(
     output_dir: Path = Path("ace_nwb_demo"),
+    /,
     *,
     size: Literal["toy", "demo", "full"] = "demo",
     seed: int = 0,

@@ -32,6 +32,7 @@ class Execution:
 
 def sync(
     file: Path,
+    /,
     *,
     line: str | None = None,
     execution: Execution | None = None,
@@ -58,6 +59,7 @@ def sync(
 def run(
     file: Path,
     pipeline: Path | None = None,
+    /,
     *,
     set: Annotated[list[str] | None, Parameter(negative="")] = None,  # noqa: A002 (the option's name)
     execution: Execution | None = None,
@@ -100,6 +102,7 @@ def _build_process_app() -> App:
 def _stage_command(stage: Stage) -> Callable[..., None]:
     def command(
         file: Path,
+        /,
         *,
         params: Any = None,
         execution: Execution | None = None,

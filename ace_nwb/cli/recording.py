@@ -10,6 +10,7 @@ from ace_nwb.cli.console import print_json, progress_bar
 
 def inspect(
     folder: Path,
+    /,
     *,
     ephys: Path | None = None,
     json: Annotated[bool, Parameter(negative="")] = False,
@@ -39,6 +40,7 @@ def inspect(
 def convert(
     folder: Path,
     output: Path,
+    /,
     *,
     ephys: Path | None = None,
     metadata: Path | None = None,

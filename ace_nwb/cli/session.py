@@ -10,7 +10,7 @@ from ace_nwb.cli.console import print_json, print_table
 Json = Annotated[bool, Parameter(negative="", help="Print JSON for scripts.")]
 
 
-def status(file: Path, *, json: Json = False) -> None:
+def status(file: Path, /, *, json: Json = False) -> None:
     """Show for every stage whether it is done, stale or missing, and why.
 
     Example: `ace-nwb status session.nwb`
@@ -29,7 +29,7 @@ def status(file: Path, *, json: Json = False) -> None:
         print_table(("stage", "state", "reason"), [(s.stage, s.state, s.reason) for s in statuses])
 
 
-def history(file: Path, *, json: Json = False) -> None:
+def history(file: Path, /, *, json: Json = False) -> None:
     """Show every stage run: when, how long, with which parameters chosen.
 
     Example: `ace-nwb history session.nwb --json`
@@ -63,7 +63,7 @@ def history(file: Path, *, json: Json = False) -> None:
     print_table(("run", "", "stage", "started", "time", "chosen parameters"), rows)
 
 
-def validate(file: Path, *, json: Json = False) -> int:
+def validate(file: Path, /, *, json: Json = False) -> int:
     """Check a file against the NWB schema, the DANDI rules and our own; exit 1 if it fails.
 
     Example: `ace-nwb validate session.nwb`
@@ -87,7 +87,7 @@ def validate(file: Path, *, json: Json = False) -> int:
     return 0 if is_valid(findings) else 1
 
 
-def report(file: Path, output: Path | None = None) -> None:
+def report(file: Path, output: Path | None = None, /) -> None:
     """Write a self-contained HTML page with the pictures of a session.
 
     Example: `ace-nwb report session.nwb report.html`
@@ -107,7 +107,7 @@ def report(file: Path, output: Path | None = None) -> None:
     print(f"Wrote {target}.")
 
 
-def recover(file: Path, *, dry_run: Annotated[bool, Parameter(negative="")] = False) -> None:
+def recover(file: Path, /, *, dry_run: Annotated[bool, Parameter(negative="")] = False) -> None:
     """Complete or discard a write that was interrupted.
 
     Example: `ace-nwb recover session.nwb --dry-run`

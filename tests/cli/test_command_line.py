@@ -29,7 +29,7 @@ from ace_nwb.stages.table import STAGES
 )
 def test_every_verb_has_help_with_an_example(verb, capsys):
     assert run([verb, "--help"]) == 0
-    assert f"ace-nwb {verb}" in capsys.readouterr().out.replace("\n", " ")
+    assert f"Example: ace-nwb {verb}" in " ".join(capsys.readouterr().out.split())
 
 
 @pytest.mark.parametrize("stage", STAGES)
