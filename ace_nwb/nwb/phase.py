@@ -8,7 +8,7 @@ from pynwb.core import DynamicTable, DynamicTableRegion
 from pynwb.ecephys import ElectricalSeries
 
 from ace_nwb.nwb import layout
-from ace_nwb.nwb.columns import read_columns
+from ace_nwb.nwb.columns import build_column, read_columns
 from ace_nwb.nwb.ephys import EphysSeries, describe_series
 from ace_nwb.nwb.layout import module_and_name
 from ace_nwb.nwb.series import compressed
@@ -108,20 +108,19 @@ def list_filtered_ephys(session: Session) -> list[EphysSeries]:
 def write_event_phase(writer: SessionWriter, phases: EventPhase) -> str:
     """Write the preferred phases, replacing those of an earlier run."""
     writer.remove([EVENT_PHASE])
-    table = DynamicTable(
-        name="EventPhase", description="Phase of ephys channels at the calcium events of each ROI."
+    values = asdict(phases)
+    roi = DynamicTableRegion(
+        name="roi",
+        description=_COLUMNS["roi"],
+        data=values.pop("roi").astype(np.int64),
+        table=writer.get(layout.PLANE_SEGMENTATION),
     )
-    for name, values in asdict(phases).items():
-        if name == "roi":
-            table.add_column(
-                name,
-                _COLUMNS[name],
-                data=values.tolist(),
-                table=writer.get(layout.PLANE_SEGMENTATION),
-            )
-        else:
-            data = values.tolist() if values.dtype.kind == "U" else values
-            table.add_column(name, _COLUMNS[name], data=data)
+    table = DynamicTable(
+        name="EventPhase",
+        description="Phase of ephys channels at the calcium events of each ROI.",
+        columns=[roi, *(build_column(n, _COLUMNS[n], column) for n, column in values.items())],
+        id=np.arange(len(phases.roi)),
+    )
     writer.module("phase").add(table)
     return EVENT_PHASE
 

@@ -46,6 +46,8 @@ class Frames:
         Longest time without a frame.
     n_irregular
         Time stamps that do not increase or are not finite.
+    intervals_s
+        Time between frames, shape (frame - 1,).
     """
 
     n_recorded: int
@@ -56,6 +58,7 @@ class Frames:
     lost_times_s: np.ndarray
     longest_gap_s: float
     n_irregular: int = 0
+    intervals_s: np.ndarray = field(default_factory=lambda: np.empty(0))
 
 
 @dataclass(frozen=True)
@@ -67,13 +70,13 @@ class SyncFit:
     times_s, residuals_ms
         Aligned time of each matched frame, and how late its device time is, shape (frame,).
     clock_times_s, clock_difference_ms
-        Device time minus aligned time, less its first value, shape (frame,): the drift.
+        The fitted device clock minus the session clock, less its first value, shape (frame,).
     drift_ppm
         How much faster the camera's clock runs, parts per million.
     n_matched, n_frames
         Frames with a pulse of their own, and all frames.
-    verdict
-        What the alignment said of itself.
+    verdict, reasons
+        What the alignment says of itself ("pass" or "warn"), and why.
     low_confidence_s
         (start, stop) of spans that were interpolated, shape (span, 2).
     """
@@ -85,7 +88,8 @@ class SyncFit:
     drift_ppm: float
     n_matched: int
     n_frames: int
-    verdict: str = ""
+    verdict: str = "pass"
+    reasons: str = ""
     low_confidence_s: np.ndarray = field(default_factory=lambda: np.empty((0, 2)))
 
 

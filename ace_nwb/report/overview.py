@@ -109,7 +109,7 @@ def _draw_sync(figure: Figure, fit: SyncFit, span_s: tuple[float, float], *, top
     panel = theme.add_panel(figure, (56, HEIGHT_PX - 44 - height, _LEFT_WIDTH_PX, height))
     sync.draw_residuals(panel, fit, span_s)
     theme.style_time_axis(panel, span_s, n_ticks=6)
-    panel.set_title(f"Frames on the ephys clock: drift {fit.drift_ppm:+.1f} ppm")
+    panel.set_title(f"Frames on the ephys clock: {theme.signed(fit.drift_ppm, 'ppm')}")
 
 
 def _draw_signals(

@@ -1,5 +1,6 @@
 """Read what was recorded: facts, frames, alignment of the clocks. Results are in `results`."""
 
+from datetime import datetime
 from typing import Any
 
 import numpy as np
@@ -26,7 +27,7 @@ def read_facts(session: Session, frames: Frames | None) -> Facts:
     title = " · ".join(text for text in (subject_id, nwbfile.session_id) if text)
     rows = [
         ("Subject", _join(subject_id, *(getattr(subject, n, None) for n in _SUBJECT_FIELDS))),
-        ("Start", nwbfile.session_start_time.isoformat(sep=" ", timespec="seconds")),
+        ("Start", _time_text(nwbfile.session_start_time)),
         ("Devices", _join(*(_device_text(device) for device in nwbfile.devices.values()))),
         *_movie_rows(session, frames),
         *_ephys_rows(session),
@@ -67,6 +68,7 @@ def read_frames(session: Session) -> Frames | None:
         lost_times_s=lost_s,
         longest_gap_s=float(np.nanmax(intervals_s, initial=0.0)),
         n_irregular=int(np.sum(~(intervals_s > 0))),
+        intervals_s=intervals_s,
     )
 
 
@@ -77,19 +79,19 @@ def read_sync(session: Session) -> SyncFit | None:
     ledger, fit = read_ledger(session), read_clock_fit(session)
     device_s = read_device_times(session, layout.MOVIE)
     session_s = NwbMovie(session).timestamps
-    late_s = device_s - session_s
-    slope, offset_s = np.polyfit(session_s, late_s, 1)
-    residuals_s = late_s - (slope * session_s + offset_s)
-    matched = _matched_frames(ledger, len(session_s))
+    frame, lateness_s = _saved_rows(ledger, len(session_s)), ledger["residual_s"]
+    is_matched = ledger["pulse"][frame] >= 0
+    ahead_s = device_s - lateness_s[frame] - session_s  # without the jitter of the time stamps
     return SyncFit(
-        times_s=session_s[matched],
-        residuals_ms=1e3 * residuals_s[matched],
+        times_s=session_s[is_matched],
+        residuals_ms=1e3 * lateness_s[frame][is_matched],
         clock_times_s=session_s,
-        clock_difference_ms=1e3 * (late_s - late_s[0]),
-        drift_ppm=float(fit["drift_ppm"][0]) if "drift_ppm" in fit else 1e6 * float(slope),
-        n_matched=int(matched.sum()),
+        clock_difference_ms=1e3 * (ahead_s - ahead_s[0]),
+        drift_ppm=float(fit["drift_ppm"][0]),
+        n_matched=int(is_matched.sum()),
         n_frames=len(session_s),
-        verdict=str(fit["verdict"][0]) if "verdict" in fit else "",
+        verdict=str(fit["verdict"][0]),
+        reasons=str(fit["reasons"][0]),
         low_confidence_s=read_low_confidence(session),
     )
 
@@ -145,14 +147,13 @@ def _lost_in_gaps(times_s: np.ndarray, usual_s: float) -> np.ndarray:
     )
 
 
-def _matched_frames(ledger: dict[str, np.ndarray], n_frames: int) -> np.ndarray:
-    """Return which frames of the movie have a pulse of their own, shape (frame,)."""
-    matched = np.zeros(n_frames, bool)
+def _saved_rows(ledger: dict[str, np.ndarray], n_frames: int) -> np.ndarray:
+    """Return the ledger's row of each frame of the movie, shape (frame,)."""
     frame = ledger["movie_frame"].astype(int)
-    pulse = ledger.get("pulse", np.full(len(frame), -1))
-    kept = (frame >= 0) & (frame < n_frames)
-    matched[frame[kept]] = pulse[kept] >= 0
-    return matched
+    rows = np.empty(n_frames, int)
+    saved = np.flatnonzero((frame >= 0) & (frame < n_frames))
+    rows[frame[saved]] = saved
+    return rows
 
 
 def _movie_rows(session: Session, frames: Frames | None) -> list[tuple[str, str]]:
@@ -190,13 +191,19 @@ def _device_text(device: Any) -> str:
 
 def _list_notes(session: Session) -> list[str]:
     """Return what was noted during the recording, each with its time."""
-    notes = []
+    notes: list[tuple[float, str]] = []
     for path in list_event_tables(session):
         times_s, columns = read_events(session, path)
         texts = next((columns[name] for name in _NOTE_COLUMNS if name in columns), None)
         if texts is not None and texts.dtype.kind == "U":
-            notes += [f"{time:.1f} s: {text}" for time, text in zip(times_s, texts, strict=True)]
-    return notes[:MAX_NOTES]
+            notes += zip(times_s.tolist(), texts.tolist(), strict=True)
+    return [f"{time_s:.1f} s: {text}" for time_s, text in sorted(notes)[:MAX_NOTES]]
+
+
+def _time_text(time: datetime) -> str:
+    """Return a wall-clock time with its zone."""
+    zone = time.strftime("%z")
+    return f"{time:%Y-%m-%d %H:%M:%S}" + (f" UTC{zone[:3]}:{zone[3:5]}" if zone else "")
 
 
 def _join(*texts: Any) -> str:

@@ -151,8 +151,10 @@ def _traces_section(content: SessionContent, file_name: str) -> Section:
         return _absent(anchors, title, f"ace-nwb process extract {file_name}")
     with theme.figure_theme():
         figure = signals.traces_figure(traces, content.span_s)
-    caption = f"The {len(traces.numbers)} ROIs of highest signal-to-noise ratio, best on top, one "
-    caption += "scale: measured in grey, denoised in colour."
+    is_ranked = content.rois is not None and content.rois.is_evaluated
+    which = "of highest signal-to-noise ratio, best on top" if is_ranked else "that come first"
+    caption = f"The {len(traces.numbers)} ROIs {which}, one scale: measured in grey, denoised in "
+    caption += "colour."
     good = "sharp rises, smooth decays, and events that are not the same in every ROI."
     pictures = [_picture("traces", title, figure, caption=caption, good=good)]
     span_s = busiest_span(traces)
@@ -196,9 +198,9 @@ def _sync_section(content: SessionContent, file_name: str) -> Section:
         "sync",
         title,
         figure,
-        caption="From the top: how far the camera's clock has run from the ephys clock; distance "
-        "of the camera's own time stamps from the pulses; frames that were lost.",
-        good="a straight drift, residuals around zero without steps, few lost frames.",
+        caption="From the top: how far the camera's clock has run from the ephys clock; how late "
+        "its own time stamps are against the fitted clock; frames that were lost.",
+        good="a straight drift, lateness of a few ms without steps, few lost frames.",
     )
     return Section(anchors, title, ((picture,),))
 

@@ -47,7 +47,7 @@ def draw_drift(panel: Axes, sync: SyncFit, span_s: tuple[float, float]) -> None:
     theme.plot_line(
         panel, sync.clock_times_s, sync.clock_difference_ms, colour=theme.THIRD, span_s=span_s
     )
-    theme.name_lines(panel, ((f"{sync.drift_ppm:+.1f} ppm", theme.THIRD),))
+    theme.name_lines(panel, ((theme.signed(sync.drift_ppm, "ppm"), theme.THIRD),))
     theme.style_value_axis(panel, "drift (ms)", n_ticks=3)
 
 
@@ -60,15 +60,17 @@ def draw_residuals(panel: Axes, sync: SyncFit, span_s: tuple[float, float]) -> N
         sync.residuals_ms[kept],
         ".",
         color=theme.CALCIUM,
-        markersize=2.6,
+        markersize=4.2,
         markeredgewidth=0,
     )
     for start_s, stop_s in sync.low_confidence_s:
         panel.axvspan(
             start_s / divisor, stop_s / divisor, color=theme.ALERT, alpha=0.15, linewidth=0
         )
-    largest = float(np.nanmax(np.abs(sync.residuals_ms), initial=0.5))
-    panel.set_ylim(-1.15 * largest, 1.15 * largest)
+    lowest = float(np.nanmin(sync.residuals_ms, initial=-0.5))
+    largest = float(np.nanmax(sync.residuals_ms, initial=0.5))
+    margin = 0.1 * (largest - lowest)
+    panel.set_ylim(lowest - margin, largest + margin)
     theme.style_value_axis(panel, "residual (ms)")
     panel.axhline(0, color=theme.MUTED, linewidth=0.8)
 

@@ -12,10 +12,11 @@ import numpy as np
 
 from ace_nwb.archive import Finding, is_valid
 from ace_nwb.report.content import Frames, Motion, Rois, SessionContent, SyncFit
+from ace_nwb.report.theme import signed
 
 State = Literal["good", "look", "problem", "missing"]
 
-MAX_LOST_SHARE = (0.005, 0.05)  # above: look, problem
+MAX_LOST_SHARE = (0.01, 0.05)  # above: look, problem
 MIN_MATCHED_SHARE = (0.99, 0.9)  # below: look, problem
 MAX_DRIFT_PPM = 500.0  # quartz clocks differ by less than 100 ppm; more means a wrong match
 MAX_BOUND_SHARE = 0.001  # frames whose shift lies at the edge of the search
@@ -74,23 +75,21 @@ def judge(
 
 
 def judge_sync(sync: SyncFit | None, file_name: str) -> Verdict:
-    """Judge the alignment by how many frames found a pulse and by the drift."""
+    """Judge the alignment by how many frames found a pulse, by the drift, and by what it says."""
     if sync is None:
         command = f"ace-nwb sync {file_name}"
         return Verdict("Sync", "missing", "–", "clocks not aligned", f"Run `{command}`.")
     share = sync.n_matched / max(sync.n_frames, 1)
-    residuals_ms = sync.residuals_ms[np.isfinite(sync.residuals_ms)]
-    spread_ms = float(np.median(np.abs(residuals_ms))) if residuals_ms.size else None
     state = _grade(1 - share, tuple(1 - bound for bound in MIN_MATCHED_SHARE))
     advice = ""
     if abs(sync.drift_ppm) > MAX_DRIFT_PPM:
         state = "problem"
         advice = "Clocks do not differ that much: check the line with `ace-nwb sync --line`."
-    elif state != "good":
-        advice = "Look where residuals are shaded below; check the TTL cable and the line's name."
-    note = f"{percent(share)} of frames have a pulse, drift {sync.drift_ppm:+.1f} ppm"
-    figure = "–" if spread_ms is None else f"{spread_ms:.2g} ms"
-    return Verdict("Sync", state, figure, note, advice, sync.residuals_ms)
+    elif sync.verdict != "pass" or state != "good":
+        state = "look" if state == "good" else state
+        advice = sync.reasons or "Check the TTL cable and the name of the line."
+    note = f"of frames stand on a pulse; camera's clock {signed(sync.drift_ppm, 'ppm')}"
+    return Verdict("Sync", state, percent(share), note, advice, sync.residuals_ms)
 
 
 def judge_frames(frames: Frames | None) -> Verdict:
@@ -106,7 +105,7 @@ def judge_frames(frames: Frames | None) -> Verdict:
         state = "problem"
         note += f"; {frames.n_irregular} time stamps do not increase"
         advice = "Look into the frame ledger, `processing/sync/FrameLedger`."
-    return Verdict("Frames", state, percent(1 - share), note, advice)
+    return Verdict("Frames", state, percent(1 - share), note, advice, frames.intervals_s)
 
 
 def judge_motion(motion: Motion | None, file_name: str) -> Verdict:

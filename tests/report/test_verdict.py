@@ -53,6 +53,12 @@ def test_a_drift_that_no_quartz_has_is_a_problem(content):
     assert found.advice
 
 
+def test_a_doubtful_alignment_says_why(content):
+    fit = replace(good_sync(content), verdict="warn", reasons="Two clock jumps.")
+    found = verdict.judge_sync(fit, "s.nwb")
+    assert (found.state, found.advice) == ("look", "Two clock jumps.")
+
+
 @pytest.mark.parametrize(("n_lost", "state"), [(0, "good"), (20, "look"), (200, "problem")])
 def test_frames_are_judged_by_the_share_that_was_lost(content, n_lost, state):
     frames = replace(content.frames, n_recorded=1000, n_lost=n_lost)
