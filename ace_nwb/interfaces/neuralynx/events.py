@@ -95,7 +95,22 @@ def read_events(file_paths: Sequence[Path]) -> EventFile:
     return EventFile(tuple(lines), tuple(sorted(messages, key=_time)), n_cut_bytes)
 
 
-def find_edges(words: np.ndarray, bit: int, *, is_alone: bool) -> tuple[np.ndarray, np.ndarray]:
+def first_edge_bits(words: np.ndarray, used: Sequence[int]) -> set[int]:
+    """Return the bits that the first word of a port counts as an edge of.
+
+    The word before the first one is not recorded. Lines that are high in it are taken to have
+    risen, as lines rest low. If none is high, a line fell that had rested high: of lines that
+    toggle, such as the frame line, this is expected, so it is taken to be the busiest one.
+    """
+    high = {bit for bit in used if (words[0] >> bit) & 1}
+    if high or not used:
+        return high
+    return {max(used, key=lambda bit: np.count_nonzero(np.diff((words >> bit) & 1)))}
+
+
+def find_edges(
+    words: np.ndarray, bit: int, *, is_first_edge: bool
+) -> tuple[np.ndarray, np.ndarray]:
     """Return (indices, levels) of the edges of one bit in the words of a port.
 
     Parameters
@@ -104,13 +119,12 @@ def find_edges(words: np.ndarray, bit: int, *, is_alone: bool) -> tuple[np.ndarr
         Words of the port, one per change of any line.
     bit
         Which bit.
-    is_alone
-        Whether no other bit of the port ever changes. Then the first word is an edge of this one;
-        otherwise it is one where it is high, since ports rest low.
+    is_first_edge
+        Whether the first word counts as an edge of it.
     """
     levels = (words >> bit) & 1
     changed = np.flatnonzero(np.diff(levels)) + 1
-    if len(levels) and (is_alone or levels[0] == 1):
+    if is_first_edge:
         changed = np.concatenate([[0], changed])
     return changed, levels[changed]
 
@@ -120,15 +134,16 @@ def _lines(
     words_of_port: dict[tuple[str, ...], list[tuple[int, int]]],
     events: list[tuple[int, int]],
 ) -> list[TtlLine]:
-    """Return the lines of a port that ever change or are ever high."""
+    """Return the lines of a port that are ever high."""
     times_us, words = np.array(events, dtype=np.int64).T
     used = [bit for bit in range(TTL_BITS) if ((words >> bit) & 1).any()]
+    first_edges = first_edge_bits(words, used)
     system, board, number = port
     several_systems = len({key[0] for key in words_of_port}) > 1
     prefix = f"TTL{system if several_systems else ''}Board{board}Port{number}"
     lines = []
     for bit in used:
-        indices, levels = find_edges(words, bit, is_alone=len(used) == 1)
+        indices, levels = find_edges(words, bit, is_first_edge=bit in first_edges)
         name = f"{prefix}Bit{bit}"
         lines.append(TtlLine(name, times_us[indices], levels.astype(np.uint8)))
     return lines

@@ -146,10 +146,10 @@ def _add_electrodes(
     channels = ecephys.get("channels") or {}
     has_notes = any("description" in _plain(channels.get(c.name)) for c in recording.channels)
     if has_notes:
-        nwbfile.add_electrode_column("description", "What is recorded, by the experimenter.")
+        nwbfile.add_electrode_column("signal", "What is recorded, by the experimenter.")
     for channel in recording.channels:
         stated = _plain(channels.get(channel.name))
-        row: dict[str, Any] = {"description": stated.get("description", "")} if has_notes else {}
+        row: dict[str, Any] = {"signal": stated.get("description", "")} if has_notes else {}
         nwbfile.add_electrode(
             location=stated.get("location", location),
             group=group,

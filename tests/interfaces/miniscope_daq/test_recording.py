@@ -88,8 +88,8 @@ def test_head_orientation_that_runs_backwards_is_refused(tiny):
 
 
 def test_notes_are_split_at_the_first_comma_and_changes_are_told_from_notes(tiny):
-    text = "Time Stamp (ms), Note\n1000,resting, then up\n2500,My_Scope,led0,30\n3000,My Scope,gain,High\n"
-    (tiny.folder / "notes.csv").write_text(text)
+    lines = ["1000,resting, then up", "2500,My_Scope,led0,30", "3000,My Scope,gain,High"]
+    (tiny.folder / "notes.csv").write_text("\n".join(["Time Stamp (ms), Note", *lines, ""]))
     notes = read_recording(tiny.folder).notes
     assert [note.device_time_s for note in notes] == [1.0, 2.5, 3.0]
     assert notes[0].text == "resting, then up"

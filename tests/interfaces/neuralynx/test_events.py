@@ -54,6 +54,13 @@ def test_a_lone_line_that_starts_high_has_its_falling_edge(tmp_path):
     assert line.levels.tolist() == [0, 1, 0]
 
 
+def test_a_first_falling_edge_belongs_to_the_line_that_toggles_most(tmp_path):
+    events = [ttl(10, 0), *(ttl(20 + n, n % 2) for n in range(1, 20)), ttl(50, 5), ttl(51, 1)]
+    bit0, bit2 = read(tmp_path, events).lines
+    assert (bit0.times_us[0], bit0.levels[0]) == (10, 0)
+    assert bit2.times_us.tolist() == [50, 51]
+
+
 def test_system_messages_change_no_line(tmp_path):
     start = (1, 0, "Starting Recording")
     note = (25, 0, "animal moved, port open")
@@ -85,7 +92,7 @@ def test_no_events_at_all_are_none(tmp_path):
 
 def test_a_foreign_event_file_is_refused(tmp_path):
     (tmp_path / "Events.nev").write_bytes(bytes(17000))
-    with pytest.raises(EphysError, match="Events.nev begins with"):
+    with pytest.raises(EphysError, match=r"Events\.nev begins with"):
         read_events([tmp_path / "Events.nev"])
 
 
