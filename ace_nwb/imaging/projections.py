@@ -39,6 +39,44 @@ class Projections:
     median_brightness: np.ndarray
 
 
+@dataclass(frozen=True)
+class Brightness:
+    """Mean over the field and median over an even grid of pixels, each of shape (frame,)."""
+
+    mean: np.ndarray
+    median: np.ndarray
+
+
+def measure_brightness(
+    movie: Movie, *, workers: int = 1, progress: ProgressCallback = no_progress
+) -> Brightness:
+    """Measure the brightness of every frame in one streaming pass.
+
+    Parameters
+    ----------
+    movie
+        Any movie; read once.
+    workers
+        Number of threads; the result does not depend on it.
+    progress
+        Called with (frames done, number of frames).
+    """
+
+    def measure(_start: int, block: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        return _brightness(block)
+
+    parts = list(map_blocks(movie, measure, workers=workers, progress=progress))
+    mean, median = (np.concatenate(values) for values in zip(*parts, strict=True))
+    return Brightness(mean, median)
+
+
+def _brightness(block: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return mean and median brightness of each frame of a block."""
+    stride = max(1, int(np.sqrt(block[0].size / _BRIGHTNESS_PIXELS)))
+    grid = block[:, ::stride, ::stride].reshape(len(block), -1)
+    return block.mean((1, 2), dtype=np.float64), np.median(grid, axis=1).astype(np.float64)
+
+
 def compute_projections(
     movie: Movie, *, workers: int = 1, progress: ProgressCallback = no_progress
 ) -> Projections:
@@ -57,18 +95,15 @@ def compute_projections(
     n_median = int(np.clip(_MEDIAN_BYTES // (4 * n_rows * n_columns), 16, MEDIAN_FRAMES))
     sampled = sample_frames(movie, n_median)
     reference = sampled.mean(0)
-    stride = max(1, int(np.sqrt(n_rows * n_columns / _BRIGHTNESS_PIXELS)))
 
     def summarise(_start: int, block: np.ndarray) -> tuple[np.ndarray, ...]:
         centred = block.astype(np.float32) - reference
-        grid = block[:, ::stride, ::stride].reshape(len(block), -1)
         return (
             centred.sum(0),
             np.einsum("frc,frc->rc", centred, centred),
             block.max(0),
             block.min(0),
-            block.mean((1, 2), dtype=np.float64),
-            np.median(grid, axis=1),
+            *_brightness(block),
         )
 
     sums, squares = np.zeros((2, n_rows, n_columns))
@@ -92,5 +127,5 @@ def compute_projections(
         median=np.median(sampled, axis=0).astype(np.float32),
         range=brightest - darkest,
         mean_fluorescence=np.concatenate(means),
-        median_brightness=np.concatenate(medians).astype(np.float64),
+        median_brightness=np.concatenate(medians),
     )

@@ -19,6 +19,8 @@ from ace_nwb.nwb.layout import MOVIE
 from ace_nwb.nwb.session import Session
 
 _ALL = slice(None)
+DecodedChunks = dict[tuple[int, ...], np.ndarray]
+"""Offset of a chunk -> its content."""
 _OUR_FILTERS = (
     {h5py.h5z.FILTER_DEFLATE},
     {h5py.h5z.FILTER_DEFLATE, h5py.h5z.FILTER_SHUFFLE},
@@ -43,6 +45,7 @@ class NwbMovie:
         self.path = path
         self.workers = workers
         self._data = self.series.data
+        self._kept: DecodedChunks = {}
         if len(self._data.shape) != 3 or self.series.external_file is not None:
             raise SessionFileError(
                 f"{session.path}: {path} has shape {self._data.shape}; a grey movie stored in the "
@@ -84,7 +87,8 @@ class NwbMovie:
             slice(*rows.indices(n_rows)[:2]),
         )
         if _is_gzip_chunked(self._data):
-            return turn_axes(_read_chunks(self._data, selection, self.workers))
+            frames, self._kept = _read_chunks(self._data, selection, self.workers, self._kept)
+            return turn_axes(frames)
         return turn_axes(self._data[selection])
 
 
@@ -97,23 +101,32 @@ def _is_gzip_chunked(data: Any) -> bool:
     return filters in _OUR_FILTERS and data.dtype.isnative
 
 
-def _read_chunks(data: h5py.Dataset, selection: tuple[slice, ...], workers: int) -> np.ndarray:
-    """Read a box of a gzip-chunked data set, decompressing chunks in parallel."""
+def _read_chunks(
+    data: h5py.Dataset, selection: tuple[slice, ...], workers: int, known: DecodedChunks
+) -> tuple[np.ndarray, DecodedChunks]:
+    """Read a box of a gzip-chunked data set, decompressing chunks in parallel.
+
+    Also returns the decoded chunks of the last frames: reads that follow one another seldom end
+    where a chunk ends, and would decode it again.
+    """
     out = np.empty([box.stop - box.start for box in selection], data.dtype)
+    offsets = list(_chunk_offsets(data.chunks, selection))
+    last: DecodedChunks = {}
 
     def read_chunk(offset: tuple[int, ...]) -> None:
-        chunk = _decode(data, offset)
+        chunk = known[offset] if offset in known else _decode(data, offset)
+        if offset[0] == offsets[-1][0]:
+            last[offset] = chunk
         source, target = _overlap(offset, data.chunks, selection)
         out[target] = chunk[source]
 
-    offsets = list(_chunk_offsets(data.chunks, selection))
-    if len(offsets) == 1 or workers == 1:
+    if len(offsets) == 1 or workers == 1 or all(offset in known for offset in offsets):
         for offset in offsets:
             read_chunk(offset)
     else:
         with ThreadPoolExecutor(workers) as pool:
             list(pool.map(read_chunk, offsets))
-    return out
+    return out, last
 
 
 def _decode(data: h5py.Dataset, offset: tuple[int, ...]) -> np.ndarray:

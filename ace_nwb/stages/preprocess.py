@@ -7,7 +7,7 @@ import numpy as np
 from ace_nwb.imaging.bleaching import estimate_bleaching
 from ace_nwb.imaging.corrected import CorrectedMovie
 from ace_nwb.imaging.cropping import resolve_crop
-from ace_nwb.imaging.projections import compute_projections
+from ace_nwb.imaging.projections import measure_brightness
 from ace_nwb.nwb import layout
 from ace_nwb.nwb.imaging import write_field
 from ace_nwb.nwb.layout import FieldOfView
@@ -37,17 +37,15 @@ def compute(session: Session, params: PreprocessParams, context: StageContext) -
         crop_column_start=params.crop_column_start,
         crop_column_stop=params.crop_column_stop,
     )
-    brightness = compute_projections(
+    brightness = measure_brightness(
         CorrectedMovie(movie, crop=box),
         workers=context.settings.workers,
         progress=context.progress,
     )
     return Preprocessed(
         field=FieldOfView(movie.shape[1:], (box.row_start, box.column_start), box.shape),
-        mean_fluorescence=brightness.mean_fluorescence,
-        bleaching=estimate_bleaching(
-            brightness.median_brightness, movie.timestamps, detrend=params.detrend
-        ),
+        mean_fluorescence=brightness.mean,
+        bleaching=estimate_bleaching(brightness.median, movie.timestamps, detrend=params.detrend),
     )
 
 
