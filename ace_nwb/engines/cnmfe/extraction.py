@@ -1,0 +1,333 @@
+"""The order of the steps of CNMF-E.
+
+Neurons are found and shaped in a movie averaged over 0.2 s (kept in memory if it fits): seeds,
+ring background, traces, footprints, merging, then once or twice more with what the residual
+still shows. One pass over the full movie then gives the traces of every frame.
+"""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from scipy.sparse import csc_array, hstack
+from threadpoolctl import threadpool_limits
+
+from ace_nwb.engines.base import EngineSettings
+from ace_nwb.engines.cnmfe.background import (
+    Background,
+    CoarseGrid,
+    CoarseMovie,
+    fit_background,
+    read_coarse,
+)
+from ace_nwb.engines.cnmfe.footprints import (
+    TraceProducts,
+    centroids,
+    grow_support,
+    normalise,
+    trim_footprints,
+    update_footprints,
+)
+from ace_nwb.engines.cnmfe.merging import find_groups, merge_groups
+from ace_nwb.engines.cnmfe.passes import FilteredMovie, correlate
+from ace_nwb.engines.cnmfe.residual import (
+    Known,
+    filter_footprints,
+    find_unexplained,
+    first_footprints,
+    residual_images,
+)
+from ace_nwb.engines.cnmfe.seeds import SeedThresholds, find_seeds, propose_thresholds
+from ace_nwb.engines.cnmfe.traces import (
+    CalciumModel,
+    demix,
+    mix,
+    project_movie,
+    refine_traces,
+)
+from ace_nwb.imaging.binning import BinnedMovie, bin_factor, keep_in_memory
+from ace_nwb.imaging.correlation import FilteredLevels, estimate_levels
+from ace_nwb.imaging.movie import Movie, ProgressCallback
+from ace_nwb.imaging.segmentation import RingBackground, Segmentation
+from ace_nwb.signals.deconvolution import estimate_decay
+
+_SEED_ROUNDS = 2
+GRID_DIV = 3
+RANK_F = 0.1
+_UPDATES_PER_ROUND = 2
+_GUESSED_DECAY_S = 0.5
+_LATER_SEED_FACTOR = 1.1
+
+
+@dataclass(frozen=True)
+class Neurons:
+    """Footprints of norm 1 (pixel, roi), denoised and raw traces of the binned movie (bin, roi)."""
+
+    footprints: csc_array
+    traces: np.ndarray
+    raw: np.ndarray
+
+
+@dataclass(frozen=True)
+class _Scene:
+    """The binned movie and all that stays the same while neurons are updated."""
+
+    movie: Movie
+    filtered: FilteredMovie
+    levels: FilteredLevels
+    noise: np.ndarray
+    grid: CoarseGrid
+    coarse: CoarseMovie
+    cell_diameter_px: float
+    ring_radius_px: float
+    workers: int
+
+    @property
+    def field_shape(self) -> tuple[int, int]:
+        return self.movie.shape[1:]
+
+
+def extract(
+    movie: Movie,
+    *,
+    settings: EngineSettings,
+    progress: ProgressCallback,
+    cell_diameter_px: float,
+    min_correlation: float | None,
+    min_peak_to_noise: float | None,
+    ring_size_factor: float,
+    merge_correlation: float,
+    autoregressive_order: int,
+    decay_time_s: float | None,
+) -> Segmentation:
+    """Find the neurons of a motion-corrected one-photon movie.
+
+    Parameters
+    ----------
+    movie
+        Motion corrected, debleached, cropped; `read` must be safe from several threads.
+    settings
+        Workers and memory; the result does not depend on them.
+    progress
+        Called with (steps done, number of steps).
+    cell_diameter_px
+        Diameter of a cell, pixels.
+    min_correlation, min_peak_to_noise
+        Thresholds of a seed; None proposes them from the data.
+    ring_size_factor
+        Radius of the background ring in cell diameters.
+    merge_correlation
+        Trace correlation above which touching neurons merge.
+    autoregressive_order
+        Order of the calcium model.
+    decay_time_s
+        Decay time of a transient; None estimates it.
+    """
+    with threadpool_limits(1, user_api="blas"):
+        steps = _Steps(progress, 3 + _SEED_ROUNDS * (1 + _UPDATES_PER_ROUND))
+        scene = _prepare(movie, settings, cell_diameter_px, ring_size_factor)
+        steps.advance()
+        neurons, background, seeds = _empty(scene), _ring(scene, _empty(scene)), []
+        for _ in range(_SEED_ROUNDS):
+            new, found, thresholds = _seed(scene, neurons, min_correlation, min_peak_to_noise)
+            seeds.append(found)
+            footprints = csc_array(hstack([neurons.footprints, new], format="csc"))
+            steps.advance()
+            for _ in range(_UPDATES_PER_ROUND):
+                neurons, background = _update(
+                    scene, footprints, background, merge_correlation, decay_time_s
+                )
+                footprints = neurons.footprints
+                steps.advance()
+        result = _finish(movie, scene, footprints, background, autoregressive_order, decay_time_s)
+        steps.advance()
+    return replace(result, seeds=np.concatenate(seeds) if seeds else np.zeros((0, 2), int))
+
+
+class _Steps:
+    """Counts finished steps for the progress callback."""
+
+    def __init__(self, progress: ProgressCallback, total: int) -> None:
+        self.progress, self.total, self.done = progress, total, 0
+
+    def advance(self) -> None:
+        self.done = min(self.done + 1, self.total)
+        self.progress(self.done, self.total)
+
+
+def _prepare(
+    movie: Movie, settings: EngineSettings, cell_diameter_px: float, ring_size_factor: float
+) -> _Scene:
+    """Read the binned movie and its levels."""
+    binned = keep_in_memory(
+        BinnedMovie(movie, bin_factor(movie.frame_rate_hz)),
+        max_bytes=settings.max_memory_bytes // 3,
+        workers=settings.workers,
+    )
+    grid = CoarseGrid(movie.shape[1:], max(1, round(cell_diameter_px / GRID_DIV)))
+    return _Scene(
+        movie=binned,
+        filtered=FilteredMovie(binned, cell_diameter_px),
+        levels=estimate_levels(binned, cell_diameter_px=cell_diameter_px),
+        noise=_pixel_noise(binned),
+        grid=grid,
+        coarse=read_coarse(binned, grid, workers=settings.workers),
+        cell_diameter_px=cell_diameter_px,
+        ring_radius_px=ring_size_factor * cell_diameter_px,
+        workers=settings.workers,
+    )
+
+
+def _pixel_noise(movie: Movie) -> np.ndarray:
+    """Return the noise SD of each pixel from differences of frames, shape (pixel,)."""
+    n_frames = movie.shape[0]
+    total = np.zeros(int(np.prod(movie.shape[1:])))
+    count = 0
+    for start in np.linspace(0, max(0, n_frames - 8), 12).astype(int).tolist():
+        run = movie.read(start, min(n_frames, start + 8)).astype(np.float32)
+        total += np.abs(np.diff(run, axis=0)).sum(0).ravel()
+        count += len(run) - 1
+    noise = total / max(count, 1) * np.sqrt(np.pi) / 2
+    return np.maximum(noise, max(1e-3 * float(np.median(noise)), 1e-9))
+
+
+def _empty(scene: _Scene) -> Neurons:
+    n_pixels = scene.field_shape[0] * scene.field_shape[1]
+    footprints = csc_array((n_pixels, 0), dtype=np.float32)
+    nothing = np.zeros((scene.movie.shape[0], 0))
+    return Neurons(footprints, nothing, nothing)
+
+
+def _ring(scene: _Scene, neurons: Neurons) -> Background:
+    """Fit the ring background to the coarse movie without the neurons."""
+    residual = scene.coarse.values
+    if neurons.footprints.shape[1]:
+        edges = scene.coarse.edges
+        counts = np.diff(np.append(edges, len(neurons.traces)))
+        samples = np.add.reduceat(neurons.traces, edges, axis=0) / counts[:, None]
+        coarse = scene.grid.average() @ neurons.footprints
+        residual = residual - ((samples - samples.mean(0)) @ coarse.T.toarray()).astype(np.float32)
+    area = scene.field_shape[0] * scene.field_shape[1]
+    n_components = int(np.clip(RANK_F * area / scene.ring_radius_px**2, 8, 80))
+    return fit_background(
+        residual, scene.grid, ring_radius_px=scene.ring_radius_px, n_components=n_components
+    )
+
+
+def _seed(
+    scene: _Scene,
+    neurons: Neurons,
+    min_correlation: float | None,
+    min_peak_to_noise: float | None,
+) -> tuple[csc_array, np.ndarray, SeedThresholds]:
+    """Return first footprints of new neurons, their seeds, and the thresholds used."""
+    filtered = filter_footprints(neurons.footprints, scene.field_shape, scene.cell_diameter_px)
+    known = Known(filtered, neurons.raw)
+    images = residual_images(scene.filtered, known, scene.levels, workers=scene.workers)
+    thresholds = propose_thresholds(
+        images,
+        scene.movie.shape[0],
+        min_correlation=min_correlation,
+        min_peak_to_noise=min_peak_to_noise,
+    )
+    seeds = find_seeds(images, thresholds, cell_diameter_px=scene.cell_diameter_px)
+    if neurons.footprints.shape[1] and len(seeds):
+        seeds = seeds[
+            find_unexplained(
+                scene.filtered,
+                seeds,
+                known,
+                centroids(neurons.footprints, scene.field_shape),
+                min_peak_to_noise=_LATER_SEED_FACTOR * thresholds.min_peak_to_noise,
+                workers=scene.workers,
+            )
+        ]
+    if len(seeds) == 0:
+        return _empty(scene).footprints, seeds, thresholds
+    footprints = first_footprints(scene.filtered, seeds, known, scene.levels, workers=scene.workers)
+    is_filled = np.diff(footprints.indptr) > 0
+    return normalise(footprints)[0][:, is_filled], seeds[is_filled], thresholds
+
+
+def _update(
+    scene: _Scene,
+    footprints: csc_array,
+    background: Background,
+    merge_correlation: float,
+    decay_time_s: float | None,
+) -> tuple[Neurons, Background]:
+    """Update traces, merge, then update footprints and background, each once."""
+    if footprints.shape[1] == 0:
+        return _empty(scene), background
+    rate = scene.movie.frame_rate_hz
+    projections = project_movie(scene.movie, footprints, background, workers=scene.workers)
+    mixing = mix(footprints, background)
+    decay = np.full(footprints.shape[1], decay_time_s or _GUESSED_DECAY_S)
+    raw, traces, _, _ = refine_traces(
+        demix(projections, mixing), mixing, rate, CalciumModel(decay, 1), sweeps=1
+    )
+    groups = find_groups(footprints, traces, merge_correlation=merge_correlation)
+    merged, traces, _ = merge_groups(footprints, traces, groups)
+    _, raw, _ = merge_groups(footprints, raw, groups)
+    is_active = traces.std(0) > 0
+    footprints, traces, raw = merged[:, is_active], traces[:, is_active], raw[:, is_active]
+    support = grow_support(footprints, scene.field_shape, cell_diameter_px=scene.cell_diameter_px)
+    centred = traces - traces.mean(0)
+    courses = projections.background - projections.background.mean(0)
+    courses = courses - centred @ mix(footprints, background).leak.T
+    gram = centred.T @ centred
+    products = TraceProducts(
+        correlate(scene.movie, centred, support, workers=scene.workers),
+        gram,
+        courses.T @ centred,
+    )
+    shaped = update_footprints(footprints, support, products, background.images)
+    shaped = trim_footprints(
+        shaped, scene.field_shape, noise=scene.noise, trace_energy=np.diag(gram)
+    )
+    shaped, norms = normalise(shaped)
+    is_alive = norms > 0
+    neurons = Neurons(
+        shaped[:, is_alive], (traces * norms)[:, is_alive], (raw * norms)[:, is_alive]
+    )
+    return neurons, _ring(scene, neurons)
+
+
+def _finish(
+    movie: Movie,
+    scene: _Scene,
+    footprints: csc_array,
+    background: Background,
+    autoregressive_order: int,
+    decay_time_s: float | None,
+) -> Segmentation:
+    """Compute the traces of every frame in one pass over the full movie."""
+    n_frames, n_rois = movie.shape[0], footprints.shape[1]
+    rate = movie.frame_rate_hz
+    projections = project_movie(movie, footprints, background, workers=scene.workers)
+    mixing = mix(footprints, background)
+    raw = demix(projections, mixing) if n_rois else np.zeros((n_frames, 0))
+    decay = np.full(n_rois, decay_time_s or 1.0) if decay_time_s else estimate_decay(raw, rate)
+    raw, denoised, deconvolved, noise = refine_traces(
+        raw, mixing, rate, CalciumModel(decay, autoregressive_order), sweeps=2
+    )
+    courses = projections.background - projections.background.mean(0)
+    courses = courses - (denoised - denoised.mean(0)) @ mixing.leak.T
+    level = projections.footprints.mean(0) - denoised.mean(0) @ mixing.overlap
+    baseline = level + courses @ mixing.to_background.T
+    mean = scene.coarse.mean - scene.grid.average() @ (footprints @ denoised.mean(0))
+    return Segmentation(
+        footprints=footprints,
+        field_shape=scene.field_shape,
+        raw=raw.astype(np.float32),
+        denoised=denoised.astype(np.float32),
+        deconvolved=deconvolved.astype(np.float32),
+        baseline=baseline.astype(np.float32),
+        noise=noise,
+        decay_time_s=decay,
+        background=RingBackground(
+            background.weights,
+            (scene.grid.interpolate() @ mean).reshape(scene.field_shape).astype(np.float32),
+            scene.grid.side,
+        ),
+        seeds=np.zeros((0, 2), int),
+    )

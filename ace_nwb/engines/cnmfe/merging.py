@@ -1,0 +1,67 @@
+"""Merging of neurons that are one, and removal of those that faded away."""
+
+import numpy as np
+from scipy.sparse import csc_array, csr_array, diags_array
+from scipy.sparse.csgraph import connected_components
+
+_LEAST_OVERLAP = 0.1
+_SAME_PLACE_OVERLAP = 0.7
+_SAME_PLACE_CORRELATION = 0.4
+
+
+def find_groups(
+    footprints: csc_array, traces: np.ndarray, *, merge_correlation: float
+) -> np.ndarray:
+    """Return the group number of each neuron; neurons of one group are to be merged.
+
+    Neurons belong together if their footprints overlap and their traces correlate more than
+    `merge_correlation`, or if they lie on top of each other and correlate at all.
+
+    Parameters
+    ----------
+    footprints
+        Norm 1, shape (pixel, roi).
+    traces
+        Denoised, shape (frame, roi).
+    merge_correlation
+        Least correlation.
+    """
+    overlap = (footprints.T @ footprints).toarray()
+    correlation = correlation_matrix(traces)
+    is_one = (overlap > _LEAST_OVERLAP) & (correlation > merge_correlation)
+    is_one |= (overlap > _SAME_PLACE_OVERLAP) & (correlation > _SAME_PLACE_CORRELATION)
+    return np.asarray(connected_components(csr_array(is_one), directed=False)[1])
+
+
+def correlation_matrix(traces: np.ndarray) -> np.ndarray:
+    """Return the correlations of traces, shape (roi, roi); constant traces correlate with none."""
+    centred = traces - traces.mean(0)
+    norms = np.sqrt(np.einsum("fr,fr->r", centred, centred))
+    scaled = centred / np.where(norms > 0, norms, 1)
+    return np.asarray(scaled.T @ scaled)
+
+
+def merge_groups(
+    footprints: csc_array, traces: np.ndarray, groups: np.ndarray
+) -> tuple[csc_array, np.ndarray, np.ndarray]:
+    """Return one neuron per group.
+
+    Returns
+    -------
+    footprints, traces, leaders
+        Footprints of norm 1; traces; the strongest member of each group, in ascending order.
+    """
+    n_groups = int(groups.max()) + 1 if len(groups) else 0
+    if n_groups == len(groups):
+        return footprints, traces, np.arange(len(groups))
+    strength = np.sqrt(np.mean(traces**2, axis=0))
+    order = np.lexsort((-strength, groups))
+    leaders = order[np.searchsorted(groups[order], np.arange(n_groups))]
+    rank = np.argsort(np.argsort(leaders))[groups]
+    join = csc_array((strength, (np.arange(len(groups)), rank)), shape=(len(groups), n_groups))
+    merged = csc_array(footprints @ join)
+    norms = np.sqrt(np.asarray(merged.multiply(merged).sum(0)).ravel())
+    merged = csc_array(merged @ csc_array(diags_array(1 / np.maximum(norms, 1e-30))))
+    is_member = rank[None, :] == np.arange(n_groups)[:, None]
+    shared = (merged.T @ footprints).toarray() * is_member
+    return merged.astype(np.float32), traces @ shared.T, np.sort(leaders)

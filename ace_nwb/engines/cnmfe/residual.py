@@ -1,0 +1,197 @@
+"""Seeds in the filtered movie, with the neurons that are already known taken out."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.sparse import csc_array
+
+from ace_nwb.engines.cnmfe.passes import FilteredMovie, correlate, find_strips, project
+from ace_nwb.engines.cnmfe.seeds import disc_support
+from ace_nwb.imaging.blocks import map_blocks
+from ace_nwb.imaging.correlation import FilteredLevels, PeakImages, PeakSums
+from ace_nwb.imaging.filtering import filter_frames
+from ace_nwb.imaging.movie import ProgressCallback, no_progress
+
+_IMAGES_PER_BATCH = 16
+_LEAST_VALUE = 0.002
+_EVENT_SD = 2.0
+_LEAST_WEIGHT = 0.2
+_NEAR_DIAMETERS = 2.0
+
+
+@dataclass(frozen=True)
+class Known:
+    """Neurons found so far: filtered footprints (pixel, roi) and traces (frame, roi)."""
+
+    filtered_footprints: csc_array
+    traces: np.ndarray
+
+
+def filter_footprints(
+    footprints: csc_array, field_shape: tuple[int, int], cell_diameter_px: float
+) -> csc_array:
+    """Return the footprints as the filtered movie shows them, shape (pixel, roi)."""
+    parts = []
+    for first in range(0, footprints.shape[1], _IMAGES_PER_BATCH):
+        images = footprints[:, first : first + _IMAGES_PER_BATCH].T.toarray()
+        images = filter_frames(images.reshape(-1, *field_shape), cell_diameter_px)
+        flat = images.reshape(len(images), -1)
+        flat[np.abs(flat) < _LEAST_VALUE * np.abs(flat).max(1, keepdims=True)] = 0
+        parts.append(csc_array(flat.T))
+    if not parts:
+        return csc_array(footprints.shape, dtype=np.float32)
+    pointers, offset = [np.zeros(1, np.int64)], 0
+    for part in parts:
+        pointers.append(part.indptr[1:].astype(np.int64) + offset)
+        offset += part.nnz
+    indices = np.concatenate([part.indices for part in parts])
+    data = np.concatenate([part.data for part in parts])
+    return csc_array((data, indices, np.concatenate(pointers)), shape=footprints.shape)
+
+
+def residual_images(
+    filtered: FilteredMovie,
+    known: Known,
+    levels: FilteredLevels,
+    *,
+    workers: int,
+    progress: ProgressCallback = no_progress,
+) -> PeakImages:
+    """Return correlation and peak-to-noise of the filtered movie without known neurons."""
+    field_shape = filtered.shape[1:]
+    strips = find_strips(known.filtered_footprints, field_shape)
+    rows = known.filtered_footprints.tocsr()
+    dense = [rows[s.first : s.last][:, s.rois].toarray().astype(np.float32).T for s in strips]
+    traces = known.traces.astype(np.float32)
+    usual = known.filtered_footprints @ np.median(known.traces, axis=0)
+    still = FilteredLevels(
+        (levels.baseline - usual.reshape(field_shape)).astype(np.float32), levels.noise
+    )
+
+    def detect(start: int, block: np.ndarray) -> PeakSums:
+        pixels = block.reshape(len(block), -1)
+        for strip, images in zip(strips, dense, strict=True):
+            part = traces[start : start + len(block)][:, strip.rois]
+            pixels[:, strip.first : strip.last] -= part @ images
+        sums = PeakSums(field_shape)
+        sums.add(block, still)
+        return sums
+
+    total = PeakSums(field_shape)
+    for sums in map_blocks(filtered, detect, workers=workers, progress=progress):
+        total.merge(sums)
+    return total.images()
+
+
+def find_unexplained(
+    filtered: FilteredMovie,
+    seeds: np.ndarray,
+    known: Known,
+    centres: np.ndarray,
+    *,
+    min_peak_to_noise: float,
+    workers: int,
+) -> np.ndarray:
+    """Return which seeds hold a signal of their own, shape (seed,).
+
+    What a footprint leaves over of its own neuron looks like a seed but has that neuron's time
+    course (a ghost). The traces of all neurons near a seed are regressed out of the filtered
+    movie at the seed; a neuron not seen before still stands above the noise after that.
+
+    Parameters
+    ----------
+    filtered
+        The filtered movie.
+    seeds
+        (row, column), shape (seed, 2).
+    known
+        Neurons found before.
+    centres
+        Their (row, column), shape (roi, 2).
+    min_peak_to_noise
+        Least height of what remains, in noise SDs.
+    workers
+        Number of threads.
+    """
+    observed = project(filtered, _points(seeds, filtered.shape[1:]), workers=workers)
+    is_own = np.zeros(len(seeds), bool)
+    for index, seed in enumerate(seeds):
+        distance = np.hypot(*(centres - seed).T)
+        near = known.traces[:, distance < _NEAR_DIAMETERS * filtered.cell_diameter_px]
+        design = np.column_stack([np.ones(len(near)), near])
+        solution, *_ = np.linalg.lstsq(design, observed[:, index], rcond=None)
+        rest = observed[:, index] - design @ solution
+        noise = np.mean(np.abs(np.diff(rest))) * np.sqrt(np.pi) / 2
+        is_own[index] = np.max(rest) - np.median(rest) > min_peak_to_noise * noise
+    return is_own
+
+
+def _points(places: np.ndarray, field_shape: tuple[int, int]) -> csc_array:
+    """Return single pixels as footprints, shape (pixel, place)."""
+    pixels = places[:, 0] * field_shape[1] + places[:, 1]
+    return csc_array(
+        (np.ones(len(pixels), np.float32), pixels, np.arange(len(pixels) + 1)),
+        shape=(field_shape[0] * field_shape[1], len(pixels)),
+    )
+
+
+def first_footprints(
+    filtered: FilteredMovie,
+    seeds: np.ndarray,
+    known: Known,
+    levels: FilteredLevels,
+    *,
+    workers: int,
+) -> csc_array:
+    """Return a first footprint for every seed: what rises with the seed's own events.
+
+    Parameters
+    ----------
+    filtered
+        The filtered movie.
+    seeds
+        (row, column), shape (seed, 2).
+    known
+        Neurons found before, whose part is taken out.
+    levels
+        Baseline and noise of the filtered movie.
+    workers
+        Number of threads.
+
+    Returns
+    -------
+    csc_array
+        Shape (pixel, seed), not negative, not normalised.
+    """
+    field_shape = filtered.shape[1:]
+    places = seeds[:, 0] * field_shape[1] + seeds[:, 1]
+    n_pixels = field_shape[0] * field_shape[1]
+    points = _points(seeds, field_shape)
+    explained = known.filtered_footprints.tocsr()[places]
+    traces = project(filtered, points, workers=workers) - known.traces @ explained.toarray().T
+    traces -= np.median(traces, axis=0)
+    traces = np.maximum(traces - _EVENT_SD * levels.noise.ravel()[places], 0)
+    support = disc_support(seeds, field_shape, 0.5 * filtered.cell_diameter_px + 1)
+    centred = traces - traces.mean(0)
+    rest = known.traces.T @ centred
+    rows, allowed = known.filtered_footprints.tocsr(), support.tocsr()
+    pixels, owners, values = [], [], []
+    for strip, product in correlate(filtered, centred, support, workers=workers):
+        part = slice(strip.first, strip.last)
+        image = (product - rows[part] @ rest[:, strip.rois]) * allowed[part][
+            :, strip.rois
+        ].toarray()
+        pixel, owner = np.nonzero(image > 0)
+        pixels.append(pixel + strip.first)
+        owners.append(strip.rois[owner])
+        values.append(image[pixel, owner])
+    if not pixels:
+        return csc_array((n_pixels, len(seeds)), dtype=np.float32)
+    image = csc_array(
+        (np.concatenate(values), (np.concatenate(pixels), np.concatenate(owners))),
+        shape=(n_pixels, len(seeds)),
+    )
+    peaks = np.repeat(image.max(axis=0).toarray().ravel(), np.diff(image.indptr))
+    image.data[image.data < _LEAST_WEIGHT * peaks] = 0
+    image.eliminate_zeros()
+    return image

@@ -1,0 +1,246 @@
+"""Quality of every ROI, measured against the movie.
+
+An ROI made of noise looks like itself in the very frames it was made from. Here the pixels of a
+footprint are split like the squares of a chessboard: the trace of one half is compared with the
+movie at the other half, which noise does not pass.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.sparse import csc_array, csr_array, hstack
+from threadpoolctl import threadpool_limits
+
+from ace_nwb.engines.cnmfe.footprints import centroids, column_of
+from ace_nwb.engines.cnmfe.merging import correlation_matrix
+from ace_nwb.engines.cnmfe.passes import correlate, project
+from ace_nwb.imaging.binning import BinnedMovie, bin_factor, bin_traces
+from ace_nwb.imaging.movie import Movie, ProgressCallback, no_progress
+from ace_nwb.imaging.segmentation import Segmentation
+
+_EVENT_NOISE_SD = 2.0
+_MAX_DUPLICATE_SCORE = 0.5
+
+
+@dataclass(frozen=True)
+class ComponentMetrics:
+    """Quality of each ROI, arrays of shape (roi,).
+
+    Parameters
+    ----------
+    snr
+        Highest denoised value over the noise SD, both of the trace averaged over 0.2 s.
+    r_value
+        Correlation, over its pixels and their surroundings, of the footprint with the movie at
+        the ROI's own events; the events at a pixel are told by pixels other than it.
+    size_px
+        Number of pixels.
+    compactness
+        Area of a disc with the footprint's spread over its size: 1 for a disc, less for
+        anything long or scattered.
+    duplicate_score
+        Largest product of footprint overlap and trace correlation with another ROI.
+    accepted
+        Whether the ROI passes all thresholds.
+    """
+
+    snr: np.ndarray
+    r_value: np.ndarray
+    size_px: np.ndarray
+    compactness: np.ndarray
+    duplicate_score: np.ndarray
+    accepted: np.ndarray
+
+
+def evaluate_components(
+    movie: Movie,
+    segmentation: Segmentation,
+    *,
+    min_snr: float,
+    min_r_value: float,
+    min_size_px: int,
+    workers: int = 1,
+    progress: ProgressCallback = no_progress,
+) -> ComponentMetrics:
+    """Measure every ROI and propose which ones to accept.
+
+    Parameters
+    ----------
+    movie
+        The movie the segmentation was made from; read twice.
+    segmentation
+        ROIs and their traces.
+    min_snr, min_r_value, min_size_px
+        Least values of an accepted ROI.
+    workers
+        Number of threads; the result does not depend on it.
+    progress
+        Called with (frames done, number of frames), counting both passes.
+    """
+    if segmentation.n_rois == 0:
+        nothing = np.zeros(0)
+        return ComponentMetrics(
+            nothing, nothing, np.zeros(0, int), nothing, nothing, np.zeros(0, bool)
+        )
+    snr = peak_to_noise(segmentation, movie.frame_rate_hz)
+    with threadpool_limits(1, user_api="blas"):
+        r_value = _chessboard_correlation(movie, segmentation, workers, progress)
+    size = np.diff(segmentation.footprints.indptr)
+    duplicates = _duplicate_score(segmentation, snr)
+    return ComponentMetrics(
+        snr=snr,
+        r_value=r_value,
+        size_px=size,
+        compactness=_compactness(segmentation),
+        duplicate_score=duplicates,
+        accepted=(snr >= min_snr)
+        & (r_value >= min_r_value)
+        & (size >= min_size_px)
+        & (duplicates < _MAX_DUPLICATE_SCORE),
+    )
+
+
+def peak_to_noise(segmentation: Segmentation, frame_rate_hz: float) -> np.ndarray:
+    """Return the highest denoised value over the noise SD at 0.2 s resolution, shape (roi,)."""
+    factor = bin_factor(frame_rate_hz)
+    denoised = bin_traces(segmentation.denoised.astype(float), factor)
+    rest = bin_traces((segmentation.raw - segmentation.denoised).astype(float), factor)
+    noise = np.mean(np.abs(np.diff(rest, axis=0)), axis=0) * np.sqrt(np.pi) / 2
+    height = denoised.max(0) - np.median(denoised, axis=0)
+    return np.divide(height, noise, out=np.zeros_like(height), where=noise > 0)
+
+
+def _chessboard_correlation(
+    movie: Movie, segmentation: Segmentation, workers: int, progress: ProgressCallback
+) -> np.ndarray:
+    """Return the correlation of each footprint with the movie at events told by other pixels."""
+    binned = BinnedMovie(movie, bin_factor(movie.frame_rate_hz))
+    n_bins = binned.shape[0]
+    rows, columns = np.divmod(np.arange(segmentation.footprints.shape[0]), movie.shape[2])
+    is_white = (rows // 2 + columns // 2) % 2 == 0
+    footprints = csc_array(segmentation.footprints)
+    halves = [_masked(footprints, is_white), _masked(footprints, ~is_white)]
+    observed = project(
+        binned,
+        csc_array(hstack(halves, format="csc")),
+        workers=workers,
+        progress=lambda done, _of: progress(done, 2 * n_bins),
+    )
+    denoised = bin_traces(segmentation.denoised.astype(float), binned.factor)
+    centred = denoised - denoised.mean(0)
+    support = surroundings(footprints, segmentation.field_shape)
+    weights = [
+        _event_weights(half_trace, half, footprints, centred)
+        for half_trace, half in zip(np.split(observed, 2, axis=1), halves, strict=True)
+    ]
+    products = correlate(
+        binned,
+        np.hstack(weights),
+        csc_array(hstack([support, support], format="csc")),
+        workers=workers,
+        progress=lambda done, _of: progress(n_bins + done, 2 * n_bins),
+    )
+    return _compare(footprints, support, products, is_white, centred, np.hstack(weights))
+
+
+def _masked(footprints: csc_array, is_kept: np.ndarray) -> csc_array:
+    """Return footprints with the other pixels set to zero."""
+    kept = footprints.copy()
+    kept.data = kept.data * is_kept[kept.indices]
+    kept.eliminate_zeros()
+    return kept
+
+
+def _event_weights(
+    observed: np.ndarray, half: csc_array, footprints: csc_array, centred: np.ndarray
+) -> np.ndarray:
+    """Return the events of each ROI as seen by half of its pixels, other ROIs removed."""
+    overlap = (half.T @ footprints).toarray()
+    own = np.diag(overlap)
+    others = centred @ (overlap - np.diag(own)).T
+    seen = (observed - observed.mean(0) - others) / np.maximum(own, 1e-12)
+    is_event = centred > 0
+    weights = np.where(is_event, seen, 0.0)
+    return np.where(is_event, weights, -weights.sum(0) / np.maximum((~is_event).sum(0), 1))
+
+
+def surroundings(footprints: csc_array, field_shape: tuple[int, int]) -> csc_array:
+    """Return the pixels within 3 pixels of each footprint's pixels, shape (pixel, roi)."""
+    n_rows, n_columns = field_shape
+    step = np.arange(-3, 4)
+    columns = []
+    for roi in range(footprints.shape[1]):
+        pixels, _ = column_of(footprints, roi)
+        row, column = np.divmod(pixels, n_columns)
+        near_rows = np.clip(row[:, None, None] + step[:, None], 0, n_rows - 1)
+        near_columns = np.clip(column[:, None, None] + step, 0, n_columns - 1)
+        columns.append(np.unique(near_rows * n_columns + near_columns))
+    pointers = np.concatenate([[0], np.cumsum([len(pixels) for pixels in columns])])
+    pixels = np.concatenate(columns)
+    return csc_array((np.ones(len(pixels), np.float32), pixels, pointers), shape=footprints.shape)
+
+
+def _compare(
+    footprints: csc_array,
+    support: csc_array,
+    products: list,
+    is_white: np.ndarray,
+    centred: np.ndarray,
+    weights: np.ndarray,
+) -> np.ndarray:
+    """Assemble each ROI's image from both halves and correlate it with the footprint."""
+    n_rois = footprints.shape[1]
+    shared = centred.T @ weights
+    shared[np.arange(n_rois), np.arange(n_rois)] = 0
+    shared[np.arange(n_rois), n_rois + np.arange(n_rois)] = 0
+    rows = csr_array(footprints)
+    images = np.zeros(support.nnz)
+    place = csc_array(
+        (np.arange(1, support.nnz + 1), support.indices, support.indptr), shape=support.shape
+    ).tocsr()
+    for strip, product in products:
+        part = slice(strip.first, strip.last)
+        image = product - rows[part] @ shared[:, strip.rois]
+        for half, is_seen in ((0, ~is_white[part]), (1, is_white[part])):
+            chosen = strip.rois // n_rois == half
+            where = place[part][:, strip.rois[chosen] % n_rois].tocoo()
+            pixel, roi = where.coords
+            is_used = is_seen[pixel]
+            images[where.data[is_used] - 1] = image[:, chosen][pixel[is_used], roi[is_used]]
+    r_values = np.zeros(n_rois)
+    for roi in range(n_rois):
+        pixels, _ = column_of(support, roi)
+        own, values = column_of(footprints, roi)
+        weight = np.zeros(len(pixels))
+        weight[np.searchsorted(pixels, own)] = values
+        image = images[support.indptr[roi] : support.indptr[roi + 1]]
+        spread = weight.std() * image.std()
+        if spread > 0:
+            r_values[roi] = np.mean((weight - weight.mean()) * (image - image.mean())) / spread
+    return r_values
+
+
+def _compactness(segmentation: Segmentation) -> np.ndarray:
+    """Return size over the area of a disc of the same spread (second moment), at most 1."""
+    centres = centroids(segmentation.footprints, segmentation.field_shape)
+    values = np.zeros(segmentation.n_rois)
+    for roi, centre in enumerate(centres):
+        pixels, weights = column_of(segmentation.footprints, roi)
+        if len(pixels) == 0:
+            continue
+        offsets = np.column_stack(np.divmod(pixels, segmentation.field_shape[1])) - centre
+        covariance = np.cov(offsets.T, bias=True) + np.eye(2) / 12
+        long, short = np.linalg.eigvalsh(covariance)[::-1]
+        round_area = 4 * np.pi * np.sqrt(long * short)
+        values[roi] = min(1.0, len(pixels) / round_area) * np.sqrt(short / long)
+    return values
+
+
+def _duplicate_score(segmentation: Segmentation, snr: np.ndarray) -> np.ndarray:
+    """Return overlap times trace correlation with the worst better ROI, shape (roi,)."""
+    overlap = (segmentation.footprints.T @ segmentation.footprints).toarray()
+    score = overlap * np.maximum(correlation_matrix(segmentation.denoised.astype(float)), 0)
+    rank = np.lexsort((np.arange(len(snr)), -snr))
+    position = np.argsort(rank)
+    is_better = position[None, :] < position[:, None]
+    return np.asarray(np.where(is_better, score, 0).max(1))
