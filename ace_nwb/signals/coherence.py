@@ -10,7 +10,6 @@ from ace_nwb.signals.multitaper import (
     SpectralPlan,
     compute_eigencoefficients,
     count_windows,
-    find_real_bins,
 )
 
 BLOCK_CHANNELS = 16
@@ -31,7 +30,8 @@ class Coherence:
     lower, upper
         Jackknife confidence limits of `coherence`.
     p_value
-        Probability of so large a value without coupling.
+        Probability of so large a value without coupling; NaN within the resolution of zero and of
+        Nyquist.
     n_estimates
         Windows without a gap times tapers, shape (channel,).
     """
@@ -85,7 +85,11 @@ def compute_coherence(
     coherence, phase, lower, upper, n_estimates = (
         np.array(column) for column in zip(*parts, strict=True)
     )
-    p_value = _compute_p(coherence, n_estimates[:, np.newaxis], find_real_bins(plan))
+    p_value = (1 - np.clip(coherence, 0, 1)) ** np.maximum(n_estimates[:, np.newaxis] - 1, 0)
+    # There, positive and negative frequencies mix and the estimates are not independent.
+    nyquist_hz, margin_hz = plan.sampling_rate_hz / 2, plan.resolution_hz
+    frequencies_hz = plan.frequencies_hz
+    p_value[:, (frequencies_hz < margin_hz) | (frequencies_hz > nyquist_hz - margin_hz)] = np.nan
     return Coherence(plan.frequencies_hz, coherence, phase, lower, upper, p_value, n_estimates)
 
 
@@ -184,10 +188,3 @@ def _join_estimates(
     reach = stats.t.ppf((1 + confidence) / 2, n_estimates - 1) * error
     lower, upper = np.tanh(np.maximum(centre - reach, 0)) ** 2, np.tanh(centre + reach) ** 2
     return magnitude**2, np.angle(totals[0]), lower, upper, n_estimates
-
-
-def _compute_p(coherence: np.ndarray, n_estimates: np.ndarray, is_real: np.ndarray) -> np.ndarray:
-    """Probability without coupling: the square of a complex, or at the ends real, correlation."""
-    rest = np.maximum(n_estimates - 1, 1)
-    complex_p = (1 - np.clip(coherence, 0, 1)) ** rest
-    return np.where(is_real, stats.beta.sf(coherence, 0.5, rest / 2), complex_p)

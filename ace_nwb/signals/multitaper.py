@@ -14,7 +14,9 @@ from ace_nwb.errors import InputError, ParameterError
 
 # Rounds of Thomson's adaptive weighting; it converges to 1e-6 before.
 ADAPTIVE_ROUNDS = 20
-BLOCK_BYTES = 64_000_000
+BLOCK_BYTES = 16_000_000
+# Windows are transformed in batches of this size, which a processor's cache holds.
+CACHE_BYTES = 1_000_000
 
 
 @dataclass(frozen=True)
@@ -190,14 +192,18 @@ def iterate_spectrogram(
     n_samples = values.shape[0]
     n_channels = 1 if values.ndim == 1 else values.shape[1]
     n_windows = count_windows(n_samples, plan)
-    window_bytes = 16 * plan.window_samples * n_channels * (len(plan.tapers) + 1)
-    block_windows = max(1, block_bytes // window_bytes)
+    # A further window costs its step of samples, twice (one copy), and its power.
+    window_bytes = 8 * n_channels * (2 * plan.step_samples + len(plan.frequencies_hz))
+    first_bytes = 16 * n_channels * plan.window_samples
+    block_windows = max(1, (block_bytes - first_bytes) // window_bytes)
     for first in range(0, n_windows, block_windows):
         starts = np.arange(first, min(first + block_windows, n_windows)) * plan.step_samples
         stretch = np.asarray(values[starts[0] : starts[-1] + plan.window_samples], dtype=float)
-        stretch = stretch.reshape(-1, n_channels)
-        windows = np.lib.stride_tricks.sliding_window_view(stretch, plan.window_samples, axis=0)
-        power = _compute_power(windows[:: plan.step_samples], plan, is_adaptive)
+        columns = np.ascontiguousarray(stretch.reshape(-1, n_channels).T)
+        power = np.empty((len(starts), n_channels, len(plan.frequencies_hz)))
+        for channel, column in enumerate(columns):
+            windows = np.lib.stride_tricks.sliding_window_view(column, plan.window_samples)
+            _fill_power(power[:, channel], windows[:: plan.step_samples], plan, is_adaptive)
         centres = (starts + (plan.window_samples - 1) / 2) / plan.sampling_rate_hz
         yield Spectrogram(centres, plan.frequencies_hz, power)
 
@@ -254,22 +260,21 @@ def compute_eigencoefficients(windows: np.ndarray, plan: SpectralPlan) -> np.nda
     Parameters
     ----------
     windows
-        Shape (window, channel, sample).
+        Shape (..., sample).
     plan
         From `plan_spectrogram`.
 
     Returns
     -------
     numpy.ndarray
-        Complex amplitudes in units per root Hz, shape (taper, window, channel, frequency).
+        Complex amplitudes in units per root Hz, shape (taper, ..., frequency).
     """
-    centred = windows - windows.mean(axis=-1, keepdims=True)
-    last_bin = plan.first_bin + len(plan.frequencies_hz)
-    shape = (len(plan.tapers), *windows.shape[:2], len(plan.frequencies_hz))
+    shape = (len(plan.tapers), *windows.shape[:-1], len(plan.frequencies_hz))
     coefficients = np.empty(shape, dtype=complex)
-    for index, taper in enumerate(plan.tapers):
-        coefficients[index] = fft.rfft(centred * taper, axis=-1)[..., plan.first_bin : last_bin]
-    return coefficients * np.sqrt(_one_sided_factor(plan))
+    for index, transform in enumerate(_iterate_transforms(windows, plan)):
+        coefficients[index] = transform
+    coefficients *= np.sqrt(_one_sided_factor(plan))
+    return coefficients
 
 
 def find_real_bins(plan: SpectralPlan) -> np.ndarray:
@@ -303,13 +308,35 @@ def to_decibel(power: np.ndarray, reference: float = 1.0) -> np.ndarray:
         return 10 * np.log10(np.asarray(power) / reference)
 
 
-def _compute_power(windows: np.ndarray, plan: SpectralPlan, is_adaptive: bool) -> np.ndarray:
-    """Power density of windows (window, channel, sample), NaN where a window has a gap."""
-    with np.errstate(invalid="ignore"):
-        eigenspectra = np.abs(compute_eigencoefficients(windows, plan)) ** 2
-        if is_adaptive:
-            return _weigh_adaptively(eigenspectra, windows.var(axis=-1), plan)
-        return eigenspectra.mean(axis=0)
+def _fill_power(
+    power: np.ndarray, windows: np.ndarray, plan: SpectralPlan, is_adaptive: bool
+) -> None:
+    """Write the power of windows (window, sample) into (window, frequency); NaN at gaps."""
+    n_at_once = max(1, CACHE_BYTES // (8 * plan.window_samples))
+    for first in range(0, len(windows), n_at_once):
+        part = windows[first : first + n_at_once]
+        with np.errstate(invalid="ignore"):
+            if is_adaptive:
+                eigenspectra = np.abs(compute_eigencoefficients(part, plan)) ** 2
+                power[first : first + n_at_once] = _weigh_adaptively(
+                    eigenspectra, part.var(axis=-1), plan
+                )
+                continue
+            total = np.zeros((len(part), len(plan.frequencies_hz)))
+            for transform in _iterate_transforms(part, plan):
+                total += transform.real**2
+                total += transform.imag**2
+        power[first : first + n_at_once] = total * (_one_sided_factor(plan) / len(plan.tapers))
+
+
+def _iterate_transforms(windows: np.ndarray, plan: SpectralPlan) -> Iterator[np.ndarray]:
+    """Yield the transform of the windows, mean removed, under each taper in turn."""
+    centred = windows - windows.mean(axis=-1, keepdims=True)
+    tapered = np.empty_like(centred)
+    last_bin = plan.first_bin + len(plan.frequencies_hz)
+    for taper in plan.tapers:
+        np.multiply(centred, taper, out=tapered)
+        yield fft.rfft(tapered, axis=-1)[..., plan.first_bin : last_bin]
 
 
 def _weigh_adaptively(
