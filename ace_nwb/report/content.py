@@ -77,6 +77,8 @@ class SyncFit:
         Frames with a pulse of their own, and all frames.
     verdict, reasons
         What the alignment says of itself ("pass" or "warn"), and why.
+    line
+        Name of the TTL line with the frames' pulses.
     low_confidence_s
         (start, stop) of spans that were interpolated, shape (span, 2).
     """
@@ -90,6 +92,7 @@ class SyncFit:
     n_frames: int
     verdict: str = "pass"
     reasons: str = ""
+    line: str = ""
     low_confidence_s: np.ndarray = field(default_factory=lambda: np.empty((0, 2)))
 
 

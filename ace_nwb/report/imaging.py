@@ -15,7 +15,7 @@ from ace_nwb.report.content import Brightness, Motion, Outlines
 
 OUTLINE_LEVEL = 0.35  # of the footprint's own peak
 MAX_IMAGE_SIDE_PX = 640
-MAX_NUMBERED_ROIS = 250
+MAX_NUMBERED_ROIS = 60  # on a small image
 MAX_VECTOR_ROIS = 400
 IMAGE_WIDTH_PX = 430
 _IMAGE_MARGINS_PX = (46, 8, 12, 42)  # left, top, right, bottom
@@ -86,13 +86,13 @@ def draw_outlines(panel: Axes, outlines: Outlines, *, with_numbers: bool) -> Non
         collection = LineCollection(lines, colors=colour, linewidths=1.1, linestyles=[style])
         collection.set_rasterized(many)
         panel.add_collection(collection, autolim=False)
-    if with_numbers and len(outlines.numbers) <= MAX_NUMBERED_ROIS:
+    if with_numbers:
         _draw_numbers(panel, outlines)
 
 
 def _draw_numbers(panel: Axes, outlines: Outlines) -> None:
     """Write each ROI's number at the upper right of its outline."""
-    size = 8.5 if len(outlines.numbers) <= 60 else 6.5
+    size = 8.5 if len(outlines.numbers) <= MAX_NUMBERED_ROIS else 7.5
     for number, lines, kept in zip(
         outlines.numbers, outlines.contours, outlines.accepted, strict=True
     ):
@@ -110,13 +110,17 @@ def _draw_numbers(panel: Axes, outlines: Outlines) -> None:
 
 
 def image_figure(
-    image: np.ndarray, outlines: Outlines | None = None, *, with_numbers: bool = False
+    image: np.ndarray,
+    outlines: Outlines | None = None,
+    *,
+    with_numbers: bool = False,
+    width_px: int = IMAGE_WIDTH_PX,
 ) -> Figure:
     """Return an image of the field, shape (row, column), with outlines over it."""
     left, top, right, bottom = _IMAGE_MARGINS_PX
-    width = IMAGE_WIDTH_PX - left - right
+    width = width_px - left - right
     height = width * image.shape[0] / image.shape[1]
-    figure = theme.new_figure(IMAGE_WIDTH_PX, top + height + bottom)
+    figure = theme.new_figure(width_px, top + height + bottom)
     panel = theme.add_panel(figure, (left, top, width, height))
     draw_image(panel, image)
     if outlines is not None:

@@ -14,6 +14,7 @@ from ace_nwb.report.content import Line, SessionContent, SyncFit, Traces
 from ace_nwb.report.reading import collect
 from ace_nwb.report.recording import read_ephys_line
 from ace_nwb.report.sections import busiest_span
+from ace_nwb.report.wording import format_signed, plain_label
 from ace_nwb.report.writing import save_file
 
 WIDTH_PX, HEIGHT_PX = 900, 520
@@ -109,7 +110,7 @@ def _draw_sync(figure: Figure, fit: SyncFit, span_s: tuple[float, float], *, top
     panel = theme.add_panel(figure, (56, HEIGHT_PX - 44 - height, _LEFT_WIDTH_PX, height))
     sync.draw_residuals(panel, fit, span_s)
     theme.style_time_axis(panel, span_s, n_ticks=6)
-    panel.set_title(f"Frames on the ephys clock: {theme.signed(fit.drift_ppm, 'ppm')}")
+    panel.set_title(f"Frames on the ephys clock: {format_signed(fit.drift_ppm, 'ppm')}")
 
 
 def _draw_signals(
@@ -148,7 +149,7 @@ def _draw_ephys(figure: Figure, ephys: Line, span_s: tuple[float, float]) -> Axe
         panel, ephys.times_s[inside], ephys.values[inside], colour=theme.EPHYS, span_s=span_s
     )
     panel.lines[-1].set_linewidth(0.8)
-    panel.set_title(theme.plain_label(ephys.name), color=theme.EPHYS)
+    panel.set_title(plain_label(ephys.name), color=theme.EPHYS)
     theme.style_value_axis(panel, ephys.unit, n_ticks=3)
     theme.style_time_axis(panel, span_s, n_ticks=6)
     return panel

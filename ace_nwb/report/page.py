@@ -14,10 +14,11 @@ from ace_nwb.report.reading import read_content
 from ace_nwb.report.sections import build_sections
 from ace_nwb.report.sparkline import sparkline
 from ace_nwb.report.verdict import judge
+from ace_nwb.report.wording import format_duration
 from ace_nwb.report.writing import save_file
 from ace_nwb.stages.status import StageStatus
 
-MARKS = {"good": "✓ good", "look": "! look", "problem": "✕ problem", "missing": "– not run"}
+MARKS = {"good": "✓ good", "look": "! look", "problem": "✕ fix", "missing": "– not run"}
 STAGE_STATES = {"done": "good", "stale": "look", "missing": "missing"}
 SEVERITIES = {
     "ERROR": "error",
@@ -97,20 +98,6 @@ def render(
         stale=[row.name for row in content.stages if row.status == "stale"],
         history=[_history_cells(row) for row in content.history],
     )
-
-
-def format_duration(duration_s: float | None) -> str:
-    """Return a duration as a reader says it: 0.4 s, 12 s, 3 min 20 s, 1 h 5 min."""
-    if duration_s is None:
-        return ""
-    if duration_s < 10:
-        return f"{duration_s:.1f} s"
-    seconds = round(duration_s)
-    if seconds < 60:
-        return f"{seconds} s"
-    if seconds < 3600:
-        return f"{seconds // 60} min {seconds % 60} s"
-    return f"{seconds // 3600} h {seconds % 3600 // 60} min"
 
 
 def _resource(name: str) -> str:

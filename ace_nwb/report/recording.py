@@ -1,6 +1,5 @@
 """Read what was recorded: facts, frames, alignment of the clocks. Results are in `results`."""
 
-from datetime import datetime
 from typing import Any
 
 import numpy as np
@@ -13,7 +12,7 @@ from ace_nwb.nwb.movie import NwbMovie
 from ace_nwb.nwb.session import Session
 from ace_nwb.nwb.sync import read_clock_fit, read_device_times, read_ledger, read_low_confidence
 from ace_nwb.report.content import Facts, Frames, Line, SyncFit
-from ace_nwb.report.theme import plain_label
+from ace_nwb.report.wording import format_duration, format_time, plain_label
 
 MAX_NOTES = 20
 _NOTE_COLUMNS = ("text", "note", "message")
@@ -27,7 +26,7 @@ def read_facts(session: Session, frames: Frames | None) -> Facts:
     title = " · ".join(text for text in (subject_id, nwbfile.session_id) if text)
     rows = [
         ("Subject", _join(subject_id, *(getattr(subject, n, None) for n in _SUBJECT_FIELDS))),
-        ("Start", _time_text(nwbfile.session_start_time)),
+        ("Start", format_time(nwbfile.session_start_time)),
         ("Devices", _join(*(_device_text(device) for device in nwbfile.devices.values()))),
         *_movie_rows(session, frames),
         *_ephys_rows(session),
@@ -92,6 +91,7 @@ def read_sync(session: Session) -> SyncFit | None:
         n_frames=len(session_s),
         verdict=str(fit["verdict"][0]),
         reasons=str(fit["reasons"][0]),
+        line=str(fit["line"][0]) if "line" in fit else "",
         low_confidence_s=read_low_confidence(session),
     )
 
@@ -99,18 +99,22 @@ def read_sync(session: Session) -> SyncFit | None:
 def read_ephys_line(
     session: Session, span_s: tuple[float, float], channel: str | None = None
 ) -> Line | None:
-    """Return one ephys channel within a span of time, the first one if none is named."""
+    """Return one ephys channel within a span of time, the first one if none is named.
+
+    Stretches of the channel are joined, with NaN between them.
+    """
+    times_s, volts = [], []
     for series in list_ephys(session):
-        names = series.channel_names
-        index = names.index(channel) if channel in names else 0
-        if channel is not None and channel not in names:
-            continue
+        channel = channel or series.channel_names[0]
         first, last = _sample_range(series, span_s)
-        if last - first < 2:
+        if channel not in series.channel_names or last - first < 2:
             continue
-        volts = series.read(first, last, channels=[index])[:, 0]
-        return Line(names[index], series.times(first, last), 1e6 * volts, "µV")
-    return None
+        index = series.channel_names.index(channel)
+        times_s += [series.times(first, last), series.times(last - 1, last)]
+        volts += [series.read(first, last, channels=[index])[:, 0], np.full(1, np.nan)]
+    if channel is None or not times_s:
+        return None
+    return Line(channel, np.concatenate(times_s), 1e6 * np.concatenate(volts), "µV")
 
 
 def _sample_range(series: Any, span_s: tuple[float, float]) -> tuple[int, int]:
@@ -163,11 +167,10 @@ def _movie_rows(session: Session, frames: Frames | None) -> list[tuple[str, str]
     size = f"{field.recorded[1]} × {field.recorded[0]} px"
     if field.shape != field.recorded:
         size += f", analysed {field.shape[1]} × {field.shape[0]}"
-    minutes, seconds = divmod(frames.duration_s, 60)
     return [
         ("Frames", f"{frames.n_recorded} recorded, {frames.n_lost} lost"),
         ("Frame rate", f"{frames.rate_hz:.4g} Hz"),
-        ("Duration", f"{minutes:.0f} min {seconds:.0f} s" if minutes else f"{seconds:.1f} s"),
+        ("Duration", format_duration(frames.duration_s)),
         ("Field", size),
     ]
 
@@ -198,12 +201,6 @@ def _list_notes(session: Session) -> list[str]:
         if texts is not None and texts.dtype.kind == "U":
             notes += zip(times_s.tolist(), texts.tolist(), strict=True)
     return [f"{time_s:.1f} s: {text}" for time_s, text in sorted(notes)[:MAX_NOTES]]
-
-
-def _time_text(time: datetime) -> str:
-    """Return a wall-clock time with its zone."""
-    zone = time.strftime("%z")
-    return f"{time:%Y-%m-%d %H:%M:%S}" + (f" UTC{zone[:3]}:{zone[3:5]}" if zone else "")
 
 
 def _join(*texts: Any) -> str:

@@ -35,6 +35,7 @@ N_TRACES = 20
 SPECTRAL = "/processing/spectral"
 EVENTS = "/processing/events"
 MAX_P = 0.05
+MIN_EVENTS = 5  # below, a vector is long by chance
 _TRACE_PAIRS = (
     (layout.DFF_TRACES, f"{layout.DECONVOLUTION}/Denoised", "ΔF/F"),
     (layout.RAW_TRACES, layout.DENOISED_TRACES, "a.u."),
@@ -128,7 +129,8 @@ def read_spectrograms(session: Session, channel: str | None) -> tuple[Spectrogra
     calcium = [_read_spectrogram(session, n) for n in names if n.startswith("Calcium")]
     ephys = [_read_ephys_spectrogram(session, series, channel) for series in list_ephys(session)]
     found = [spectrogram for spectrogram in ephys if spectrogram is not None]
-    return tuple(found[:1] + calcium[:1])
+    same = [spectrogram for spectrogram in found if spectrogram.name == found[0].name]
+    return tuple(same + calcium[:1])
 
 
 def read_phases(session: Session, events: Events | None) -> Phases | None:
@@ -142,7 +144,7 @@ def read_phases(session: Session, events: Events | None) -> Phases | None:
     channels, inverse = np.unique(found.channel, return_inverse=True)
     locked = np.bincount(inverse, known & (found.rayleigh_p < MAX_P), minlength=len(channels))
     channel = str(channels[int(np.argmax(locked))])
-    rows = known & (found.channel == channel)
+    rows = known & (found.channel == channel) & (found.n_events >= MIN_EVENTS)
     return Phases(
         channel=channel,
         event_phases_rad=_event_phases(session, channel, events),

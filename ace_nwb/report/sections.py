@@ -8,7 +8,8 @@ from markupsafe import Markup
 from matplotlib.figure import Figure
 
 from ace_nwb.report import imaging, signals, sync, theme
-from ace_nwb.report.content import Frames, SessionContent, Traces
+from ace_nwb.report.content import Frames, Outlines, SessionContent, Traces
+from ace_nwb.report.wording import plain_label
 
 ZOOM_FROM_S = 240.0
 ZOOM_S = 60.0
@@ -84,31 +85,53 @@ def _field_section(content: SessionContent, file_name: str) -> Section:
     anchors, title = ("rois", "field"), "Field of view and ROIs"
     if not content.images:
         return _absent(anchors, title, f"ace-nwb process summary {file_name}")
-    pictures = []
-    for name, (caption, good) in _IMAGES.items():
-        if name not in content.images:
-            continue
-        outlines = content.outlines if name != "mean" else None
-        with theme.figure_theme():
-            figure = imaging.image_figure(
-                content.images[name], outlines, with_numbers=name == "correlation"
-            )
-        pictures.append(
-            _picture(
-                f"field-{name}",
-                caption,
-                figure,
-                caption=caption,
-                good=good,
-                is_wide=False,
-                has_outline_key=outlines is not None,
-            )
+    outlines = content.outlines
+    are_few = outlines is not None and len(outlines.numbers) <= imaging.MAX_NUMBERED_ROIS
+    pictures = [
+        _image_picture(
+            content.images[name],
+            outlines if name != "mean" else None,
+            name=name,
+            with_numbers=are_few and name == "correlation",
         )
-    rows = tuple(tuple(pictures[i : i + 2]) for i in range(0, len(pictures), 2))
+        for name in _IMAGES
+        if name in content.images
+    ]
+    rows = [tuple(pictures[i : i + 2]) for i in range(0, len(pictures), 2)]
+    if outlines is not None and not are_few:
+        rows.append((_numbered_picture(content.images, outlines),))
     note = ""
-    if content.outlines is None:
+    if outlines is None:
         note = f"No outlines yet: `ace-nwb process extract {file_name}` finds the neurons."
-    return Section(anchors, title, rows, note)
+    return Section(anchors, title, tuple(rows), note)
+
+
+def _image_picture(
+    image: np.ndarray, outlines: Outlines | None, *, name: str, with_numbers: bool
+) -> Picture:
+    caption, good = _IMAGES[name]
+    with theme.figure_theme():
+        figure = imaging.image_figure(image, outlines, with_numbers=with_numbers)
+    return _picture(
+        f"field-{name}",
+        caption,
+        figure,
+        caption=caption,
+        good=good,
+        is_wide=False,
+        has_outline_key=outlines is not None,
+    )
+
+
+def _numbered_picture(images: dict[str, np.ndarray], outlines: Outlines) -> Picture:
+    """Show the outlines once more, large enough for the numbers of many ROIs."""
+    image = images.get("max", next(iter(images.values())))
+    with theme.figure_theme():
+        figure = imaging.image_figure(
+            image, outlines, with_numbers=True, width_px=theme.FIGURE_WIDTH_PX
+        )
+    caption = "The ROIs with their numbers in the segmentation table."
+    return _picture("field-numbers", caption, figure, caption=caption, has_outline_key=True)
 
 
 def _brightness_section(content: SessionContent, file_name: str) -> Section:
@@ -192,14 +215,15 @@ def _sync_section(content: SessionContent, file_name: str) -> Section:
         rows = _frames_rows(content.frames, content.span_s)
         command = f"ace-nwb sync {file_name}"
         return Section(anchors, title, rows, f"Clocks not aligned yet: `{command}` aligns them.")
+    line = f"Frames matched to {plain_label(content.sync.line)}. " if content.sync.line else ""
     with theme.figure_theme():
         figure = sync.sync_figure(content.sync, content.frames, content.span_s)
     picture = _picture(
         "sync",
         title,
         figure,
-        caption="From the top: how far the camera's clock has run from the ephys clock; how late "
-        "its own time stamps are against the fitted clock; frames that were lost.",
+        caption=f"{line}From the top: how far the camera's clock has run from the ephys clock; "
+        "how late its own time stamps are against the fitted clock; frames that were lost.",
         good="a straight drift, lateness of a few ms without steps, few lost frames.",
     )
     return Section(anchors, title, ((picture,),))
@@ -262,14 +286,14 @@ def _phase_section(content: SessionContent, file_name: str) -> Section:
     if phases.event_phases_rad.size:
         with theme.figure_theme():
             figure = signals.event_phase_figure(phases)
-        caption = f"Phase of {theme.plain_label(phases.channel)} at {phases.event_phases_rad.size} "
+        caption = f"Phase of {plain_label(phases.channel)} at {phases.event_phases_rad.size} "
         caption += "events; dashed: no preference."
         pictures.append(_picture("event-phase", caption, figure, caption=caption, is_wide=False))
     with theme.figure_theme():
         figure = signals.preferred_phase_figure(phases)
-    caption = f"Preferred phase of each of {phases.numbers.size} ROIs; in colour the {n_locked} "
-    caption += "with Rayleigh p < 0.05 (not corrected)."
-    good = "long stems rest on many events; with few events length alone says little."
+    caption = f"Preferred phase of the {phases.numbers.size} ROIs with at least five events; in "
+    caption += f"colour the {n_locked} with Rayleigh p < 0.05 (not corrected)."
+    good = "coloured stems gather on one side; stems all around are chance."
     pictures.append(
         _picture("preferred-phase", caption, figure, caption=caption, good=good, is_wide=False)
     )

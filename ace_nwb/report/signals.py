@@ -3,6 +3,7 @@
 Arrays in, matplotlib figures out; call inside `theme.figure_theme`. Images are in `imaging`.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ from matplotlib.image import AxesImage
 
 from ace_nwb.report import theme
 from ace_nwb.report.content import Events, Phases, Spectrogram, Traces
+from ace_nwb.report.wording import plain_label
 
 TRACE_HEIGHT_PX = 27
 MAX_VECTOR_EVENTS = 20_000
@@ -169,35 +171,46 @@ def population_rate(events: Events) -> tuple[np.ndarray, np.ndarray]:
 def spectrogram_figure(
     spectrograms: tuple[Spectrogram, ...], span_s: tuple[float, float]
 ) -> Figure:
-    """Return spectrograms below each other on one time axis, ephys on top."""
+    """Return spectrograms below each other on one time axis, ephys on top.
+
+    Stretches of one channel, which share its name, stand in one panel.
+    """
     ordered = sorted(spectrograms, key=lambda spectrogram: not spectrogram.is_ephys)
-    figure, panels = theme.stack_panels([125] * len(ordered), gap_px=36, top_px=28)
-    for panel, spectrogram in zip(panels, ordered, strict=True):
-        draw_spectrogram(panel, spectrogram, span_s)
+    stretches: dict[str, list[Spectrogram]] = {}
+    for spectrogram in ordered:
+        stretches.setdefault(spectrogram.name, []).append(spectrogram)
+    figure, panels = theme.stack_panels([125] * len(stretches), gap_px=36, top_px=28)
+    for panel, pieces in zip(panels, stretches.values(), strict=True):
+        draw_spectrogram(panel, pieces, span_s)
         theme.style_time_axis(panel, span_s, label=panel is panels[-1])
     theme.align_y_labels(panels)
     return figure
 
 
-def draw_spectrogram(panel: Axes, spectrogram: Spectrogram, span_s: tuple[float, float]) -> None:
-    """Draw power in dB above its median, with a colour bar at the right."""
-    decibels = to_decibels(spectrogram.power)
-    low, high = np.nanpercentile(decibels, (2, 99.5)) if decibels.size else (0.0, 1.0)
+def draw_spectrogram(
+    panel: Axes, pieces: Sequence[Spectrogram], span_s: tuple[float, float]
+) -> None:
+    """Draw the power of one channel in dB above its median, with a colour bar at the right."""
     divisor = theme.time_unit(span_s)[0]
-    times = _edges(spectrogram.times_s) / divisor
-    frequencies = _edges(spectrogram.frequencies_hz)
-    picture = panel.imshow(
-        _thin(decibels).T,
-        cmap=SPECTRAL_MAP,
-        vmin=low,
-        vmax=high if high > low else low + 1,
-        extent=(times[0], times[-1], max(frequencies[0], 0), frequencies[-1]),
-        origin="lower",
-        aspect="auto",
-        interpolation="none",
-    )
-    colour = theme.EPHYS if spectrogram.is_ephys else theme.CALCIUM
-    panel.set_title(theme.plain_label(spectrogram.name), color=colour)
+    frequencies = _edges(pieces[0].frequencies_hz)
+    decibels = to_decibels(np.concatenate([piece.power for piece in pieces]))
+    low, high = np.nanpercentile(decibels, (2, 99.5))
+    first = 0
+    for piece in pieces:
+        times = _edges(piece.times_s) / divisor
+        picture = panel.imshow(
+            _thin(decibels[first : first + len(piece.power)]).T,
+            cmap=SPECTRAL_MAP,
+            vmin=low,
+            vmax=high if high > low else low + 1,
+            extent=(times[0], times[-1], max(frequencies[0], 0), frequencies[-1]),
+            origin="lower",
+            aspect="auto",
+            interpolation="none",
+        )
+        first += len(piece.power)
+    colour = theme.EPHYS if pieces[0].is_ephys else theme.CALCIUM
+    panel.set_title(plain_label(pieces[0].name), color=colour)
     panel.set_ylabel("frequency (Hz)")
     panel.set_ylim(max(frequencies[0], 0), frequencies[-1])
     _draw_colour_bar(panel, picture)

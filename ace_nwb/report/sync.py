@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 
 from ace_nwb.report import theme
 from ace_nwb.report.content import Frames, SyncFit
+from ace_nwb.report.wording import format_signed
 
 
 def sync_figure(sync: SyncFit, frames: Frames | None, span_s: tuple[float, float]) -> Figure:
@@ -47,7 +48,7 @@ def draw_drift(panel: Axes, sync: SyncFit, span_s: tuple[float, float]) -> None:
     theme.plot_line(
         panel, sync.clock_times_s, sync.clock_difference_ms, colour=theme.THIRD, span_s=span_s
     )
-    theme.name_lines(panel, ((theme.signed(sync.drift_ppm, "ppm"), theme.THIRD),))
+    theme.name_lines(panel, ((format_signed(sync.drift_ppm, "ppm"), theme.THIRD),))
     theme.style_value_axis(panel, "drift (ms)", n_ticks=3)
 
 
@@ -60,7 +61,7 @@ def draw_residuals(panel: Axes, sync: SyncFit, span_s: tuple[float, float]) -> N
         sync.residuals_ms[kept],
         ".",
         color=theme.CALCIUM,
-        markersize=4.2,
+        markersize=3.8,
         markeredgewidth=0,
     )
     for start_s, stop_s in sync.low_confidence_s:

@@ -260,17 +260,6 @@ def scatter_indices(values: np.ndarray, *, n_points: int) -> np.ndarray:
     return np.union1d(np.arange(0, len(values), step), extremes)
 
 
-def signed(value: float, unit: str) -> str:
-    """Return a number with its sign, a true minus, and its unit."""
-    return f"{value:+.1f} {unit}".replace("-", "−")
-
-
-def plain_label(text: str, *, max_length: int = 40) -> str:
-    """Return text from a file as one short line that is fit for a figure."""
-    line = " ".join("".join(c if c.isprintable() else " " for c in str(text)).split())
-    return line if len(line) <= max_length else line[: max_length - 1] + "…"
-
-
 def to_png(figure: Figure, *, dpi: float) -> bytes:
     """Return the figure as a PNG."""
     buffer = io.BytesIO()

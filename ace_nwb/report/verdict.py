@@ -12,7 +12,7 @@ import numpy as np
 
 from ace_nwb.archive import Finding, is_valid
 from ace_nwb.report.content import Frames, Motion, Rois, SessionContent, SyncFit
-from ace_nwb.report.theme import signed
+from ace_nwb.report.wording import format_percent, format_signed
 
 State = Literal["good", "look", "problem", "missing"]
 
@@ -88,8 +88,8 @@ def judge_sync(sync: SyncFit | None, file_name: str) -> Verdict:
     elif sync.verdict != "pass" or state != "good":
         state = "look" if state == "good" else state
         advice = sync.reasons or "Check the TTL cable and the name of the line."
-    note = f"of frames stand on a pulse; camera's clock {signed(sync.drift_ppm, 'ppm')}"
-    return Verdict("Sync", state, percent(share), note, advice, sync.residuals_ms)
+    note = f"of frames stand on a pulse; camera's clock {format_signed(sync.drift_ppm, 'ppm')}"
+    return Verdict("Sync", state, format_percent(share), note, advice, sync.residuals_ms)
 
 
 def judge_frames(frames: Frames | None) -> Verdict:
@@ -105,7 +105,7 @@ def judge_frames(frames: Frames | None) -> Verdict:
         state = "problem"
         note += f"; {frames.n_irregular} time stamps do not increase"
         advice = "Look into the frame ledger, `processing/sync/FrameLedger`."
-    return Verdict("Frames", state, percent(1 - share), note, advice, frames.intervals_s)
+    return Verdict("Frames", state, format_percent(1 - share), note, advice, frames.intervals_s)
 
 
 def judge_motion(motion: Motion | None, file_name: str) -> Verdict:
@@ -124,7 +124,7 @@ def judge_motion(motion: Motion | None, file_name: str) -> Verdict:
         at_bound = np.abs(motion.shifts_px).max(axis=1) >= 0.97 * motion.max_shift_px
         if at_bound.mean() > MAX_BOUND_SHARE:
             state = "look"
-            note = f"{percent(float(at_bound.mean()))} of frames at the edge of the search"
+            note = f"{format_percent(float(at_bound.mean()))} of frames at the edge of the search"
             advice = "Raise it: `--set motion.max_shift_px=…`, or look for a loose baseplate."
     return Verdict("Motion", state, f"{usual:.1f} px", note, advice, lengths)
 
@@ -165,15 +165,6 @@ def judge_findings(findings: Sequence[Finding] | None, file_name: str) -> Verdic
         note = f"{'error' if n_failing == 1 else 'errors'}, {hints}"
         return Verdict("Validation", "problem", str(n_failing), note, advice)
     return Verdict("Validation", "good", "valid", f"no errors, {hints}")
-
-
-def percent(share: float) -> str:
-    """Return a share as text, without rounding a loss away."""
-    if share in (0.0, 1.0):
-        return f"{100 * share:.0f} %"
-    value = 100 * share
-    decimals = 1 if 1 <= value <= 99 else 2
-    return f"{np.clip(value, 0.01, 99.99):.{decimals}f} %"
 
 
 def _grade(excess: float, bounds: tuple[float, ...]) -> State:

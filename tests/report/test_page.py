@@ -10,7 +10,7 @@ import pytest
 from ace_nwb.archive import Finding
 from ace_nwb.errors import OutputError
 from ace_nwb.report.content import Facts, HistoryRow, StageRow
-from ace_nwb.report.page import format_duration, render
+from ace_nwb.report.page import render
 from ace_nwb.report.sections import busiest_span
 from ace_nwb.report.writing import save_file
 from tests.report.examples import make_content, without
@@ -128,7 +128,7 @@ def test_the_verdict_comes_before_the_pictures_and_the_history_last(text):
 
 def test_every_topic_has_a_badge_with_a_word_not_only_a_colour(page):
     assert page.count("li", **{"class": "verdict good"}) >= 3
-    badges = [t.strip() for t in page.texts if t.strip() in ("✓ good", "! look", "✕ problem")]
+    badges = [t.strip() for t in page.texts if t.strip() in ("✓ good", "! look", "✕ fix")]
     assert len(badges) == 5
 
 
@@ -236,15 +236,16 @@ def test_a_page_that_cannot_be_written_is_an_error_and_leaves_nothing(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["folder"]
 
 
-@pytest.mark.parametrize(
-    ("seconds", "text"),
-    [(None, ""), (0.44, "0.4 s"), (12.3, "12 s"), (59.7, "1 min 0 s"), (3900, "1 h 5 min")],
-)
-def test_durations_read_as_people_say_them(seconds, text):
-    assert format_duration(seconds) == text
-
-
 def test_a_recording_too_short_for_a_window_has_no_spectrogram(small_content):
     empty = replace(small_content.spectrograms[0], times_s=np.empty(0), power=np.empty((0, 120)))
     page = Page(render(replace(small_content, spectrograms=(empty,)), "s.nwb"))
     assert "ace-nwb process spectrogram s.nwb" in page.texts
+
+
+def test_many_rois_are_numbered_on_a_large_map(small_content):
+    many = make_content(n_rois=70, duration_s=5.0).outlines
+    page = Page(render(replace(small_content, outlines=many), "s.nwb"))
+    few_page = Page(render(small_content, "s.nwb"))
+    figures = page.count("svg", role="img"), few_page.count("svg", role="img")
+    assert figures[0] == figures[1] + 1
+    assert "69" in page.texts

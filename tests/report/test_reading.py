@@ -13,11 +13,12 @@ from ace_nwb.nwb.imaging import write_motion, write_projections
 from ace_nwb.nwb.phase import EventPhase, write_event_phase, write_filtered_ephys
 from ace_nwb.nwb.rois import write_roi_series, write_segmentation
 from ace_nwb.nwb.series import write_series
-from ace_nwb.nwb.session import edit_session
+from ace_nwb.nwb.session import edit_session, open_session
 from ace_nwb.nwb.spectra import write_spectrogram
 from ace_nwb.nwb.sync import Alignment, write_alignment
 from ace_nwb.report import write_overview_png, write_report
 from ace_nwb.report.reading import read_content
+from ace_nwb.report.recording import read_ephys_line
 from ace_nwb.stages.status import StageStatus
 from tests.fixtures.session_files import N_COLUMNS, N_FRAMES, N_ROWS, make_segmentation
 
@@ -117,7 +118,7 @@ def write_ephys(writer):
     write_series(writer, path, volts, unit="radians", description="Phase.", **times)
     rows = [
         (1, "CSC1", "CalciumEventsDeconvolution", 1, 0.1, 0.2, 0.9, 0.0),
-        (1, "CSC3", "CalciumEventsDeconvolution", 1, 1.5, 0.8, 0.01, 0.5),
+        (1, "CSC3", "CalciumEventsDeconvolution", 7, 1.5, 0.8, 0.01, 0.5),
         (3, "CSC3", "CalciumEventsDeconvolution", 0, np.nan, np.nan, np.nan, np.nan),
     ]
     write_event_phase(writer, EventPhase.from_rows(rows))
@@ -258,6 +259,16 @@ def test_phases_are_of_the_channel_with_most_locked_rois(content):
     assert phases.preferred_rad.tolist() == [1.5]
     expected = np.interp(content.events.times_s, 2.0 + np.arange(40) / 10, CSC3)
     assert phases.event_phases_rad == pytest.approx(expected, abs=1e-6)
+
+
+def test_an_ephys_channel_is_read_across_its_gap_in_microvolts(session_path):
+    with open_session(session_path) as session:
+        line = read_ephys_line(session, (1.0, 2.5), "CSC3")
+        assert read_ephys_line(session, (1.0, 2.5), "none") is None
+    gap = np.flatnonzero(np.isnan(line.values))
+    assert line.times_s[gap[0] + 1] - line.times_s[gap[0]] > 0.4
+    assert line.times_s[[0, -1]] == pytest.approx([1.0, 2.5], abs=0.02)
+    assert np.nanmax(np.abs(line.values)) > 500
 
 
 def test_stages_show_their_run(content):

@@ -120,6 +120,20 @@ def test_a_spectrogram_shows_its_power_at_its_frequency_and_time():
     assert picture.get_extent() == [-0.5, 99.5, 0, 49.5]
 
 
+def test_stretches_of_one_channel_share_a_panel_and_a_colour_scale():
+    power = np.ones((10, 50))
+    pieces = tuple(
+        Spectrogram("CSC1", start + np.arange(10.0), np.arange(50.0), factor * power, True)
+        for start, factor in ((0.0, 1.0), (30.0, 100.0))
+    )
+    with theme.figure_theme():
+        panel = signals.spectrogram_figure(pieces, (0.0, 50.0)).axes[0]
+    early, late = panel.images
+    assert early.get_clim() == late.get_clim()
+    assert late.get_array().max() - early.get_array().max() == pytest.approx(20)
+    assert (early.get_extent()[1], late.get_extent()[0]) == (9.5, 29.5)
+
+
 def test_power_of_ten_times_the_median_is_ten_decibels():
     power = np.array([[1.0, 1.0, 10.0], [1.0, 0.0, 1.0]])
     assert signals.to_decibels(power).max() == pytest.approx(10)

@@ -129,11 +129,6 @@ def test_a_name_in_another_script_draws_without_a_warning():
     assert "記録" in theme.to_svg(draw("記録"), name="x", title="t")
 
 
-def test_labels_from_a_file_become_one_short_printable_line():
-    assert theme.plain_label("a\n\x00b\t c") == "a b c"
-    assert len(theme.plain_label("x" * 500)) == 40
-
-
 def test_a_png_has_the_size_asked_for():
     png = theme.to_png(draw(), dpi=2 * theme.PX_PER_INCH)
     assert png.startswith(b"\x89PNG")

@@ -100,11 +100,3 @@ def test_a_flaw_makes_the_file_invalid_and_a_hint_does_not():
     assert verdict.judge_findings([HINT, FLAW], "s.nwb").state == "problem"
     assert verdict.judge_findings([HINT], "s.nwb").state == "good"
     assert verdict.judge_findings([], "s.nwb").state == "good"
-
-
-@pytest.mark.parametrize(
-    ("share", "text"),
-    [(1.0, "100 %"), (0.999999, "99.99 %"), (1e-7, "0.01 %"), (0.0, "0 %"), (0.5, "50.0 %")],
-)
-def test_a_share_is_never_rounded_to_all_or_nothing(share, text):
-    assert verdict.percent(share) == text
