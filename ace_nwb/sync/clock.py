@@ -8,8 +8,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-_FLOOR_QUANTILE = 0.15
-
 
 @dataclass(frozen=True)
 class ClockFit:
@@ -85,10 +83,16 @@ def fit_clock(
         Jump-free segment of each frame, 0, 1, ..., shape (n,).
     """
     lag = session_time_s - device_time_s  # late stamps make it smaller
-    knots = [
-        _floor_knots(device_time_s[segment == s], lag[segment == s])
-        for s in range(int(segment[-1]) + 1)
-    ]
+    members = [segment == s for s in range(int(segment[-1]) + 1)]
+    longest_run = max(members, key=np.count_nonzero)
+    shared = _first_slope(device_time_s[longest_run], lag[longest_run])
+    shared = _floor_slope(device_time_s[longest_run], lag[longest_run], shared)
+    knots = [_floor_knots(device_time_s[m], lag[m], shared) for m in members]
+    late = np.concatenate(
+        [np.interp(device_time_s[m], *k) - lag[m] for m, k in zip(members, knots, strict=True)]
+    )
+    floor = float(np.quantile(late, 0.02))
+    knots = [(at, level - floor) for at, level in knots]
     longest = max(knots, key=lambda pair: pair[0][-1] - pair[0][0])
     slope, offset = _line(*longest)
     line = slope * longest[0] + offset
@@ -113,42 +117,74 @@ def fit_clock(
     )
 
 
-def _floor_knots(device: np.ndarray, lag: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return the clock offset at some tens of places: the upper envelope of the lag."""
+def _floor_knots(
+    device: np.ndarray, lag: np.ndarray, shared_slope: float
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the clock offset at knots along a segment: a line unless the data demand a curve."""
+    slope = _floor_slope(device, lag, shared_slope)
+    at, level = _levels(device, lag, slope)
+    ends = np.array([device[0], max(float(device[-1]), float(device[0]) + 1e-3)])
+    flat = level - slope * at
+    if at.size < 6 or not _is_curved(flat):
+        return ends, np.median(flat) + slope * ends
+    padded = np.pad(flat, 2, mode="edge")
+    smooth = np.median(np.lib.stride_tricks.sliding_window_view(padded, 5), axis=1)
+    return at, smooth + slope * at
+
+
+def _floor_slope(device: np.ndarray, lag: np.ndarray, shared_slope: float) -> float:
+    """Return the slope of the floor; the shared one where the segment is too short to tell."""
+    slope = shared_slope
+    for _ in range(2):
+        at, level = _levels(device, lag, slope)
+        if at.size < 6:
+            return shared_slope
+        slope = _robust_line(at, level)
+    return slope
+
+
+def _levels(device: np.ndarray, lag: np.ndarray, slope: float) -> tuple[np.ndarray, np.ndarray]:
+    """Return places along a segment and the level of the lag there."""
     n_knots = int(np.clip(device.size // 150, 1, 400))
     edges = np.linspace(0, device.size, n_knots + 1).astype(int)
-    at = np.array([device[a:b].mean() for a, b in zip(edges[:-1], edges[1:], strict=True)])
-    slope = _robust_slope(device, lag)
-    level = np.array(
-        [
-            np.quantile(lag[a:b] - slope * (device[a:b] - t), 1 - _FLOOR_QUANTILE)
-            for a, b, t in zip(edges[:-1], edges[1:], at, strict=True)
-        ]
-    )
-    if n_knots == 1:  # two knots carry the slope
-        at = np.array([device[0], max(device[-1], device[0] + 1e-3)])
-        level = level[0] + slope * (at - device.mean())
-    elif n_knots > 2:
-        padded = np.concatenate(
-            [level[:1] - slope * (at[1] - at[0]), level, level[-1:] + slope * (at[-1] - at[-2])]
-        )
-        flat = padded - slope * np.concatenate([[2 * at[0] - at[1]], at, [2 * at[-1] - at[-2]]])
-        level = np.median([flat[:-2], flat[1:-1], flat[2:]], axis=0) + slope * at
-    return at, level
+    spans = list(zip(edges[:-1], edges[1:], strict=True))
+    at = np.array([device[a:b].mean() for a, b in spans])
+    level = [
+        _level(lag[a:b] - slope * (device[a:b] - t)) for (a, b), t in zip(spans, at, strict=True)
+    ]
+    return at, np.array(level)
 
 
-def _robust_slope(device: np.ndarray, lag: np.ndarray) -> float:
-    """Return the slope between the envelopes of the first and last third, by thirds."""
+def _level(lag: np.ndarray) -> float:
+    """Return a robust level near the early edge of one stretch of lags."""
+    ordered = np.sort(lag)[::-1]
+    return float(ordered[: max(int(0.6 * lag.size), 1)].mean())
+
+
+def _is_curved(flat: np.ndarray) -> bool:
+    """Say whether knots about a line wander more than their own noise."""
+    noise = float(np.median(np.abs(flat[2:] - 2 * flat[1:-1] + flat[:-2]))) / (0.6745 * 6**0.5)
+    spread = float(np.median(np.abs(flat - np.median(flat)))) / 0.6745
+    return spread > 1.7 * noise + 1e-4
+
+
+def _first_slope(device: np.ndarray, lag: np.ndarray) -> float:
+    """Return the slope between the first and the last third, or zero if they are too close."""
     third = max(device.size // 3, 1)
-    span = device[-third:].mean() - device[:third].mean()
+    span = float(device[-third:].mean() - device[:third].mean())
     if device.size < 30 or span < 5.0:
         return 0.0
-    rise = np.quantile(lag[-third:], 0.8) - np.quantile(lag[:third], 0.8)
-    slope = float(rise / span)
-    for _ in range(3):
-        rest = lag - slope * device
-        near = rest > np.quantile(rest, 0.5)
-        slope += float(np.polyfit(device[near] - device[0], rest[near], 1)[0])
+    return (_level(lag[-third:]) - _level(lag[:third])) / span
+
+
+def _robust_line(at: np.ndarray, level: np.ndarray) -> float:
+    """Return the slope through knots, those off the line by much left out."""
+    slope = float(np.polyfit(at - at[0], level, 1)[0])
+    for _ in range(2):
+        rest = level - slope * at
+        rest = np.abs(rest - np.median(rest))
+        near = rest <= 3 * np.median(rest) + 1e-5
+        slope = float(np.polyfit(at[near] - at[0], level[near], 1)[0])
     return slope
 
 

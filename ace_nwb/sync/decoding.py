@@ -30,10 +30,8 @@ class Decoded:
     probability: np.ndarray
 
 
-@nb.njit(
-    "void(i8[:], i8[:], i8[:], i8[:], i8[:], f8, f8, f8, i8, f8[:, :])", cache=True, nogil=True
-)
-def _transitions(first, count, real_before, held_before, daq_step, stay, skip, mismatch, i, cost):  # type: ignore[no-untyped-def]
+@nb.njit("void(i8[:], i8[:], i8[:], i8[:], f8, f8, f8, i8, f8[:, :])", cache=True, nogil=True)
+def _transitions(first, count, held_before, daq_step, stay, skip, mismatch, i, cost):  # type: ignore[no-untyped-def]
     """Log probability of going from each frame of row i - 1 to each frame of row i."""
     for r in range(count[i - 1]):
         for s in range(count[i]):
@@ -41,7 +39,7 @@ def _transitions(first, count, real_before, held_before, daq_step, stay, skip, m
             if j <= k:
                 cost[r, s] = -1.0e9
                 continue
-            skipped = real_before[j] - real_before[k + 1]
+            skipped = held_before[j] - held_before[k + 1]
             value = stay
             if skipped > 0:
                 value = skip - np.log(skipped * (skipped + 1.0))
@@ -52,7 +50,7 @@ def _transitions(first, count, real_before, held_before, daq_step, stay, skip, m
 
 
 @nb.njit(
-    "void(i8[:], i8[:], f8[:, :], i8[:], i8[:], i8[:], f8, f8, f8, f8[:, :], f8[:], i8[:, :],"
+    "void(i8[:], i8[:], f8[:, :], i8[:], i8[:], f8, f8, f8, f8[:, :], f8[:], i8[:, :],"
     " i8[:], f8[:])",
     cache=True,
     nogil=True,
@@ -61,7 +59,6 @@ def _decode(
     first,
     count,
     emission,
-    real_before,
     held_before,
     daq_step,
     stay,
@@ -83,9 +80,7 @@ def _decode(
         alpha[0, s] = emission[0, s]
         viterbi[s] = emission[0, s]
     for i in range(1, n):
-        _transitions(
-            first, count, real_before, held_before, daq_step, stay, skip, mismatch, i, cost
-        )
+        _transitions(first, count, held_before, daq_step, stay, skip, mismatch, i, cost)
         for s in range(count[i]):
             top = -1.0e300
             for r in range(count[i - 1]):
@@ -123,9 +118,7 @@ def _decode(
         if i == 0:
             break
         state = back[i, state]
-        _transitions(
-            first, count, real_before, held_before, daq_step, stay, skip, mismatch, i, cost
-        )
+        _transitions(first, count, held_before, daq_step, stay, skip, mismatch, i, cost)
         for r in range(count[i - 1]):
             top = -1.0e300
             for s in range(count[i]):
@@ -145,7 +138,6 @@ def decode(
     emission: np.ndarray,
     count: np.ndarray,
     *,
-    is_real: np.ndarray,
     is_held: np.ndarray,
     daq_step: np.ndarray,
     lost_rate: float,
@@ -160,22 +152,21 @@ def decode(
         Log probability of the row given frame first + column, shape (n_rows, n_states).
     count
         States of each row, shape (n_rows,).
-    is_real, is_held
-        Whether a captured frame has a pulse; whether it lies in a block, shape (n_captured,).
+    is_held
+        Whether a captured frame lies in a block of pulses, shape (n_captured,).
     daq_step
         DAQ number minus that of the row before, 0 if unknown, shape (n_rows,).
     lost_rate
         Share of captured frames without a row.
     """
     n_rows = first.size
-    real_before = np.concatenate([[0], np.cumsum(is_real)]).astype(np.int64)
     held_before = np.concatenate([[0], np.cumsum(is_held)]).astype(np.int64)
     alpha = np.zeros_like(emission)
     back = np.zeros(emission.shape, dtype=np.int64)
     path = np.zeros(n_rows, dtype=np.int64)
     probability = np.zeros(n_rows)
     _decode(
-        first.astype(np.int64), count.astype(np.int64), emission, real_before, held_before,
+        first.astype(np.int64), count.astype(np.int64), emission, held_before,
         daq_step.astype(np.int64), float(np.log1p(-lost_rate)), float(np.log(lost_rate)),
         _DAQ_MISMATCH, alpha, np.zeros(emission.shape[1]), back, path, probability,
     )  # fmt: skip

@@ -14,7 +14,7 @@ from scipy.special import logsumexp
 from ace_nwb.sync.decoding import FaultRates
 from ace_nwb.sync.timeline import Timeline
 
-_JUMP = -9.0
+_JUMP = -16.0  # a jump at this row, of just this size
 _DAQ_MISMATCH = -14.0
 _END_LOSS = 0.06
 _END_MISSING = 1e-3
@@ -70,7 +70,7 @@ def place_segments(
     timeline: Timeline,
     rates: FaultRates,
     *,
-    first_capture_log_prior: np.ndarray | None = None,
+    first_prior: np.ndarray | None = None,
 ) -> Placement:
     """Return the most probable whole-frame shift of every segment.
 
@@ -82,7 +82,7 @@ def place_segments(
         Possible captured frames.
     rates
         Shares of lost rows and missing pulses inside the recording.
-    first_capture_log_prior
+    first_prior
         Log probability of each shift of the first segment from other evidence, shape
         (2 * max_shift(...) + 1,), or None.
     """
@@ -90,8 +90,8 @@ def place_segments(
     scores = _segment_scores(segments, timeline, rates, shifts)
     scores[0] += _start_scores(segments, timeline, rates, shifts)
     scores[-1] += _end_scores(segments, timeline, rates, shifts)
-    if first_capture_log_prior is not None:
-        scores[0] += first_capture_log_prior
+    if first_prior is not None:
+        scores[0] += first_prior
     n_segments = scores.shape[0]
     links = [_link(segments, timeline, rates, shifts, g) for g in range(1, n_segments)]
     forward = [scores[0]]
@@ -133,35 +133,44 @@ def _segment_scores(
     segments: Segments, timeline: Timeline, rates: FaultRates, shifts: np.ndarray
 ) -> np.ndarray:
     """Price of rows without pulses and pulses without rows inside each segment."""
-    silent = np.concatenate([[0], np.cumsum(~timeline.is_held)])
-    real = np.concatenate([[0], np.cumsum(timeline.is_real)])
     scores = np.zeros((segments.starts.size - 1, shifts.size))
+    edges = np.flatnonzero(np.diff(np.concatenate([[1], timeline.is_held, [1]])))
+    held = _count_before(timeline.is_held)
     for g, (start, stop) in enumerate(zip(segments.starts[:-1], segments.starts[1:], strict=True)):
         rows = segments.captured[start:stop]
-        here, after = rows[:-1], rows[1:]
-        # only gaps near silence change with the shift: elsewhere the lattice is the same
-        gaps = np.flatnonzero(after - here > 1)
-        reach = silent[np.clip(after[gaps] + shifts[-1] + 1, 0, silent.size - 1)]
-        gaps = gaps[reach > silent[np.clip(here[gaps] + shifts[0], 0, None)]]
-        held = np.concatenate([[0], np.cumsum(np.bincount(rows, minlength=silent.size - 1))])
-        spots = np.flatnonzero(~timeline.is_held)
-        for column, shift in enumerate(shifts):
-            moved = spots - shift
-            moved = moved[(moved >= 0) & (moved < held.size - 1)]
-            unseen = int((held[moved + 1] - held[moved]).sum())
-            left = real[after[gaps] + shift] - real[here[gaps] + shift + 1]
-            scores[g, column] = (
-                _run(unseen, rates.missing + _END_MISSING)
-                + np.where(
-                    left > 0, np.log(rates.lost) - np.log(np.maximum(left, 1) * (left + 1.0)), 0.0
-                ).sum()
-            )
+        occupied = _count_before(np.bincount(rows, minlength=held.size - 1) > 0)
+        for first, last in zip(edges[::2], edges[1::2], strict=True):  # silent stretches
+            reach = np.clip(np.array([first, last])[:, None] - shifts, 0, held.size - 1)
+            unseen = occupied[reach[1]] - occupied[reach[0]]
+            scores[g] += _runs(unseen, rates.missing + _END_MISSING)
+        scores[g] += _lost_inside(rows, held, rates, shifts)
     return scores
 
 
-def _run(count: int, rate: float) -> float:
-    """Log probability of a run of so many faults, with a heavy tail (0: none)."""
-    return float(np.log(rate) - np.log(count * (count + 1.0))) if count else 0.0
+def _lost_inside(
+    rows: np.ndarray, held: np.ndarray, rates: FaultRates, shifts: np.ndarray
+) -> np.ndarray:
+    """Price of the frames lost within a segment, by shift."""
+    gap = np.flatnonzero(np.diff(rows) > 1)
+    before, after = rows[gap], rows[gap + 1]
+    # far from silence a gap costs the same under every shift
+    low, high = before + shifts[0], np.minimum(after + shifts[-1] + 1, held.size - 1)
+    near = held[high] - held[low] < high - low
+    before, after = before[near][:, None] + shifts, after[near][:, None] + shifts
+    lost = held[after] - held[before + 1]
+    in_silence = held[after + 1] == held[before]
+    return _runs(np.where(in_silence, after - before - 1, lost), rates.lost).sum(axis=0)
+
+
+def _count_before(mask: np.ndarray) -> np.ndarray:
+    """Return how many are set before each place, shape (n + 1,)."""
+    return np.concatenate([[0], np.cumsum(mask)])
+
+
+def _runs(counts: np.ndarray, rate: float) -> np.ndarray:
+    """Log probability of runs of so many faults each, with a heavy tail (0 for none)."""
+    some = np.maximum(counts, 1)
+    return np.where(counts > 0, np.log(rate) - np.log(some * (some + 1.0)), 0.0)
 
 
 def _start_scores(
@@ -169,10 +178,10 @@ def _start_scores(
 ) -> np.ndarray:
     """Price of the pulses of the same block before the first row."""
     frame = segments.captured[0] + shifts
-    real = np.concatenate([[0], np.cumsum(timeline.is_real)])
+    held = _count_before(timeline.is_held)
     first = np.searchsorted(timeline.block, timeline.block[frame])
-    left = np.where(timeline.is_held[frame], real[frame] - real[first], 0)
-    return np.array([_run(int(n), _END_LOSS + rates.lost) for n in left])
+    left = np.where(timeline.is_held[frame], held[frame] - held[first], 0)
+    return _runs(left, _END_LOSS + rates.lost)
 
 
 def _end_scores(
@@ -180,10 +189,10 @@ def _end_scores(
 ) -> np.ndarray:
     """Price of the pulses of the same block after the last row."""
     frame = segments.captured[-1] + shifts
-    real = np.concatenate([[0], np.cumsum(timeline.is_real)])
+    held = _count_before(timeline.is_held)
     stop = np.searchsorted(timeline.block, timeline.block[frame], side="right")
-    left = np.where(timeline.is_held[frame], real[stop] - real[frame + 1], 0)
-    return np.array([_run(int(n), _END_LOSS + rates.lost) for n in left])
+    left = np.where(timeline.is_held[frame], held[stop] - held[frame + 1], 0)
+    return _runs(left, _END_LOSS + rates.lost)
 
 
 def _link(
@@ -196,15 +205,17 @@ def _link(
     moved_before = segments.offset_s[row - 1] + times[before + shifts] - times[before]
     moved_after = segments.offset_s[row] + times[after + shifts] - times[after]
     jump = np.abs(moved_after[None, :] - moved_before[:, None])
-    link = np.where(jump > max(3e-3, 0.2 * period), _JUMP, 0.0)
+    link = np.where(jump > max(4e-3, 0.15 * period), _JUMP, 0.0)
     step = (after + shifts)[None, :] - (before + shifts)[:, None]
-    real = np.concatenate([[0], np.cumsum(timeline.is_real)])
+    held = _count_before(timeline.is_held)
     left = (
-        real[after + shifts][None, :]
-        - real[np.minimum(before + shifts + 1, real.size - 1)][:, None]
+        held[after + shifts][None, :]
+        - held[np.minimum(before + shifts + 1, held.size - 1)][:, None]
     )
-    lost = np.maximum(left, 1)
-    link += np.where(left > 0, np.log(rates.lost) - np.log(lost * (lost + 1.0)), 0.0)
+    link += _runs(left, rates.lost)
     if np.isfinite(segments.daq_step[g]):
-        link += np.where(step == segments.daq_step[g], 0.0, _DAQ_MISMATCH)
+        without_pause = held[after + shifts][None, :] - held[before + shifts][:, None]
+        number = segments.daq_step[g]
+        agrees = (step == number) | (without_pause == number)
+        link += np.where(agrees, 0.0, _DAQ_MISMATCH)
     return np.where(step >= 1, link, -1e6)

@@ -76,8 +76,7 @@ def _find_junk(times: np.ndarray, interval: float, max_jitter_s: float) -> np.nd
     odd = (step < low) | (step > high)
     over = times[2:] - times[:-2]
     junk[1:-1] = odd[:-1] & odd[1:] & (over > low) & (over < high + interval)
-    span = max(0.5, 8 * interval)
-    junk[0] = step[0] < low or step[0] > span
+    junk[0] = odd[0] or step[0] > 2.5 * interval + max_jitter_s
     junk[-1] = step[-1] < low or step[-1] > 3600.0
     return junk
 

@@ -51,6 +51,11 @@ class _Follower:
         self.segment = np.zeros(times.size, dtype=int)
         self.total = 0.0
 
+    def begin(self, row: int, offset: float) -> None:
+        """Begin a new segment at a row."""
+        self.offset, self.at, self.anchor = offset, float(self.times[row]), None
+        self.segment[row:] = self.segment[row - 1] + 1
+
     def predict(self, times: np.ndarray) -> np.ndarray:
         return self.offset + self.slope * (times - self.at)
 
@@ -70,7 +75,11 @@ class _Follower:
 
 
 def follow_clock(
-    device_time_s: np.ndarray, train: PulseTrain, *, start_offset_s: float, max_jitter_s: float
+    device_time_s: np.ndarray,
+    train: PulseTrain,
+    *,
+    offsets_s: dict[int, float],
+    max_jitter_s: float,
 ) -> ClockTrack:
     """Follow the offset of the device clock from a first guess that is right to whole frames.
 
@@ -80,24 +89,28 @@ def follow_clock(
         Time stamps of the rows without junk, shape (n_rows,).
     train
         Captured frames.
-    start_offset_s
-        First guess of ephys time minus device time.
+    offsets_s
+        Ephys time minus device time to start with at row 0 and, where jumps are known already,
+        at other rows.
     max_jitter_s
         Largest grab jitter.
     """
-    state = _Follower(device_time_s, train, start_offset_s, max_jitter_s)
+    state = _Follower(device_time_s, train, offsets_s[0], max_jitter_s)
     steps = np.diff(device_time_s)
     cuts = np.flatnonzero(
         (steps < -max_jitter_s - 2e-3) | (steps > 3 * state.period + max_jitter_s)
     )
-    cuts = np.concatenate([cuts + 1, [device_time_s.size]])
+    known = np.array(sorted(offsets_s), dtype=int)
+    cuts = np.unique(np.concatenate([cuts + 1, known[1:], [device_time_s.size]]))
     start, first = 0, True
     while start < device_time_s.size:
         next_cut = int(cuts[np.searchsorted(cuts, start, side="right")])
         stop = min(start + state.stretch, next_cut)
         if next_cut - stop < state.stretch // 4:
             stop = min(next_cut, stop + state.stretch // 4)
-        if start > 0 and steps[start - 1] < -max_jitter_s - 2e-3:
+        if start > 0 and start in offsets_s:
+            state.begin(start, offsets_s[start])
+        elif start > 0 and steps[start - 1] < -max_jitter_s - 2e-3:
             _jump(state, start, stop)
         _advance(state, start, stop, first=first)
         start, first = stop, False
@@ -195,10 +208,17 @@ def _locate_jump(state: _Follower, start: int, stop: int, old: int, new: int) ->
     bins, valid = state.phases(times + state.predict(times))
     gain = np.where(valid, state.scores[new, bins] - state.scores[old, bins], 0.0)
     after = np.cumsum(gain[::-1])[::-1]
-    near = np.flatnonzero(after > after.max() - 4.0)
-    steps = np.diff(state.times[np.maximum(begin + near - 1, 0)[:, None] + [0, 1]], axis=1)[:, 0]
-    odd = np.abs(steps / state.period - np.maximum(np.round(steps / state.period), 1.0))
-    return begin + int(near[np.argmax(after[near] + 8 * np.minimum(odd, 1.0))])
+    return begin + int(np.argmax(after + _oddity(state, begin, stop)))
+
+
+def _oddity(state: _Follower, begin: int, stop: int) -> np.ndarray:
+    """Log prior of a jump before each row: time steps that jitter cannot explain come first."""
+    rows = np.arange(begin, stop)
+    step = state.times[rows] - state.times[np.maximum(rows - 1, 0)]
+    periods = step / state.period
+    fraction = np.abs(periods - np.maximum(np.round(periods), 1.0))
+    unusual = np.abs(step - state.period) > state.max_jitter + 2e-3
+    return np.where(unusual, 10.0 + 6.0 * np.minimum(fraction, 0.5), 0.0)
 
 
 def _offset_after_jump(state: _Follower, start: int, stop: int) -> tuple[float, float, int]:
@@ -228,7 +248,4 @@ def _jump_explains(state: _Follower, start: int, stop: int) -> bool:
 def _jump(state: _Follower, start: int, stop: int) -> None:
     """Begin a new segment at a row."""
     if start > 0:
-        state.offset = _offset_after_jump(state, start, stop)[0]
-        state.segment[start:] = state.segment[start - 1] + 1
-    state.at = float(state.times[start])
-    state.anchor = None
+        state.begin(start, _offset_after_jump(state, start, stop)[0])

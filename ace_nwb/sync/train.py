@@ -12,7 +12,7 @@ import numpy as np
 
 from ace_nwb.errors import SyncError
 
-_MAX_FILLED = 40  # longer holes than this stay holes: whether the camera ran is then unknown
+_MAX_FILLED = 6  # in longer holes the camera may have paused: they end a block
 _BREAK_COST = 4.0
 _SKIP_COST = 0.6
 _MISSING_COST = 0.7
@@ -36,8 +36,8 @@ class PulseTrain:
         Frame interval around it, shape (n_captured,).
     jitter_s
         Robust standard deviation of the pulses about the lattice.
-    stray
-        Indices of the pulses that belong to no block.
+    stray, stray_times_s
+        Indices and times of the pulses that belong to no block.
     """
 
     times_s: np.ndarray
@@ -46,6 +46,7 @@ class PulseTrain:
     period_s: np.ndarray
     jitter_s: float
     stray: np.ndarray
+    stray_times_s: np.ndarray
 
     @property
     def block_starts(self) -> np.ndarray:
@@ -208,7 +209,9 @@ def _assemble(
     filled_times = np.interp(captured, position, times[chain])
     owner = np.searchsorted(position, captured)  # a filled frame belongs to the pulse after it
     stray = np.setdiff1d(np.arange(times.size), chain)
-    return PulseTrain(filled_times, pulse, block[owner], period[chain][owner], jitter_s, stray)
+    return PulseTrain(
+        filled_times, pulse, block[owner], period[chain][owner], jitter_s, stray, times[stray]
+    )
 
 
 def _cut_loose_ends(block: np.ndarray, steps: np.ndarray) -> np.ndarray:

@@ -1,0 +1,90 @@
+"""How likely a time stamp is for a frame: the grab jitter, learned from the rows themselves."""
+
+from dataclasses import dataclass
+from typing import Self
+
+import numpy as np
+
+from ace_nwb.sync.decoding import MAX_STATES, Decoded, FaultRates, decode
+from ace_nwb.sync.rows import Rows
+from ace_nwb.sync.timeline import Timeline
+
+_BIN_S = 5e-4
+_EARLY_S = 8e-3  # time stamps are not early, but the clock's floor is known to a millisecond or two
+
+
+@dataclass(frozen=True)
+class JitterModel:
+    """Log density of time stamp minus clock, in bins from -8 ms, shape (n_bins,)."""
+
+    log_density: np.ndarray
+    max_jitter_s: float
+
+    @classmethod
+    def broad(cls, max_jitter_s: float) -> Self:
+        """Return the jitter assumed before anything is learned: most frames are hardly late."""
+        late = np.arange(_n_bins(max_jitter_s)) * _BIN_S - _EARLY_S
+        above = -np.maximum(late, 0) / (0.3 * max_jitter_s)
+        return cls(above + np.minimum(late, 0) / 1e-3, max_jitter_s)
+
+    @classmethod
+    def learn(cls, late_s: np.ndarray, max_jitter_s: float) -> Self:
+        """Learn the density from the lateness of decoded rows, shape (n,)."""
+        n_bins = _n_bins(max_jitter_s)
+        bins = np.clip(((late_s + _EARLY_S) / _BIN_S).astype(int), 0, n_bins - 1)
+        counts = np.bincount(bins, minlength=n_bins).astype(float)
+        kernel = np.array([0.05, 0.1, 0.2, 0.3, 0.2, 0.1, 0.05])
+        smooth = np.convolve(np.pad(counts, 3, mode="edge"), kernel, mode="valid")
+        smooth += 0.02 + 1e-4 * late_s.size / n_bins
+        return cls(np.log(smooth / smooth.max()), max_jitter_s)
+
+    def score(self, late_s: np.ndarray) -> np.ndarray:
+        """Return the log density at each lateness."""
+        bins = ((late_s + _EARLY_S) / _BIN_S).astype(int)
+        return self.log_density[np.clip(bins, 0, self.log_density.size - 1)]
+
+
+def _n_bins(max_jitter_s: float) -> int:
+    return int((max_jitter_s + 2 * _EARLY_S) / _BIN_S)
+
+
+def decode_rows(
+    rows: Rows,
+    aligned_s: np.ndarray,
+    timeline: Timeline,
+    rates: FaultRates,
+    jitter: JitterModel,
+) -> Decoded:
+    """Decode rows whose time stamps are already on the ephys clock.
+
+    Parameters
+    ----------
+    rows
+        Saved frames.
+    aligned_s
+        Their time stamps on the ephys clock, shape (n_rows,).
+    timeline
+        Possible captured frames.
+    rates, jitter
+        What faults and what lateness to expect.
+    """
+    times = timeline.times_s
+    late = np.where(rows.is_junk, 3 * rows.interval_s, jitter.max_jitter_s + _EARLY_S)
+    early = np.where(rows.is_junk, 3 * rows.interval_s, _EARLY_S)
+    first = np.searchsorted(times, aligned_s - late)
+    last = np.searchsorted(times, aligned_s + early, side="right") - 1
+    first = np.clip(np.minimum(first, last), 0, times.size - 1)
+    first = np.maximum(first, last - MAX_STATES + 1)
+    count = np.clip(last - first + 1, 1, MAX_STATES)
+    frames = np.minimum(first[:, None] + np.arange(count.max()), times.size - 1)
+    emission = jitter.score(aligned_s[:, None] - times[frames])
+    emission[rows.is_junk] = 0.0
+    emission += np.where(timeline.is_real[frames], 0.0, np.log(rates.missing))
+    return decode(
+        first,
+        emission,
+        count,
+        is_held=timeline.is_held,
+        daq_step=rows.daq_step,
+        lost_rate=rates.lost,
+    )

@@ -1,0 +1,250 @@
+"""Possible starts of the rows on the timeline, each followed to the end of the recording."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ace_nwb.sync.decoding import FaultRates
+from ace_nwb.sync.emission import JitterModel, decode_rows
+from ace_nwb.sync.placement import Placement, Segments, allowed_shifts, place_segments
+from ace_nwb.sync.rows import Rows
+from ace_nwb.sync.timeline import Timeline, continue_train
+from ace_nwb.sync.tracking import follow_clock
+from ace_nwb.sync.train import PulseTrain
+
+MAX_LATENCY_S = 0.015
+"""Longest constant delay from a frame's pulse to its time stamp, for the record-press evidence."""
+
+_MAX_SEGMENTS = 200
+_MAX_STARTS = 4
+_MARGIN_FRAMES = 40
+_FAR_FRAMES = 2
+_N_FOLLOWED = 4
+_JUMP_S = 5e-3
+_SETTLED = 0.999
+
+
+@dataclass(frozen=True)
+class Start:
+    """One start followed to the end.
+
+    Parameters
+    ----------
+    timeline, segments, placement, rates
+        What was found from this start.
+    late_score
+        Log likelihood of the time stamps' lateness.
+    rests_on_press
+        Whether the record press had to decide.
+    """
+
+    timeline: Timeline
+    segments: Segments
+    placement: Placement
+    rates: FaultRates
+    late_score: float
+    rests_on_press: bool
+
+    @property
+    def score(self) -> float:
+        """Log probability for the comparison with other starts."""
+        return self.late_score + self.placement.log_evidence
+
+    @property
+    def first_time_s(self) -> float:
+        """Capture time of the first row."""
+        frame = self.segments.captured[0] + self.placement.shift[0]
+        return float(self.timeline.times_s[frame])
+
+
+def possible_offsets(rows: Rows, train: PulseTrain) -> list[float]:
+    """Return clock offsets under which blocks and pauses of rows and pulses coincide, best first."""
+    times = rows.device_time_s
+    bounds = train.block_starts
+    starts, stops = train.times_s[bounds[:-1]], train.times_s[bounds[1:] - 1]
+    steps = np.diff(times)
+    pauses = np.flatnonzero(steps > max(3 * rows.interval_s, 0.1))
+    pauses = pauses[np.argsort(-steps[pauses])][:20]
+    offsets = np.concatenate([starts - times[0], stops - times[-1]])
+    if starts.size > 1:
+        silent = starts[1:] - stops[:-1]
+        row, block = np.nonzero(np.abs(steps[pauses][:, None] - silent[None, :]) < 0.05)
+        offsets = np.append(offsets, starts[block + 1] - times[pauses[row] + 1])
+    cover = np.array([_coverage(times + offset, starts, stops) for offset in offsets])
+    kept: list[float] = []
+    for index in np.argsort(-cover, kind="stable"):
+        is_new = all(abs(offsets[index] - k) > _MARGIN_FRAMES * rows.interval_s for k in kept)
+        if cover[index] > cover.max() - 0.1 and is_new and len(kept) < _MAX_STARTS:
+            kept.append(float(offsets[index]))
+    return kept
+
+
+def _coverage(aligned: np.ndarray, starts: np.ndarray, stops: np.ndarray) -> float:
+    """Return the share of rows inside blocks, and a little for each pause that they bridge."""
+    sample = aligned[:: max(aligned.size // 4000, 1)]
+    slack = 0.02 + 3e-4 * abs(float(aligned[-1] - aligned[0]))
+    block = np.clip(np.searchsorted(starts, sample + slack, side="right") - 1, 0, None)
+    inside = (sample >= starts[block] - slack) & (sample <= stops[block] + slack)
+    bridged = np.count_nonzero((stops > aligned[0]) & (stops < aligned[-1] - slack))
+    return float(inside.mean()) + 1e-3 * bridged / stops.size
+
+
+def follow_start(
+    rows: Rows,
+    train: PulseTrain,
+    offset_s: float,
+    *,
+    max_jitter_s: float,
+    record_press_s: float | None,
+) -> Start:
+    """Follow the clock from one start, decode the rows, and place the segments.
+
+    Parameters
+    ----------
+    rows, train
+        Saved and captured frames.
+    offset_s
+        Ephys time minus device time at the first row.
+    max_jitter_s
+        Largest grab jitter.
+    record_press_s
+        Device time of the record press, or None; asked only if counts leave a choice.
+    """
+    offsets = {0: offset_s}
+    for _ in range(_N_FOLLOWED):  # what proves many frames off is followed again from there
+        timeline, segments, late_score = _follow(rows, train, offsets, max_jitter_s)
+        rates = find_rates(timeline, segments.captured)
+        placement = place_segments(segments, timeline, rates)
+        if np.abs(placement.shift).max() <= _FAR_FRAMES:
+            break
+        offsets = _moved_offsets(segments, timeline, placement)
+    rests_on_press = False
+    if record_press_s is not None and placement.probability[0] < _SETTLED:
+        prior = _press_prior(segments, timeline, train, record_press_s)
+        pressed = place_segments(segments, timeline, rates, first_prior=prior)
+        rests_on_press = bool(pressed.probability[0] >= _SETTLED)
+        placement = pressed if rests_on_press else placement
+    return Start(timeline, segments, placement, rates, late_score, rests_on_press)
+
+
+def _order_segments(
+    captured: np.ndarray, offset: np.ndarray, segment: np.ndarray, timeline: Timeline
+) -> tuple[np.ndarray, np.ndarray]:
+    """Move segments on that would begin before the last one ended: no frame is saved twice."""
+    count = np.arange(captured.size)
+    moved = captured.copy()
+    for number in range(1, int(segment[-1]) + 1):
+        here = segment == number
+        first = int(np.argmax(here))
+        behind = (
+            int(moved[first - 1])
+            + 1
+            - int(np.median(captured[here][:20] - count[here][:20] + first))
+        )
+        moved[here] += max(behind, 0)
+    moved = np.maximum.accumulate(moved - count) + count
+    moved = np.minimum(moved, timeline.times_s.size - 1)
+    times = timeline.times_s
+    return moved, offset + times[moved] - times[captured]
+
+
+def _moved_offsets(
+    segments: Segments, timeline: Timeline, placement: Placement
+) -> dict[int, float]:
+    """Return the offsets at row 0 and at each clock jump, as placed."""
+    shift = np.repeat(placement.shift, np.diff(segments.starts))
+    times = timeline.times_s
+    offset = segments.offset_s + times[segments.captured + shift] - times[segments.captured]
+    rows = segments.starts[:-1]
+    jumped = rows[1:][np.abs(offset[rows[1:]] - offset[rows[1:] - 1]) > _JUMP_S]
+    return {int(row): float(offset[row]) for row in [0, *jumped]}
+
+
+def _follow(
+    rows: Rows, train: PulseTrain, offsets_s: dict[int, float], max_jitter_s: float
+) -> tuple[Timeline, Segments, float]:
+    """Follow the clock and decode the rows; return also the log likelihood of their lateness."""
+    good = np.flatnonzero(~rows.is_junk)
+    at_good = {int(np.searchsorted(good, row)): value for row, value in offsets_s.items()}
+    track = follow_clock(
+        rows.device_time_s[good], train, offsets_s=at_good, max_jitter_s=max_jitter_s
+    )
+    nearest = np.clip(np.searchsorted(good, np.arange(rows.is_junk.size)), 0, good.size - 1)
+    offset, segment = track.offset_s[nearest], track.segment[nearest]
+    aligned = rows.device_time_s + offset
+    overhang = max(train.times_s[0] - aligned.min(), aligned.max() - train.times_s[-1], 0.0)
+    n_outside = int(overhang / train.period_s.min()) + _MARGIN_FRAMES
+    timeline = continue_train(train, n_outside=n_outside)
+    jitter = JitterModel.broad(max_jitter_s)
+    captured = decode_rows(rows, aligned, timeline, FaultRates(0.01, 0.005), jitter).captured
+    captured, offset = _order_segments(captured, offset, segment, timeline)
+    aligned = rows.device_time_s + offset
+    late_score = float(jitter.score((aligned - timeline.times_s[captured])[good]).sum())
+    return timeline, _cut(rows, segment, timeline, captured, offset), late_score
+
+
+def find_rates(timeline: Timeline, captured: np.ndarray) -> FaultRates:
+    """Return the shares of lost rows and missing pulses between first and last row."""
+    inside = slice(int(captured[0]), int(captured[-1]) + 1)
+    held, real = timeline.is_held[inside], timeline.is_real[inside]
+    seen = np.zeros(timeline.times_s.size, dtype=bool)
+    seen[captured] = True
+    lost = int((real & ~seen[inside]).sum())
+    missing = int((held & ~real).sum())
+    n_held = int(held.sum()) + 1
+    return FaultRates((lost + 0.5) / n_held, (missing + 0.5) / n_held)
+
+
+def _press_prior(
+    segments: Segments, timeline: Timeline, train: PulseTrain, record_press_s: float
+) -> np.ndarray:
+    """Log probability of each shift, given that the line toggles from the record press on.
+
+    The first captured frame then comes within one frame interval of the press; its time stamp
+    is later by a constant latency of at most `MAX_LATENCY_S`. Where stray pulses stand shortly
+    before the block, its first pulse may be one of them and the press decides nothing.
+    """
+    frame = segments.captured[0] + allowed_shifts(segments, timeline)
+    times, period = timeline.times_s, timeline.period_s[segments.captured[0]]
+    press = record_press_s + segments.offset_s[0] + times[frame] - times[segments.captured[0]]
+    real = np.flatnonzero(timeline.is_real)
+    first_of_block = real[np.searchsorted(timeline.block[real], timeline.block[frame])]
+    after = times[first_of_block] - press
+    off = np.maximum(-after, after - period - MAX_LATENCY_S) - 2e-3
+    stray = train.stray_times_s
+    began = times[first_of_block]
+    n_near = np.searchsorted(stray, began) - np.searchsorted(stray, began - 60 * period)
+    return -np.clip(off / 3e-4, 0.0, np.where(n_near > 0, 3.0, 9.0))
+
+
+def _cut(
+    rows: Rows, segment: np.ndarray, timeline: Timeline, captured: np.ndarray, offset: np.ndarray
+) -> Segments:
+    """Cut the rows where the clock has jumped, and where a jump might hide: gaps, rate changes."""
+    n_rows = captured.size
+    period = timeline.period_s[captured]
+    certain = (np.diff(segment) != 0) | (np.abs(np.diff(period)) > 0.02 * period[1:])
+    skipped = np.where(certain, np.inf, np.diff(captured))
+    order = np.argsort(-skipped, kind="stable")[: min(int((skipped > 1).sum()), _MAX_SEGMENTS)]
+    starts = np.concatenate([[0], np.sort(order) + 1, [n_rows]]).astype(int)
+    steps = np.full(starts.size - 1, np.nan)
+    for g in range(1, starts.size - 1):
+        steps[g] = _daq_step(rows, captured, int(starts[g]), int(starts[g - 1]), int(starts[g + 1]))
+    return Segments(starts, captured, offset, steps)
+
+
+def _daq_step(rows: Rows, captured: np.ndarray, row: int, start: int, stop: int) -> float:
+    """Return the frames from the row before a cut to the row after it, by DAQ numbers."""
+    if rows.daq_step[row] == 0:
+        return float("nan")
+    start, stop = max(start, row - 40), min(stop, row + 40)
+    before = np.arange(start, row)[::-1]
+    unknown = np.flatnonzero(rows.daq_step[before] == 0)
+    before = before[: unknown[0] + 1] if unknown.size else before
+    after = np.arange(row, stop)
+    unknown = np.flatnonzero(rows.daq_step[after[1:]] == 0)
+    after = after[: unknown[0] + 1] if unknown.size else after
+    number = np.cumsum(rows.daq_step[start:stop])
+    lag = np.median(captured[before] - number[before - start])
+    lead = np.median(captured[after] - number[after - start])
+    return float(captured[row] - captured[row - 1] - np.round(lead - lag))
