@@ -21,6 +21,7 @@ from ace_nwb.errors import AceNwbWarning, MetadataError, OutputError
 from ace_nwb.interfaces.base import ArrayPlacer, Candidate, PendingArray, iterate_source
 from ace_nwb.interfaces.detection import detect, detect_required, load_format
 from ace_nwb.interfaces.metadata import SessionMetadata, load_metadata, missing_for_nwb
+from ace_nwb.interfaces.nwb_objects import NOT_STATED
 from ace_nwb.nwb.history import RunParameter, StageRun, add_history
 from ace_nwb.nwb.journal import journal_path
 from ace_nwb.nwb.layout import STAGE_RUNS
@@ -91,12 +92,12 @@ def convert(
     placer = ArrayPlacer(deferred=True)
     for interface in interfaces:
         interface.add_objects(
-            nwbfile, session.to_neuroconv(), placer, nwb_folder=target.parent.resolve()
+            nwbfile, session.to_neuroconv(), placer=placer, nwb_folder=target.parent.resolve()
         )
     _record_run(
         nwbfile,
         interfaces,
-        candidates,
+        candidates=candidates,
         started=started,
         outputs=tuple(item.dataset_path.removesuffix("/data") for item in placer.pending),
     )
@@ -175,7 +176,7 @@ def _make_nwbfile(interfaces: list[Any], session: SessionMetadata) -> NWBFile:
             "2025-06-12T15:26:31.176-04:00."
         )
     fields["identifier"] = stated.get("NWBFile", {}).get("identifier") or _identifier(interfaces)
-    fields["session_description"] = session.NWBFile.session_description or "not stated"
+    fields["session_description"] = session.NWBFile.session_description or NOT_STATED
     fields["was_generated_by"] = [[name, version(package)] for name, package in SOFTWARE.items()]
     fields |= {"source_script": "ace-nwb convert", "source_script_file_name": "ace-nwb"}
     return NWBFile(**fields, subject=Subject(**subject) if subject else None)
@@ -202,8 +203,8 @@ def _warn_of_missing(session: SessionMetadata, candidates: list[Candidate]) -> N
 def _record_run(
     nwbfile: NWBFile,
     interfaces: list[Any],
-    candidates: list[Candidate],
     *,
+    candidates: list[Candidate],
     started: datetime,
     outputs: tuple[str, ...],
 ) -> None:

@@ -20,6 +20,9 @@ from ace_nwb.interfaces.detection import detect, explain, find_candidates, load_
 from ace_nwb.interfaces.metadata import load_metadata, missing_for_dandi, missing_for_nwb
 from ace_nwb.registry import FORMATS
 
+START_TOLERANCE_H = 1.0
+"""Recordings that began further apart are hardly of one session."""
+
 LISTED = 8
 """Items of a long list that the text shows."""
 
@@ -109,6 +112,7 @@ def inspect_folder(
     recordings = tuple(_inspect(candidate, decode=decode) for candidate in candidates)
     problems = [problem for recording in recordings for problem in recording.summary.problems]
     problems += _detection_problems(folders, recordings)
+    problems += _start_problems(recordings)
     return Inspection(
         folder_path=Path(folder),
         recordings=recordings,
@@ -139,6 +143,25 @@ def _detection_problems(
             except InputError as error:
                 problems.append(str(error))
     return problems
+
+
+def _start_problems(recordings: tuple[InspectedRecording, ...]) -> list[str]:
+    """Return which recordings began too far apart to be of one session, by local clocks."""
+    starts = {
+        recording.modality: (recording, recording.summary.start_time.replace(tzinfo=None))
+        for recording in recordings
+        if recording.summary.start_time is not None
+    }
+    if set(starts) != {"imaging", "ephys"}:
+        return []
+    (imaging, imaging_start), (ephys, ephys_start) = starts["imaging"], starts["ephys"]
+    apart_h = abs((imaging_start - ephys_start).total_seconds()) / 3600
+    if apart_h < START_TOLERANCE_H:
+        return []
+    return [
+        f"{imaging.candidate.folder_path} and {ephys.candidate.folder_path} began "
+        f"{apart_h:.1f} h apart by their own clocks; are they of the same session?"
+    ]
 
 
 def _missing(
@@ -177,7 +200,8 @@ def _recording_lines(recording: InspectedRecording) -> Iterator[str]:
     yield f"{recording.title}, in {recording.candidate.folder_path}"
     yield from (f"  {line}" for line in explain(recording.candidate).splitlines())
     if summary.start_time is not None:
-        yield f"  started {summary.start_time.isoformat(timespec='milliseconds')}"
+        zone = "" if summary.start_time.tzinfo else " by its own clock, no time zone recorded"
+        yield f"  started {summary.start_time.isoformat(timespec='milliseconds')}{zone}"
     for movie in summary.movies:
         yield from _movie_lines(movie)
     if summary.channels:

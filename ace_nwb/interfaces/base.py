@@ -90,7 +90,10 @@ class LineSummary:
 
 @dataclass(frozen=True)
 class RecordingSummary:
-    """What `inspect` says about one recording; empty tuples where a format has no such thing."""
+    """What `inspect` says about one recording; empty tuples where a format has no such thing.
+
+    `start_time` has a time zone only if the recording says so.
+    """
 
     start_time: datetime | None
     subject_id: str | None = None
@@ -195,17 +198,21 @@ def iterate_source(source: ArraySource, block_rows: int) -> Iterator[np.ndarray]
 def find_below(folder_path: Path, is_match: Callable[[Path], bool]) -> list[Path]:
     """Return the folders at or below a folder that match, in name order.
 
-    Below a match nothing more is searched; copies, rejects and hidden folders are passed over.
+    Below a match nothing more is searched; copies, rejects, hidden folders and folders that may
+    not be read are passed over.
     """
     found: list[Path] = []
     level = [folder_path]
     for _depth in range(SEARCH_DEPTH + 1):
         deeper: list[Path] = []
         for folder in level:
-            if is_match(folder):
-                found.append(folder)
-            else:
-                deeper.extend(sorted(_searchable(folder)))
+            try:
+                if is_match(folder):
+                    found.append(folder)
+                else:
+                    deeper.extend(sorted(_searchable(folder)))
+            except PermissionError:
+                continue
         level = deeper
     return sorted(found)
 

@@ -16,6 +16,16 @@ MODULES = {
 }
 
 
+NOT_STATED = "not stated"
+"""Text of fields that the NWB schema requires and that neither source nor metadata give."""
+
+
+def section(metadata: Mapping[str, Any], name: str) -> dict[str, Any]:
+    """Return a section of NeuroConv metadata, empty where it is absent or of another shape."""
+    found = metadata.get(name)
+    return dict(found) if isinstance(found, Mapping) else {}
+
+
 def get_module(nwbfile: NWBFile, name: str) -> ProcessingModule:
     """Return a processing module, made if it is not there."""
     if name not in nwbfile.processing:

@@ -22,7 +22,7 @@ def compute_yaw(quaternions: np.ndarray) -> np.ndarray:
     return np.arctan2(2 * (w * z + x * y), 1 - 2 * (y * y + z * z))
 
 
-def add_orientation(nwbfile: NWBFile, orientation: HeadOrientation, suffix: str) -> None:
+def add_orientation(nwbfile: NWBFile, orientation: HeadOrientation, *, suffix: str) -> None:
     """Add quaternions and yaw to processing/behavior."""
     module = get_module(nwbfile, "behavior")
     quaternion = TimeSeries(

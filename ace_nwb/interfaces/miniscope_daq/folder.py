@@ -149,14 +149,14 @@ def _device(path: Path, metadata: dict[str, Any]) -> DeviceFolder:
     settings = read_json(path / METADATA_FILE)
     return DeviceFolder(
         name=str(settings.get("deviceName") or path.name),
-        kind=_kind(path, settings, metadata),
+        kind=_kind(path, settings=settings, metadata=metadata),
         path=path,
         settings=settings,
     )
 
 
 def _kind(
-    path: Path, settings: dict[str, Any], metadata: dict[str, Any]
+    path: Path, *, settings: dict[str, Any], metadata: dict[str, Any]
 ) -> Literal["scope", "camera"]:
     """Tell scope from camera: by the lists of the recording, else by the device type."""
     if path.name in map(folder_name, listed_names(metadata, "cameras")):

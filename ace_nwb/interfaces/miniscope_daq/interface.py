@@ -16,7 +16,7 @@ from pynwb.device import Device, DeviceModel
 from pynwb.image import ImageSeries
 from pynwb.ophys import ImagingPlane, OnePhotonSeries, OpticalChannel
 
-from ace_nwb.errors import AceNwbWarning, FormatError
+from ace_nwb.errors import AceNwbWarning, FormatError, OutputError
 from ace_nwb.interfaces.base import ArrayPlacer
 from ace_nwb.interfaces.miniscope_daq.behavior import (
     add_control_changes,
@@ -27,10 +27,7 @@ from ace_nwb.interfaces.miniscope_daq.folder import absent_cameras
 from ace_nwb.interfaces.miniscope_daq.ledger import FrameLedger
 from ace_nwb.interfaces.miniscope_daq.recording import DeviceRecording, read_recording
 from ace_nwb.interfaces.movie_source import MovieFiles, NwbMovie
-from ace_nwb.interfaces.nwb_objects import get_module, object_name
-
-NOT_STATED = "not stated"
-"""Text of fields that the NWB schema requires and that neither source nor metadata give."""
+from ace_nwb.interfaces.nwb_objects import NOT_STATED, get_module, object_name, section
 
 PATH_SETTINGS = {"deviceDirectory"}
 """Settings that hold absolute paths of the acquisition computer, which do not belong in a file."""
@@ -119,28 +116,30 @@ class MiniscopeDaqInterface(BaseDataInterface):
             cameras are left out, as absolute paths do not travel.
         """
         folder = None if nwb_folder is None else Path(nwb_folder)
-        self.add_objects(nwbfile, metadata or {}, ArrayPlacer(deferred=False), nwb_folder=folder)
+        self.add_objects(
+            nwbfile, metadata or {}, placer=ArrayPlacer(deferred=False), nwb_folder=folder
+        )
 
     def add_objects(
         self,
         nwbfile: NWBFile,
         metadata: dict,
-        placer: ArrayPlacer,
         *,
+        placer: ArrayPlacer,
         nwb_folder: Path | None,
     ) -> None:
         """Add all objects, the large arrays as `placer` decides."""
-        plane = (metadata.get("Ophys") or {}).get("ImagingPlane") or {}
+        plane = section(section(metadata, "Ophys"), "ImagingPlane")
         scopes = self.recording.scopes
         for scope in scopes:
             suffix = object_name(scope.folder.name) if len(scopes) > 1 else ""
-            _add_scope(nwbfile, scope, suffix, plane, placer)
-            _add_ledger(nwbfile, scope.ledger, suffix)
+            _add_scope(nwbfile, scope, suffix=suffix, plane=plane, placer=placer)
+            _add_ledger(nwbfile, scope.ledger, suffix=suffix)
             if scope.orientation is not None:
-                add_orientation(nwbfile, scope.orientation, suffix)
+                add_orientation(nwbfile, scope.orientation, suffix=suffix)
         if nwb_folder is not None:
             for camera in self.recording.cameras:
-                _add_camera(nwbfile, camera, nwb_folder)
+                _add_camera(nwbfile, camera, nwb_folder=nwb_folder)
         if self.recording.devices:
             _add_settings(nwbfile, self.recording.devices)
         add_notes(nwbfile, self.recording.notes)
@@ -150,6 +149,7 @@ class MiniscopeDaqInterface(BaseDataInterface):
 def _add_scope(
     nwbfile: NWBFile,
     scope: DeviceRecording,
+    *,
     suffix: str,
     plane: dict[str, Any],
     placer: ArrayPlacer,
@@ -185,7 +185,7 @@ def _add_scope(
     )
 
 
-def _add_camera(nwbfile: NWBFile, camera: DeviceRecording, nwb_folder: Path) -> None:
+def _add_camera(nwbfile: NWBFile, camera: DeviceRecording, *, nwb_folder: Path) -> None:
     """Add a behaviour camera as an external movie with its own time stamps."""
     files = [_relative_path(probe.file_path, nwb_folder) for probe in camera.probes]
     lengths = [probe.n_frames for probe in camera.probes]
@@ -205,7 +205,13 @@ def _add_camera(nwbfile: NWBFile, camera: DeviceRecording, nwb_folder: Path) -> 
 
 def _relative_path(file_path: Path, nwb_folder: Path) -> str:
     """Return a path relative to the folder of the NWB file, with forward slashes."""
-    relative = os.path.relpath(file_path.resolve(), nwb_folder.resolve())
+    try:
+        relative = os.path.relpath(file_path.resolve(), nwb_folder.resolve())
+    except ValueError as error:
+        raise OutputError(
+            f"{nwb_folder} and the movie {file_path} are on different drives. A relative path "
+            "between them was expected; write the NWB file to the drive of the recording."
+        ) from error
     return Path(relative).as_posix()
 
 
@@ -232,7 +238,7 @@ def _add_device(nwbfile: NWBFile, recording: DeviceRecording) -> Device:
     return device
 
 
-def _add_ledger(nwbfile: NWBFile, ledger: FrameLedger, suffix: str) -> None:
+def _add_ledger(nwbfile: NWBFile, ledger: FrameLedger, *, suffix: str) -> None:
     """Add the account of every frame."""
     columns = {
         "movie_frame": "Index of the frame in the movie, -1 for a lost frame.",

@@ -81,16 +81,16 @@ def build_ledger(
         [probe.n_frames for probe in probes],
     )
     index_in_file = np.concatenate([np.arange(probe.n_frames) for probe in probes])
-    status = _spread(np.full(n_recorded, RECORDED), position, n_rows, DROPPED)
+    status = _spread(np.full(n_recorded, RECORDED), position, n_rows=n_rows, fill=DROPPED)
     return FrameLedger(
-        movie_frame=_spread(np.arange(n_recorded), position, n_rows, -1),
-        file=_spread(names, position, n_rows, ""),
-        index_in_file=_spread(index_in_file, position, n_rows, -1),
-        device_frame=_spread(times.frame_number, position, n_rows, -1),
-        daq_frame=_daq_of_all(times, lost_before, position, n_rows),
-        device_time_s=_spread(times.device_time_s, position, n_rows, np.nan),
-        device_time_raw_s=_spread(times.raw_s, position, n_rows, np.nan),
-        buffer_index=_spread(times.buffer_index, position, n_rows, -1),
+        movie_frame=_spread(np.arange(n_recorded), position, n_rows=n_rows, fill=-1),
+        file=_spread(names, position, n_rows=n_rows, fill=""),
+        index_in_file=_spread(index_in_file, position, n_rows=n_rows, fill=-1),
+        device_frame=_spread(times.frame_number, position, n_rows=n_rows, fill=-1),
+        daq_frame=_daq_of_all(times, lost_before, position=position, n_rows=n_rows),
+        device_time_s=_spread(times.device_time_s, position, n_rows=n_rows, fill=np.nan),
+        device_time_raw_s=_spread(times.raw_s, position, n_rows=n_rows, fill=np.nan),
+        buffer_index=_spread(times.buffer_index, position, n_rows=n_rows, fill=-1),
         status=status,
     )
 
@@ -117,12 +117,12 @@ def count_lost_frames(times: FrameTimes) -> np.ndarray:
 
 
 def _daq_of_all(
-    times: FrameTimes, lost_before: np.ndarray, position: np.ndarray, n_rows: int
+    times: FrameTimes, lost_before: np.ndarray, *, position: np.ndarray, n_rows: int
 ) -> np.ndarray:
     """Return the board's numbers of recorded and lost frames."""
     if times.daq_frame is None:
         return np.full(n_rows, -1, dtype=np.int64)
-    numbers = _spread(times.daq_frame, position, n_rows, -1)
+    numbers = _spread(times.daq_frame, position, n_rows=n_rows, fill=-1)
     for row in np.flatnonzero(lost_before):
         if times.daq_frame[row] == -1:
             continue
@@ -131,7 +131,9 @@ def _daq_of_all(
     return numbers
 
 
-def _spread(values: np.ndarray, position: np.ndarray, n_rows: int, fill: float | str) -> np.ndarray:
+def _spread(
+    values: np.ndarray, position: np.ndarray, *, n_rows: int, fill: float | str
+) -> np.ndarray:
     """Put values at their rows among `n_rows`, the rest filled."""
     dtype = values.dtype
     if dtype.kind == "U":

@@ -180,13 +180,13 @@ def read_notes(file_path: Path, *, device_names: set[str]) -> tuple[Note, ...]:
         return ()
     lines = file_path.read_text(encoding="utf-8-sig", errors="replace").splitlines()[1:]
     return tuple(
-        _note(line, file_path, number, device_names)
+        _note(line, file_path, number=number, device_names=device_names)
         for number, line in enumerate(lines, start=2)
         if line.strip()
     )
 
 
-def _note(line: str, file_path: Path, number: int, device_names: set[str]) -> Note:
+def _note(line: str, file_path: Path, *, number: int, device_names: set[str]) -> Note:
     """Read one line of the notes, split at its first comma only."""
     stamp, _, text = line.partition(",")
     try:

@@ -43,7 +43,10 @@ def summarise_recording(folder_path: Path, decode: bool) -> RecordingSummary:
     """
     folder = read_folder(folder_path)
     problems: list[str] = []
-    movies = [_summarise_device(device, folder, problems, decode) for device in folder.devices]
+    movies = [
+        _summarise_device(device, folder, problems=problems, decode=decode)
+        for device in folder.devices
+    ]
     names = {device.path.name for device in folder.devices}
     notes = _attempt(
         problems, lambda: read_notes(folder.path / NOTES_FILE, device_names=names), default=()
@@ -64,7 +67,7 @@ def summarise_recording(folder_path: Path, decode: bool) -> RecordingSummary:
 
 
 def _summarise_device(
-    device: DeviceFolder, folder: RecordingFolder, problems: list[str], decode: bool
+    device: DeviceFolder, folder: RecordingFolder, *, problems: list[str], decode: bool
 ) -> MovieSummary | None:
     """Describe one device; what cannot be read becomes a problem."""
     probes = _attempt(
@@ -79,16 +82,17 @@ def _summarise_device(
     n_dropped = None
     if times is not None:
         _attempt(problems, lambda: check_counts(probes, times), default=None)
-        n_dropped = _count_drops(times, probes, folder.path)
+        n_dropped = _count_drops(times, probes, base_path=folder.path)
         if times.n_repaired:
             problems.append(_repair_sentence(times))
     _attempt(problems, lambda: read_orientation(device.path / ORIENTATION_FILE), default=None)
-    return _movie_summary(device, probes, times, n_dropped)
+    return _movie_summary(device, probes, times=times, n_dropped=n_dropped)
 
 
 def _movie_summary(
     device: DeviceFolder,
     probes: tuple[MovieProbe, ...],
+    *,
     times: FrameTimes | None,
     n_dropped: int | None,
 ) -> MovieSummary:
@@ -113,7 +117,9 @@ def _movie_summary(
     )
 
 
-def _count_drops(times: FrameTimes, probes: tuple[MovieProbe, ...], base_path: Path) -> int | None:
+def _count_drops(
+    times: FrameTimes, probes: tuple[MovieProbe, ...], *, base_path: Path
+) -> int | None:
     """Return the number of lost frames, None where nothing can be known."""
     has_counts = sum(probe.n_frames for probe in probes) == len(times.raw_s)
     if times.daq_frame is None or not has_counts:

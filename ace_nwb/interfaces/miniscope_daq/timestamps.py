@@ -84,7 +84,7 @@ def read_frame_times(device_path: Path) -> FrameTimes:
         daq_frame = unwrap_daq_frames(columns[DAQ_COLUMN].astype(np.int64))
     n_junk = count_junk_stamps(raw_s)
     device_time_s = repair_leading_stamps(raw_s, n_junk=n_junk, daq_frame=daq_frame)
-    _check_increasing(device_time_s, raw_s, file_path)
+    _check_increasing(device_time_s, raw_s, file_path=file_path)
     frame_number = columns.get(FRAME_COLUMN, np.arange(len(raw_s)))
     return FrameTimes(
         file_path=file_path,
@@ -119,7 +119,9 @@ def read_number_table(file_path: Path, *, required: tuple[str, ...]) -> dict[str
             f'"{missing[0]}" was expected; is this the file of the recorder?'
         )
     values = [
-        _numbers(row, header, file_path, line) for line, row in enumerate(rows, start=2) if row
+        _numbers(row, header, file_path=file_path, line=line)
+        for line, row in enumerate(rows, start=2)
+        if row
     ]
     if not values:
         raise TimestampError(
@@ -185,7 +187,7 @@ def _daq_step(daq_frame: np.ndarray | None, row: int) -> int:
     return max(1, int(daq_frame[row + 1] - daq_frame[row]))
 
 
-def _check_increasing(device_time_s: np.ndarray, raw_s: np.ndarray, file_path: Path) -> None:
+def _check_increasing(device_time_s: np.ndarray, raw_s: np.ndarray, *, file_path: Path) -> None:
     """Raise if a stamp is not finite or not after the one before it."""
     bad = np.flatnonzero(~(np.diff(device_time_s) > 0))
     if not len(bad):
@@ -210,7 +212,7 @@ def _csv_rows(file_path: Path) -> Iterator[list[str]]:
         ) from error
 
 
-def _numbers(row: list[str], header: list[str], file_path: Path, line: int) -> list[float]:
+def _numbers(row: list[str], header: list[str], *, file_path: Path, line: int) -> list[float]:
     """Return the cells of a row as numbers."""
     if len(row) < len(header):
         raise TimestampError(

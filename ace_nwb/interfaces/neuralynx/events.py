@@ -91,7 +91,12 @@ def read_events(file_paths: Sequence[Path]) -> EventFile:
                 messages.append(Message(int(record["timestamp"]), text))
             else:
                 words[port].append((int(record["timestamp"]), int(record["ttl"])))
-    lines = [line for port in sorted(words) for line in _lines(port, words, sorted(words[port]))]
+    several_systems = len({port[0] for port in words}) > 1
+    lines = [
+        line
+        for port in sorted(words)
+        for line in _lines(port, sorted(words[port]), several_systems=several_systems)
+    ]
     return EventFile(tuple(lines), tuple(sorted(messages, key=_time)), n_cut_bytes)
 
 
@@ -130,16 +135,13 @@ def find_edges(
 
 
 def _lines(
-    port: tuple[str, ...],
-    words_of_port: dict[tuple[str, ...], list[tuple[int, int]]],
-    events: list[tuple[int, int]],
+    port: tuple[str, ...], events: list[tuple[int, int]], *, several_systems: bool
 ) -> list[TtlLine]:
     """Return the lines of a port that are ever high."""
     times_us, words = np.array(events, dtype=np.int64).T
     used = [bit for bit in range(TTL_BITS) if ((words >> bit) & 1).any()]
     first_edges = first_edge_bits(words, used)
     system, board, number = port
-    several_systems = len({key[0] for key in words_of_port}) > 1
     prefix = f"TTL{system if several_systems else ''}Board{board}Port{number}"
     lines = []
     for bit in used:

@@ -98,7 +98,7 @@ def summarise_recording(folder_path: Path, decode: bool) -> RecordingSummary:  #
     except InputError as error:
         return RecordingSummary(start_time=None, problems=(str(error),))
     return RecordingSummary(
-        start_time=None,
+        start_time=read_time_created(recording.channels[0]),
         channels=tuple(_summarise_channel(channel) for channel in recording.channels),
         lines=tuple(_summarise_line(line, recording.zero_us) for line in recording.events.lines),
         notes=tuple(

@@ -55,7 +55,7 @@ def map_records(file_path: Path, dtype: np.dtype) -> tuple[np.ndarray, int]:
     return np.memmap(file_path, dtype, "r", offset=HEADER_BYTES, shape=(n_records,)), n_cut
 
 
-def number_entry(entries: dict[str, str], key: str, file_path: Path) -> float:
+def number_entry(entries: dict[str, str], key: str, *, file_path: Path) -> float:
     """Return a number of the header.
 
     Raises

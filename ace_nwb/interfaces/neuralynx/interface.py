@@ -17,9 +17,8 @@ from ace_nwb.interfaces.base import ArrayPlacer
 from ace_nwb.interfaces.neuralynx.events import Message, TtlLine
 from ace_nwb.interfaces.neuralynx.folder import NeuralynxRecording, read_recording
 from ace_nwb.interfaces.neuralynx.samples import Channel, SegmentSource
-from ace_nwb.interfaces.nwb_objects import add_events, object_name
+from ace_nwb.interfaces.nwb_objects import NOT_STATED, add_events, object_name, section
 
-NOT_STATED = "not stated"
 FILTER_KEYS = (
     "DSPLowCutFilterEnabled",
     "DspLowCutFrequency",
@@ -76,20 +75,22 @@ class NeuralynxInterface(BaseDataInterface):
         metadata
             NeuroConv metadata; `Ecephys` may hold location, description and channels.
         """
-        self.add_objects(nwbfile, metadata or {}, ArrayPlacer(deferred=False), nwb_folder=None)
+        self.add_objects(
+            nwbfile, metadata or {}, placer=ArrayPlacer(deferred=False), nwb_folder=None
+        )
 
     def add_objects(
         self,
         nwbfile: NWBFile,
         metadata: dict,
-        placer: ArrayPlacer,
         *,
+        placer: ArrayPlacer,
         nwb_folder: Path | None,  # noqa: ARG002 - one signature for all interfaces
     ) -> None:
         """Add all objects, the large arrays as `placer` decides."""
-        ecephys = _plain(metadata.get("Ecephys"))
+        ecephys = section(metadata, "Ecephys")
         recording = self.recording
-        _add_electrodes(nwbfile, recording, ecephys)
+        _add_electrodes(nwbfile, recording, ecephys=ecephys)
         first_row = 0
         for group, label in zip(recording.groups, group_labels(recording.groups), strict=True):
             rows = list(range(first_row, first_row + len(group)))
@@ -100,10 +101,10 @@ class NeuralynxInterface(BaseDataInterface):
                 source = SegmentSource(group, index)
                 data = placer.place(f"/acquisition/{name}/data", source, title="ephys")
                 start_s = (group[0].segments[index].start_us - recording.zero_us) / 1e6
-                _add_series(nwbfile, name, group, data, rows=rows, start_s=start_s)
+                _add_series(nwbfile, name, group=group, data=data, rows=rows, start_s=start_s)
         for line in recording.events.lines:
-            _add_line(nwbfile, line, recording.zero_us)
-        _add_messages(nwbfile, recording.events.messages, recording.zero_us)
+            _add_line(nwbfile, line, zero_us=recording.zero_us)
+        _add_messages(nwbfile, recording.events.messages, zero_us=recording.zero_us)
 
 
 def group_labels(groups: Sequence[tuple[Channel, ...]]) -> list[str]:
@@ -119,7 +120,7 @@ def group_labels(groups: Sequence[tuple[Channel, ...]]) -> list[str]:
 
 
 def _add_electrodes(
-    nwbfile: NWBFile, recording: NeuralynxRecording, ecephys: dict[str, Any]
+    nwbfile: NWBFile, recording: NeuralynxRecording, *, ecephys: dict[str, Any]
 ) -> None:
     """Add device, electrode group and one electrode per channel, with what the source says."""
     entries = recording.channels[0].entries
@@ -143,18 +144,18 @@ def _add_electrodes(
     )
     nwbfile.add_electrode_column("channel_name", "Name of the channel in the acquisition system.")
     nwbfile.add_electrode_column("ad_channel", "Number of the input, -1 if not stated.")
-    channels = ecephys.get("channels") or {}
-    has_notes = any("description" in _plain(channels.get(c.name)) for c in recording.channels)
+    channels = section(ecephys, "channels")
+    has_notes = any("description" in section(channels, c.name) for c in recording.channels)
     if has_notes:
         nwbfile.add_electrode_column("signal", "What is recorded, by the experimenter.")
     for channel in recording.channels:
-        stated = _plain(channels.get(channel.name))
+        stated = section(channels, channel.name)
         row: dict[str, Any] = {"signal": stated.get("description", "")} if has_notes else {}
         nwbfile.add_electrode(
             location=stated.get("location", location),
             group=group,
             channel_name=channel.name,
-            ad_channel=int(channel.entries.get("ADChannel", -1)),
+            ad_channel=_input_number(channel),
             **row,
         )
 
@@ -162,9 +163,9 @@ def _add_electrodes(
 def _add_series(
     nwbfile: NWBFile,
     name: str,
+    *,
     group: tuple[Channel, ...],
     data: Any,
-    *,
     rows: list[int],
     start_s: float,
 ) -> None:
@@ -188,7 +189,7 @@ def _add_series(
     )
 
 
-def _add_line(nwbfile: NWBFile, line: TtlLine, zero_us: int) -> None:
+def _add_line(nwbfile: NWBFile, line: TtlLine, *, zero_us: int) -> None:
     """Add the edges of one TTL line."""
     add_events(
         nwbfile,
@@ -200,7 +201,7 @@ def _add_line(nwbfile: NWBFile, line: TtlLine, zero_us: int) -> None:
     )
 
 
-def _add_messages(nwbfile: NWBFile, messages: tuple[Message, ...], zero_us: int) -> None:
+def _add_messages(nwbfile: NWBFile, messages: tuple[Message, ...], *, zero_us: int) -> None:
     """Add the texts of the event file."""
     if not messages:
         return
@@ -230,6 +231,7 @@ def _software(entries: dict[str, str]) -> str | None:
     return " ".join(parts) or None
 
 
-def _plain(section: Any) -> dict[str, Any]:
-    """Return a section of the metadata, empty if it is absent."""
-    return dict(section) if section else {}
+def _input_number(channel: Channel) -> int:
+    """Return the number of a channel's input, -1 if the header does not say."""
+    text = channel.entries.get("ADChannel", "")
+    return int(text) if text.isdecimal() else -1

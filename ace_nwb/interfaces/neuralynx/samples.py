@@ -101,7 +101,7 @@ def read_channel(file_path: Path) -> Channel | None:
     records, n_cut_bytes = map_records(file_path, NCS_RECORD)
     if not len(records):
         return None
-    nominal_hz = number_entry(entries, "SamplingFrequency", file_path)
+    nominal_hz = number_entry(entries, "SamplingFrequency", file_path=file_path)
     stamps = records["timestamp"].astype(np.int64)
     n_valid = np.minimum(records["n_valid"].astype(np.int64), RECORD_SAMPLES)
     _check_forwards(stamps, file_path)
@@ -112,8 +112,8 @@ def read_channel(file_path: Path) -> Channel | None:
         file_path=file_path,
         entries=entries,
         records=records,
-        rate_hz=measure_rate(stamps, n_valid, segments, nominal_hz=nominal_hz),
-        volt_per_bit=sign * number_entry(entries, "ADBitVolts", file_path),
+        rate_hz=measure_rate(stamps, n_valid, segments=segments, nominal_hz=nominal_hz),
+        volt_per_bit=sign * number_entry(entries, "ADBitVolts", file_path=file_path),
         segments=segments,
         n_cut_bytes=n_cut_bytes,
     )
@@ -152,8 +152,8 @@ def find_segments(
 def measure_rate(
     stamps: np.ndarray,
     n_valid: np.ndarray,
-    segments: Sequence[Segment],
     *,
+    segments: Sequence[Segment],
     nominal_hz: float,
 ) -> float:
     """Return the rate by the time stamps of the longest segment; the nominal one if it agrees."""
@@ -188,12 +188,14 @@ class SegmentSource:
         """Return samples start..stop of all channels, int16 as recorded."""
         block = np.empty((stop - start, self.shape[1]), self.dtype)
         for index, records in enumerate(self._records):
-            block[:, index] = _read_samples(records, self._first_sample[index], start, stop)
+            block[:, index] = _read_samples(
+                records, self._first_sample[index], start=start, stop=stop
+            )
         return block
 
 
 def _read_samples(
-    records: np.ndarray, first_sample: np.ndarray, start: int, stop: int
+    records: np.ndarray, first_sample: np.ndarray, *, start: int, stop: int
 ) -> np.ndarray:
     """Return samples start..stop of mapped records whose first samples are given."""
     first = int(np.searchsorted(first_sample, start, side="right")) - 1
