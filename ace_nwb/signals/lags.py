@@ -82,15 +82,15 @@ def compute_lagged_correlation(
         )
     correlation = correlate_at_lags(first, second, n_lags=n_lags)
     effective_n = estimate_effective_n(first, second)
-    rng = np.random.default_rng(seed)
-    # Short shifts too: leaving them out makes the test reject too often in short recordings.
-    shifts = rng.integers(1, len(first), n_surrogates)
-    null = np.array(
-        [correlate_at_lags(first, np.roll(second, shift), n_lags=n_lags) for shift in shifts]
-    ).reshape(n_surrogates, 2 * n_lags + 1)
-    lower, upper, p_value = compute_simultaneous_band(correlation, null)
+    # Every circular shift is a stretch of one circular correlation. Short shifts stay among them:
+    # leaving them out makes the test reject too often in short recordings.
+    circular = _correlate_moments(first, second, n_fft=len(first))
+    lags = np.arange(-n_lags, n_lags + 1)
+    shifts = np.random.default_rng(seed).integers(1, len(first), (n_surrogates, 1))
+    null = circular[(lags + shifts) % len(first)]
+    lower, upper, p_value = compute_simultaneous_band(circular[lags], null)
     return LaggedCorrelation(
-        lags_s=np.arange(-n_lags, n_lags + 1) / sampling_rate_hz,
+        lags_s=lags / sampling_rate_hz,
         correlation=correlation,
         effective_n=effective_n,
         p_zero_lag=compute_correlation_p(correlation[n_lags], effective_n),
@@ -116,16 +116,8 @@ def correlate_at_lags(first: np.ndarray, second: np.ndarray, *, n_lags: int) -> 
         Shape (2 n_lags + 1,), from `second` early to `second` late; NaN below 3 common samples.
     """
     n_fft = fft.next_fast_len(len(first) + n_lags + 1, real=True)
-    one, other = (_transform_moments(signal, n_fft) for signal in (first, second))
-    sums = {
-        (i, j): np.roll(fft.irfft(one[i].conj() * other[j], n_fft), n_lags)[: 2 * n_lags + 1]
-        for i, j in ((0, 0), (1, 0), (0, 1), (1, 1), (2, 0), (0, 2))
-    }
-    count = np.round(sums[0, 0])
-    with np.errstate(invalid="ignore", divide="ignore"):
-        covariance = sums[1, 1] - sums[1, 0] * sums[0, 1] / count
-        power = (sums[2, 0] - sums[1, 0] ** 2 / count) * (sums[0, 2] - sums[0, 1] ** 2 / count)
-        return np.where(count >= 3, covariance / np.sqrt(power), np.nan)
+    every = _correlate_moments(first, second, n_fft=n_fft)
+    return every[np.arange(-n_lags, n_lags + 1)]
 
 
 def estimate_effective_n(first: np.ndarray, second: np.ndarray) -> float:
@@ -176,6 +168,20 @@ def compute_correlation_p(correlation: float, effective_n: float) -> float:
         return 1.0
     t = correlation * np.sqrt((effective_n - 2) / max(1 - correlation**2, 1e-300))
     return float(2 * stats.t.sf(abs(t), effective_n - 2))
+
+
+def _correlate_moments(first: np.ndarray, second: np.ndarray, *, n_fft: int) -> np.ndarray:
+    """Correlation of finite pairs at all lags modulo `n_fft`, shape (n_fft,), second later."""
+    one, other = (_transform_moments(signal, n_fft) for signal in (first, second))
+    sums = {
+        (i, j): fft.irfft(one[i].conj() * other[j], n_fft)
+        for i, j in ((0, 0), (1, 0), (0, 1), (1, 1), (2, 0), (0, 2))
+    }
+    count = np.round(sums[0, 0])
+    with np.errstate(invalid="ignore", divide="ignore"):
+        covariance = sums[1, 1] - sums[1, 0] * sums[0, 1] / count
+        power = (sums[2, 0] - sums[1, 0] ** 2 / count) * (sums[0, 2] - sums[0, 1] ** 2 / count)
+        return np.where(count >= 3, covariance / np.sqrt(power), np.nan)
 
 
 def _transform_moments(signal: np.ndarray, n_fft: int) -> list[np.ndarray]:

@@ -6,6 +6,7 @@ import numpy as np
 
 from ace_nwb.errors import InputError, ParameterError
 from ace_nwb.signals.phase import locate_times
+from ace_nwb.signals.runs import find_breaks
 from ace_nwb.signals.surrogates import move_events
 
 
@@ -37,7 +38,12 @@ class PerieventAverage:
 
 
 def align_to_events(
-    values: np.ndarray, timestamps_s: np.ndarray, *, event_times_s: np.ndarray, lags_s: np.ndarray
+    values: np.ndarray,
+    timestamps_s: np.ndarray,
+    *,
+    event_times_s: np.ndarray,
+    lags_s: np.ndarray,
+    breaks: np.ndarray | None = None,
 ) -> np.ndarray:
     """Interpolate a signal at fixed lags around events.
 
@@ -51,6 +57,8 @@ def align_to_events(
         Shape (...), same clock.
     lags_s
         Shape (lag,), seconds after the event.
+    breaks
+        Indices of samples that follow a gap; found from the time stamps if not given.
 
     Returns
     -------
@@ -58,7 +66,7 @@ def align_to_events(
         Shape (..., lag); NaN outside the recording and in gaps.
     """
     times_s = np.asarray(event_times_s, dtype=float)[..., np.newaxis] + lags_s
-    left, share = locate_times(timestamps_s, times_s=times_s)
+    left, share = locate_times(timestamps_s, times_s=times_s, breaks=breaks)
     values = np.asarray(values, dtype=float)
     aligned = values[left] * (1 - share) + values[np.minimum(left + 1, len(values) - 1)] * share
     return np.where(left >= 0, aligned, np.nan)
@@ -113,9 +121,14 @@ def compute_perievent_average(
         n_surrogates=n_surrogates,
         rng=np.random.default_rng(seed),
     )
+    breaks = find_breaks(timestamps_s)
     null = np.array(
         [
-            _mean_of_finite(align_to_events(values, timestamps_s, event_times_s=row, lags_s=lags_s))
+            _mean_of_finite(
+                align_to_events(
+                    values, timestamps_s, event_times_s=row, lags_s=lags_s, breaks=breaks
+                )
+            )
             for row in moved
         ]
     )

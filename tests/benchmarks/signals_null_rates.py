@@ -1,6 +1,6 @@
 """How often each test of `ace_nwb.signals` rejects when there is nothing to find.
 
-Run `pytest -s tests/benchmarks/signals_null_rates.py`: 1,000 simulations per test, about 4 minutes.
+Run `pytest -s tests/benchmarks/signals_null_rates.py`: 1,000 simulations per test, about 5 minutes.
 """
 
 import sys
