@@ -11,7 +11,7 @@ from typing import Any
 from pynwb import NWBFile
 
 from ace_nwb.nwb import layout, tables
-from ace_nwb.nwb.columns import build_table, read_columns
+from ace_nwb.nwb.columns import Columns, build_table, read_columns
 from ace_nwb.nwb.session import Session, SessionWriter
 
 _RUN_COLUMNS = {
@@ -34,6 +34,10 @@ _PARAMETER_COLUMNS = {
     "parameter": "Name of the parameter.",
     "value": "Value.",
     "source": "Who chose it: default, file, command line, python or imported.",
+}
+_TABLES = {
+    "stage_runs": "Every run of a processing stage.",
+    "stage_parameters": "Every parameter of every run.",
 }
 _SEPARATOR = "; "
 
@@ -97,34 +101,25 @@ class StageRun:
 
 def add_history(nwbfile: NWBFile, run: StageRun) -> None:
     """Start the history of a file that has none yet, with its first run."""
-    if "misc" not in nwbfile.processing:
-        nwbfile.create_processing_module(name="misc", description=layout.MODULES["misc"])
-    module = nwbfile.processing["misc"]
-    module.add(
-        build_table(
-            "stage_runs",
-            "Every run of a processing stage.",
-            _described(_RUN_COLUMNS, _run_rows(run)),
+    _add_table(nwbfile, "stage_runs", _described(_RUN_COLUMNS, _run_rows(run)))
+    if run.parameters:
+        _add_table(
+            nwbfile, "stage_parameters", _described(_PARAMETER_COLUMNS, _parameter_rows(run))
         )
-    )
-    module.add(
-        build_table(
-            "stage_parameters",
-            "Every parameter of every run.",
-            _described(_PARAMETER_COLUMNS, _parameter_rows(run)),
-        )
-    )
 
 
 def append_run(writer: SessionWriter, run: StageRun) -> None:
     """Add a run to the history."""
-    if writer.find(layout.STAGE_RUNS) is None:
-        add_history(writer.nwbfile, run)
-        return
-    writer.flush()
-    tables.append_table_rows(writer.h5, layout.STAGE_RUNS, _run_rows(run))
-    if run.parameters:
-        tables.append_table_rows(writer.h5, layout.STAGE_PARAMETERS, _parameter_rows(run))
+    tables_of_run = (
+        (layout.STAGE_RUNS, _described(_RUN_COLUMNS, _run_rows(run))),
+        (layout.STAGE_PARAMETERS, _described(_PARAMETER_COLUMNS, _parameter_rows(run))),
+    )
+    for path, columns in tables_of_run:
+        rows = {name: values for name, (_, values) in columns.items()}
+        if writer.has(path):
+            tables.append_table_rows(writer.h5, path, rows)
+        elif all(rows.values()):
+            _add_table(writer.nwbfile, path.rpartition("/")[2], columns)
 
 
 def read_runs(session: Session) -> list[StageRun]:
@@ -162,6 +157,13 @@ def next_run_id(session: Session) -> int:
     return int(ids[-1]) + 1 if len(ids) else 0
 
 
+def _add_table(nwbfile: NWBFile, name: str, columns: Columns) -> None:
+    """Add a table of the history to a file."""
+    if "misc" not in nwbfile.processing:
+        nwbfile.create_processing_module(name="misc", description=layout.MODULES["misc"])
+    nwbfile.processing["misc"].add(build_table(name, _TABLES[name], columns))
+
+
 def _described(descriptions: dict[str, str], rows: dict[str, Any]) -> dict[str, tuple[str, Any]]:
     """Return column name -> (description, values)."""
     return {name: (text, rows[name]) for name, text in descriptions.items()}
@@ -191,7 +193,10 @@ def _split(text: str) -> list[str]:
 
 def _read_parameters(session: Session) -> dict[int, tuple[RunParameter, ...]]:
     """Return run id -> its parameters."""
-    columns = read_columns(session.get(layout.STAGE_PARAMETERS))
+    table = session.find(layout.STAGE_PARAMETERS)
+    if table is None:
+        return {}
+    columns = read_columns(table)
     rows: Iterable[tuple[Any, ...]] = zip(
         *(columns[name] for name in _PARAMETER_COLUMNS), strict=True
     )

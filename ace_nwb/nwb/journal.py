@@ -24,6 +24,7 @@ logger = logging.getLogger(__name__)
 MAGIC = b"ACENWBJ\n"
 FORMAT_VERSION = 1
 N_SAMPLED_PAGES = 64
+WAIT_FOR_WRITER_S = 5.0
 # magic, format version, page size, changed pages, old size, new size, digest of sampled pages
 _HEADER = struct.Struct("<8sIIQQQ32s")
 _PAGE = struct.Struct("<QI")  # page number, length; the old and the new content follow
@@ -85,14 +86,15 @@ def partial_journal_path(path: Path) -> Path:
 def commit(overlay: OverlayFile, file: FileIO) -> None:
     """Make the changes collected by `overlay` part of its session file.
 
+    After an exception the caller cuts the tail off, unless `overlay.keep_tail` says that a
+    journal needs it.
+
     Raises
     ------
     OutputError
-        If the disk refused something; the file is as it was but for its tail, which the caller
-        cuts off.
+        If the disk refused something; the file is as it was.
     JournalError
         If the disk failed while patching; the journal is complete and recovery finishes the work.
-        The tail must stay.
     """
     disk, path = overlay.disk, overlay.path
     if overlay.failure is not None:
@@ -106,10 +108,12 @@ def commit(overlay: OverlayFile, file: FileIO) -> None:
         identity = _identify(disk, file, size=overlay.size, changed=set(pages))
         journal = Journal(overlay.old_size, overlay.size, identity, pages)
         _write_journal(disk, path, journal)
+        overlay.keep_tail = True  # from here on a journal may stand that needs it
+        disk.rename(partial_journal_path(path), journal_path(path))
+        disk.sync_folder(path.parent)
     except OSError as error:
-        _discard_partial(disk, path)
-        if journal_path(path).exists():  # renamed, but the folder could not be synced
-            disk.unlink(journal_path(path))
+        _withdraw_journal(disk, path)
+        overlay.keep_tail = False
         raise _write_failed(path, error) from error
     try:
         _patch(disk, path, file, journal)
@@ -140,7 +144,7 @@ def recover(path: Path, dry_run: bool = False, *, disk: Disk | None = None) -> R
     disk = disk or Disk()
     if dry_run:
         return _recover_locked(path, disk, dry_run=True)
-    with WriterLock(path, wait_s=5.0):
+    with WriterLock(path, wait_s=WAIT_FOR_WRITER_S):
         return _recover_locked(path, disk, dry_run=False)
 
 
@@ -205,7 +209,7 @@ def _cut(disk: Disk, path: Path, size: int) -> None:
 
 
 def _write_journal(disk: Disk, path: Path, journal: Journal) -> None:
-    """Write the journal under another name, make it durable, then give it its name."""
+    """Write the journal under its provisional name and make it durable."""
     partial = partial_journal_path(path)
     _discard_partial(disk, path)
     digest = hashlib.blake2b(digest_size=_DIGEST_SIZE)
@@ -217,8 +221,13 @@ def _write_journal(disk: Disk, path: Path, journal: Journal) -> None:
             position += len(part)
         disk.write_at(file, position, digest.digest())
         disk.sync(file)
-    disk.rename(partial, journal_path(path))
-    disk.sync_folder(path.parent)
+
+
+def _withdraw_journal(disk: Disk, path: Path) -> None:
+    """Remove a journal that could not be made durable."""
+    _discard_partial(disk, path)
+    if journal_path(path).exists():
+        disk.unlink(journal_path(path))
 
 
 def _patch(disk: Disk, path: Path, file: FileIO, journal: Journal) -> None:

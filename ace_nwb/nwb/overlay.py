@@ -37,6 +37,8 @@ class OverlayFile(io.RawIOBase):
     failure
         The first error of the disk. HDF5 is not told (it can crash on a full disk): later writes
         are dropped and the commit refuses.
+    keep_tail
+        Whether the bytes behind the old end must stay, because a journal counts on them.
     """
 
     def __init__(self, path: Path, file: FileIO, *, old_size: int, disk: Disk):
@@ -46,6 +48,7 @@ class OverlayFile(io.RawIOBase):
         self.size = old_size
         self.pages: dict[int, bytearray] = {}
         self.failure: OSError | None = None
+        self.keep_tail = False
         self._file = file
         self._position = 0
         self._is_discarding = False

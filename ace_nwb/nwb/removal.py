@@ -41,25 +41,54 @@ def remove_objects(h5: h5py.File, paths: Iterable[str]) -> tuple[list[str], list
             _check_removable(h5, path)
     outermost = sorted(path for path in doomed if not is_within(split_path(path)[0], doomed))
     handles = [h5[path] for path in outermost]
-    removed = list(outermost)
     for path in outermost:
         del h5[path]
-        removed += _remove_empty_parents(h5, path)
-    return removed, handles
+    return outermost, handles
 
 
-def remove_dangling(h5: h5py.File) -> tuple[list[str], list[h5py.HLObject]]:
-    """Remove the objects that hold soft links to something that no longer exists."""
-    removed: list[str] = []
-    handles: list[h5py.HLObject] = []
+def remove_empty(h5: h5py.File, removed: Iterable[str], keep_for: Iterable[str] = ()) -> list[str]:
+    """Remove containers that became empty when their content was removed.
+
+    Those that objects set aside (`keep_for`) may return to stay.
+    """
+    emptied = []
+    kept = {split_path(path)[0] for path in keep_for}
+    for path in removed:
+        parent, _ = split_path(path)
+        while parent not in PERMANENT_GROUPS | kept and parent in h5 and len(h5[parent]) == 0:
+            del h5[parent]
+            emptied.append(parent)
+            parent, _ = split_path(parent)
+    return emptied
+
+
+def set_dangling_aside(h5: h5py.File) -> dict[str, h5py.Group]:
+    """Take objects that hold dangling links out of the file for the time being.
+
+    What they link to may be written anew before the end, but pynwb reads the file in between.
+
+    Returns
+    -------
+        Former path -> the object, which HDF5 keeps as long as it is open.
+    """
+    aside: dict[str, h5py.Group] = {}
     while links := find_dangling_links(h5):
-        owners = {owner_path(h5, link) for link in links}
-        for owner in owners:
+        for owner in {owner_path(h5, link) for link in links}:
             _check_removable(h5, owner)
-        more_removed, more_handles = remove_objects(h5, owners)
-        removed += more_removed
-        handles += more_handles
-    return removed, handles
+            aside[owner] = h5[owner]
+            del h5[owner]
+    return aside
+
+
+def put_back(h5: h5py.File, aside: dict[str, h5py.Group]) -> list[str]:
+    """Put back what was set aside and links to something again; return what stays removed."""
+    for path, found in aside.items():
+        if path not in h5:
+            h5[path] = found
+    removed: list[str] = []
+    while links := find_dangling_links(h5):
+        removed += remove_objects(h5, {owner_path(h5, link) for link in links})[0]
+    return removed
 
 
 def _check_removable(h5: h5py.File, path: str) -> None:
@@ -69,14 +98,3 @@ def _check_removable(h5: h5py.File, path: str) -> None:
             f"{h5.filename}: {path} refers to an object that was to be removed, and it is not a "
             "processing result. Remove only results; nothing was changed."
         )
-
-
-def _remove_empty_parents(h5: h5py.File, path: str) -> list[str]:
-    """Remove the containers and the module that became empty."""
-    removed = []
-    parent, _ = split_path(path)
-    while parent not in PERMANENT_GROUPS and len(h5[parent]) == 0:
-        del h5[parent]
-        removed.append(parent)
-        parent, _ = split_path(parent)
-    return removed

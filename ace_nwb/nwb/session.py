@@ -15,7 +15,7 @@ import h5py
 import numpy as np
 from pynwb import NWBHDF5IO, NWBFile
 
-from ace_nwb.errors import JournalError, OutputError, SessionFileError
+from ace_nwb.errors import OutputError, SessionFileError
 from ace_nwb.nwb import journal, layout, removal, tables, times
 from ace_nwb.nwb.columns import Columns
 from ace_nwb.nwb.disk import Disk
@@ -98,10 +98,11 @@ class Session:
         try:
             self._io = NWBHDF5IO(file=self.h5, mode=mode, load_namespaces=True)
             return self._io.read()
-        except (KeyError, TypeError, ValueError, RecursionError, OSError) as error:
+        except Exception as error:  # a damaged file can make pynwb stumble over anything
+            reason = str(error.args[-1] if error.args else error)[:300]
             raise SessionFileError(
-                f"{self.path} is not a readable NWB file ({type(error).__name__}: {error}). A file "
-                "made by `ace-nwb convert` or another NWB 2 writer was expected."
+                f"{self.path} is not a readable NWB file ({type(error).__name__}: {reason}). A "
+                "file made by `ace-nwb convert` or another NWB 2 writer was expected."
             ) from error
 
     def __enter__(self) -> Self:
@@ -130,6 +131,7 @@ class SessionWriter(Session):
         self.removed: list[str] = []
         self._overlay = overlay
         self._kept: list[h5py.HLObject] = []
+        self._aside: dict[str, h5py.Group] = {}
 
     @property
     def nwbfile(self) -> NWBFile:
@@ -142,6 +144,11 @@ class SessionWriter(Session):
         """Return the pynwb object at `path`, also one that was just added, or None."""
         self.flush()
         return super().find(path)
+
+    def has(self, path: str) -> bool:
+        """Return whether the file holds an object at `path`, also one that was just added."""
+        self.flush()
+        return super().has(path)
 
     def flush(self) -> None:
         """Write what was added to `nwbfile`; it can be used and added to further."""
@@ -173,8 +180,8 @@ class SessionWriter(Session):
         Returns
         -------
             The paths removed, with the objects that held references to removed ones and the
-            containers that became empty. Objects that merely link to a removed path stay until
-            the end, because it may be written anew; those left dangling are removed then.
+            containers that became empty. Objects that merely link to a removed path are set
+            aside, because it may be written anew; those left dangling at the end are removed.
         """
         self.flush()
         present = [path for path in paths if path in self.h5]
@@ -183,6 +190,8 @@ class SessionWriter(Session):
         self._begin_h5_change()
         removed, kept = removal.remove_objects(self.h5, present)
         self._kept += kept
+        self._aside |= removal.set_dangling_aside(self.h5)
+        removed += removal.remove_empty(self.h5, removed, keep_for=self._aside)
         self.removed += removed
         return removed
 
@@ -212,10 +221,11 @@ class SessionWriter(Session):
     def finish(self) -> None:
         """Write everything and close the HDF5 file; nothing is committed yet."""
         self.flush()
-        removed, kept = removal.remove_dangling(self.h5)
+        removed = removal.put_back(self.h5, self._aside)
         self.removed += removed
-        self._kept += kept
+        self.removed += removal.remove_empty(self.h5, [*self.removed, *self._aside])
         tables.append_rows(self.h5["file_create_date"], [datetime.now().astimezone().isoformat()])
+        self._aside.clear()
         self._kept.clear()
         self.close()
 
@@ -250,18 +260,15 @@ class _Edit:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        keep_tail = False
+        is_committed = False
         try:
             if error is None:
                 self.writer.finish()
                 journal.commit(self.overlay, self.file)
-                keep_tail = True
-        except JournalError:
-            keep_tail = True  # the journal is complete; recovery will need the tail
-            raise
+                is_committed = True
         finally:
             try:
-                if not keep_tail:
+                if not is_committed:
                     self._roll_back()
             finally:
                 self._release()
@@ -271,8 +278,9 @@ class _Edit:
         self.overlay.discard()
         with suppress(Exception):  # the state inside HDF5 no longer matters
             self.writer.close()
-        with suppress(OSError):  # the next writer cuts it
-            self.disk.truncate(self.file, self.overlay.old_size)
+        if not self.overlay.keep_tail:
+            with suppress(OSError):  # the next writer cuts it
+                self.disk.truncate(self.file, self.overlay.old_size)
 
     def _release(self) -> None:
         """Close the file and give the lock back."""

@@ -1,0 +1,178 @@
+"""Validation finds what is wrong, and nothing in the files that we write."""
+
+import h5py
+import numpy as np
+import pynapple
+import pytest
+from pynwb import NWBHDF5IO
+from roiextractors import NwbImagingExtractor, NwbSegmentationExtractor
+
+from ace_nwb.archive import is_valid, validate
+from ace_nwb.errors import SessionFileError
+from ace_nwb.nwb.rois import read_segmentation
+from ace_nwb.nwb.session import edit_session, open_session
+from tests.fixtures.session_files import Recorded
+
+MOVIE = "acquisition/OnePhotonSeries"
+
+
+def found_by(path, check):
+    return [f for f in validate(path) if f.check == check and f.severity == "ERROR"]
+
+
+def test_what_we_write_is_valid(analysed):
+    findings = validate(analysed)
+    assert is_valid(findings), findings
+    assert {f.check for f in findings} <= {
+        "check_processing_module_name",
+        "check_column_binary_capability",
+    }
+
+
+def own_checks(path):
+    """Run without the slow programs."""
+    from ace_nwb.nwb.checks import check_session
+
+    with open_session(path) as session:
+        return check_session(session)
+
+
+def test_our_own_checks_find_nothing_in_a_good_file(analysed):
+    assert own_checks(analysed) == []
+
+
+def put(path, name, index, value):
+    with h5py.File(path, "r+") as h5:
+        h5[name][index] = value
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize(
+    ("name", "index", "value", "location", "message"),
+    [
+        (
+            "acquisition/OnePhotonSeries/timestamps",
+            7,
+            np.nan,
+            "/OnePhotonSeries",
+            "7 is not finite",
+        ),
+        ("acquisition/OnePhotonSeries/timestamps", 7, 0.0, "/OnePhotonSeries", "7 is not later"),
+        ("events/Notes/timestamp", 1, np.inf, "/Notes", "Event 1 has no finite time"),
+        ("processing/sync/FrameLedger/movie_frame", 3, 4, "FrameLedger", "lists 60 recorded"),
+        ("processing/sync/FrameLedger/movie_frame", 3, -1, "FrameLedger", "lists 59 recorded"),
+        (
+            "processing/events/CalciumEventsDerivative/roi",
+            0,
+            9,
+            "CalciumEventsDerivative",
+            "row 9 of a table with 3 rows",
+        ),
+    ],
+)
+def test_damage_that_others_overlook_is_found(analysed, name, index, value, location, message):
+    put(analysed, name, index, value)
+    findings = own_checks(analysed)
+    assert any(message in f.message and f.location.endswith(location) for f in findings), findings
+    assert not is_valid(findings)
+
+
+def resize(path, name, length):
+    with h5py.File(path, "r+") as h5:
+        attributes, values = dict(h5[name].attrs), h5[name][:length]
+        del h5[name]
+        h5[name] = values
+        h5[name].attrs.update(attributes)
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_a_series_with_fewer_times_than_samples_is_found(analysed):
+    resize(analysed, "processing/behavior/HeadOrientation/timestamps", 50)
+    messages = [finding.message for finding in own_checks(analysed)]
+    assert "There are 60 samples but 50 times." in messages
+
+
+def test_a_table_with_columns_of_unequal_length_is_found(analysed):
+    resize(analysed, "processing/sync/FrameLedger/status", 50)
+    assert not is_valid(validate(analysed))
+
+
+def test_a_missing_or_absolute_video_is_found(recorded: Recorded):
+    from pynwb.image import ImageSeries
+
+    with edit_session(recorded.path) as writer:
+        for name, file in (("A", "gone.avi"), ("B", "/tmp/x.avi"), ("C", "../x.avi")):
+            series = ImageSeries(
+                name=name,
+                external_file=[file],
+                format="external",
+                timestamps=[0.0, 1.5],
+                starting_frame=[0],
+                unit="n.a.",
+            )
+            writer.nwbfile.add_acquisition(series)
+    messages = {f.location: f.message for f in own_checks(recorded.path)}
+    assert "missing beside" in messages["/A"]
+    assert "not named relative" in messages["/B"]
+    assert "not named relative" in messages["/C"]
+
+
+def test_a_link_to_nothing_is_found(analysed):
+    with h5py.File(analysed, "r+") as h5:
+        h5["processing/ophys/x"] = h5py.SoftLink("/nowhere")
+    assert [f.location for f in found_by(analysed, "check_links")] == ["/processing/ophys/x"]
+
+
+def test_what_breaks_the_schema_is_found(analysed):
+    with h5py.File(analysed, "r+") as h5:
+        del h5["session_description"]
+    assert not is_valid(validate(analysed))
+
+
+def test_a_violation_of_the_dandi_rules_is_found(analysed):
+    with h5py.File(analysed, "r+") as h5:
+        del h5["general/subject/species"]
+    assert any(f.check == "check_subject_species_exists" for f in validate(analysed))
+    assert not is_valid(validate(analysed))
+
+
+def test_a_file_that_cannot_be_opened_is_one_finding(tmp_path):
+    path = tmp_path / "x.nwb"
+    path.write_bytes(b"nothing of the kind")
+    (finding,) = validate(path)
+    assert (finding.severity, finding.check) == ("ERROR", "check_open")
+
+
+def test_a_file_that_does_not_exist_is_an_error(tmp_path):
+    with pytest.raises(SessionFileError, match="does not exist"):
+        validate(tmp_path / "x.nwb")
+
+
+@pytest.mark.interop
+@pytest.mark.filterwarnings("ignore")
+def test_roiextractors_reads_movie_footprints_and_traces(analysed, recorded_template):
+    imaging = NwbImagingExtractor(analysed, optical_series_name="OnePhotonSeries")
+    assert np.array_equal(np.squeeze(imaging.get_series()), recorded_template.frames)
+    extractor = NwbSegmentationExtractor(analysed)
+    with open_session(analysed) as session:
+        segmentation = read_segmentation(session)
+    assert np.array_equal(extractor.get_traces(name="raw"), segmentation.raw)
+    assert np.array_equal(extractor.get_traces(name="denoised"), segmentation.denoised)
+    masks = np.moveaxis(extractor.get_roi_image_masks(), -1, 0)
+    assert np.array_equal(masks[:, 1:12, 2:18], segmentation.image_masks())
+
+
+@pytest.mark.interop
+@pytest.mark.filterwarnings("ignore")
+def test_pynapple_reads_traces_with_aligned_times(analysed, recorded_template):
+    data = pynapple.load_file(str(analysed))
+    traces = data["Denoised"]
+    assert traces.shape == (60, 3)
+    assert np.allclose(traces.index.values, recorded_template.frame_times_s + 3.25)
+
+
+@pytest.mark.interop
+def test_plain_pynwb_reads_everything(analysed):
+    with NWBHDF5IO(analysed, "r") as io:
+        for found in io.read().all_children():
+            assert found.name
