@@ -1,6 +1,6 @@
 """Statistics of angles: mean direction, Rayleigh test, pairwise phase consistency, histogram.
 
-Phases are radians. Functions that take `weights`-free samples ignore phases that are NaN.
+Phases are radians; those that are NaN are left out.
 """
 
 from dataclasses import dataclass

@@ -12,8 +12,8 @@ from scipy.signal import windows as scipy_windows
 
 from ace_nwb.errors import InputError, ParameterError
 
-# Rounds of Thomson's adaptive weighting; it converges to 1e-6 before.
-ADAPTIVE_ROUNDS = 20
+# Rounds of Thomson's adaptive weighting; even steep spectra converge before.
+ADAPTIVE_ROUNDS = 50
 BLOCK_BYTES = 16_000_000
 # Windows are transformed in batches of this size, which a processor's cache holds.
 CACHE_BYTES = 1_000_000
