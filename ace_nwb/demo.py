@@ -31,11 +31,11 @@ from ace_nwb.simulation import scoring
 from ace_nwb.simulation.recording import Recording, simulate_recording
 
 SETTINGS: dict[str, tuple[str, ...]] = {
-    "toy": ("spectrogram.window_s=5", "spectrogram.step_s=1", "dff.window_s=8"),
-    "demo": (),
+    "toy": ("spectrogram.window_s=4", "spectrogram.step_s=0.1", "dff.window_s=8"),
+    "demo": ("spectrogram.window_s=10", "spectrogram.step_s=0.5"),
     "full": (),
 }
-"""Parameters that differ from the defaults: 20 s hold no window of 30 s."""
+"""Parameters that differ from the defaults: windows of 30 s are too long for so little time."""
 
 MARKER = "ace_nwb_demo.txt"
 

@@ -1,5 +1,6 @@
 """The command line: `ace-nwb VERB ...`; one module per group of verbs."""
 
+import os
 import sys
 from collections.abc import Callable
 from importlib.metadata import version
@@ -82,6 +83,9 @@ def run(arguments: list[str] | None = None) -> int:
         return USAGE
     except AceNwbError as error:
         print_error(str(error))
+        return OUR_ERROR
+    except BrokenPipeError:  # the reader, such as `head`, has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return OUR_ERROR
     except KeyboardInterrupt:
         print_error("Interrupted. The file is as it was before the step that was running.")

@@ -9,7 +9,8 @@ from ace_nwb.nwb import layout
 from ace_nwb.nwb.rois import read_roi_series, read_roi_table
 from ace_nwb.nwb.session import Session, SessionWriter
 from ace_nwb.nwb.spectra import write_spectrogram
-from ace_nwb.signals.multitaper import Spectrogram, compute_spectrogram, plan_spectrogram
+from ace_nwb.signals.bands import average_bands
+from ace_nwb.signals.multitaper import compute_spectrogram, plan_spectrogram
 from ace_nwb.stages.context import StageContext
 from ace_nwb.stages.params import SpectrogramParams
 from ace_nwb.stages.regular import frames_on_grid, read_slow_ephys
@@ -17,7 +18,7 @@ from ace_nwb.stages.regular import frames_on_grid, read_slow_ephys
 
 @dataclass(frozen=True)
 class NamedSpectrogram:
-    """A spectrogram, its name in the file, and what it is of."""
+    """Power of shape (window, channel, band), its name in the file, and what it is of."""
 
     name: str
     source: str
@@ -25,7 +26,8 @@ class NamedSpectrogram:
     description: str
     start_s: float
     step_s: float
-    spectrogram: Spectrogram
+    power: np.ndarray
+    band_limits_hz: np.ndarray
 
 
 def compute(
@@ -74,14 +76,11 @@ def compute(
 def write(writer: SessionWriter, result: list[NamedSpectrogram]) -> None:
     """Write the spectrograms."""
     for found in result:
-        frequencies = found.spectrogram.frequencies_hz
-        half = (frequencies[1] - frequencies[0]) / 2
-        limits = np.column_stack([np.maximum(frequencies - half, 0), frequencies + half])
         write_spectrogram(
             writer,
             f"/processing/spectral/{found.name}",
-            found.spectrogram.power,
-            band_limits_hz=limits,
+            found.power,
+            band_limits_hz=found.band_limits_hz,
             unit=found.unit,
             description=found.description,
             source=found.source,
@@ -121,9 +120,19 @@ def _analyse(
     if plan.message:
         context.remarks.append(plan.message)
     spectrogram = compute_spectrogram(values, plan)
+    power, limits = average_bands(
+        spectrogram.power, spectrogram.frequencies_hz, max_bands=len(spectrogram.times_s)
+    )
+    width_hz = limits[-1, 0] - limits[-2, 0] if len(limits) > 1 else np.ptp(limits)
+    if width_hz > 2 * params.time_bandwidth / params.window_s:
+        context.remarks.append(
+            f"{names['name']}: {len(power)} windows hold as many bands, {width_hz:.2g} Hz wide "
+            "(NWB wants time to be the longest side); a shorter step_s gives finer ones."
+        )
     return NamedSpectrogram(
         **names,
         start_s=first_s + float(spectrogram.times_s[0]),
         step_s=plan.step_samples / rate_hz,
-        spectrogram=spectrogram,
+        power=power,
+        band_limits_hz=limits,
     )
