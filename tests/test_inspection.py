@@ -7,6 +7,7 @@ import pytest
 
 from ace_nwb.errors import FormatError
 from ace_nwb.inspection import inspect_folder
+from tests.fixtures.neuralynx_files import draw_samples, write_ncs
 from tests.fixtures.recordings import (
     METADATA,
     cut_file,
@@ -123,6 +124,17 @@ def test_what_is_wrong_is_said_and_not_raised(tiny, damage, words):
     inspection = inspect_folder(tiny.folder)
     assert any(words in problem for problem in inspection.problems), inspection.problems
     assert words in inspection.to_text()
+
+
+@pytest.mark.parametrize(
+    ("created", "is_far"), [("2025/06/12 15:26:23", False), ("2025/06/13 09:00:00", True)]
+)
+def test_recordings_of_different_days_are_questioned(tiny, tmp_path, created, is_far):
+    (tmp_path / "ephys").mkdir()
+    write_ncs(tmp_path / "ephys" / "CSC1.ncs", draw_samples(600), TimeCreated=created)
+    inspection = inspect_folder(tiny.folder, tmp_path / "ephys")
+    assert any("of the same session?" in problem for problem in inspection.problems) == is_far
+    assert "no time zone recorded" in inspection.to_text()
 
 
 def test_two_recordings_are_shown_with_what_convert_would_say(tiny):

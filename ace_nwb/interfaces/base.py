@@ -217,6 +217,11 @@ def find_below(folder_path: Path, is_match: Callable[[Path], bool]) -> list[Path
     return sorted(found)
 
 
+def clean_text(text: str) -> str:
+    """Return text that can be stored: without zeros and half characters of a damaged file."""
+    return text.replace("\0", "").encode("utf-8", "replace").decode("utf-8")
+
+
 def is_ignored(folder_path: Path) -> bool:
     """Whether a folder holds copies or rejects by its name."""
     name = folder_path.name.lower()

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from ace_nwb.errors import FormatError, MetadataError, MovieError
-from ace_nwb.interfaces.base import Candidate, Evidence, find_below, is_ignored
+from ace_nwb.interfaces.base import Candidate, Evidence, clean_text, find_below, is_ignored
 
 NAME = "miniscope-daq"
 METADATA_FILE = "metaData.json"
@@ -115,7 +115,7 @@ def read_json(file_path: Path) -> dict[str, Any]:
         return {}
     try:
         content = json.loads(file_path.read_text(encoding="utf-8-sig"))
-    except (UnicodeDecodeError, json.JSONDecodeError) as error:
+    except (UnicodeDecodeError, RecursionError, ValueError) as error:
         raise MetadataError(
             f"{file_path} is not readable JSON ({error}). The file written by Miniscope-DAQ-QT was "
             "expected; copy it again or mend it."
@@ -125,6 +125,18 @@ def read_json(file_path: Path) -> dict[str, Any]:
             f"{file_path} holds a {type(content).__name__}. A JSON object was expected; copy the "
             "file again."
         )
+    cleaned: dict[str, Any] = _clean(content)
+    return cleaned
+
+
+def _clean(content: Any) -> Any:
+    """Return JSON content with its texts cleaned."""
+    if isinstance(content, str):
+        return clean_text(content)
+    if isinstance(content, dict):
+        return {clean_text(name): _clean(value) for name, value in content.items()}
+    if isinstance(content, list):
+        return [_clean(value) for value in content]
     return content
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from ace_nwb.errors import MetadataError, TimestampError
+from ace_nwb.interfaces.base import clean_text
 from ace_nwb.interfaces.miniscope_daq.folder import (
     METADATA_FILE,
     TIME_COLUMN,
@@ -196,7 +197,7 @@ def _note(line: str, file_path: Path, *, number: int, device_names: set[str]) ->
             f"{file_path} line {number} begins with {stamp!r}. A time in milliseconds was "
             "expected; correct the line."
         ) from error
-    text = text.strip()
+    text = clean_text(text).strip()
     parts = [part.strip() for part in text.split(",", 2)]
     is_change = len(parts) == 3 and folder_name(parts[0]) in device_names
     return Note(device_time_s, text, (parts[0], parts[1], parts[2]) if is_change else None)

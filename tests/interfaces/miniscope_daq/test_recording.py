@@ -98,6 +98,15 @@ def test_notes_are_split_at_the_first_comma_and_changes_are_told_from_notes(tiny
     assert notes[2].change == ("My Scope", "gain", "High")
 
 
+def test_zeros_and_half_characters_of_damaged_files_are_left_out(tiny):
+    (tiny.folder / "notes.csv").write_text("Time Stamp (ms), Note\n10,ea\0ts\n")
+    settings = {"deviceType": "V4\0", "note": "\ud800x"}
+    (tiny.scope / "metaData.json").write_text(json.dumps(settings))
+    recording = read_recording(tiny.folder)
+    assert recording.notes[0].text == "eats"
+    assert recording.scopes[0].folder.settings == {"deviceType": "V4", "note": "?x"}
+
+
 def test_a_note_without_a_time_is_refused(tiny):
     (tiny.folder / "notes.csv").write_text("Time Stamp (ms), Note\nsoon,eats\n")
     with pytest.raises(TimestampError, match=r"notes\.csv line 2 begins with 'soon'"):

@@ -1,0 +1,88 @@
+"""What every format of the table must offer, whoever adds it."""
+
+import inspect
+import warnings
+
+import pytest
+
+from ace_nwb.interfaces.base import ArrayPlacer, Format, iterate_source
+from ace_nwb.interfaces.detection import load_format
+from ace_nwb.registry import FORMATS
+
+
+@pytest.fixture(params=FORMATS.names())
+def format_(request) -> Format:
+    return load_format(request.param)
+
+
+@pytest.fixture
+def folder(format_, toy_source):
+    return {
+        "miniscope-daq": toy_source.miniscope_folder,
+        "neuralynx": toy_source.ephys_folder,
+    }[format_.name]
+
+
+@pytest.fixture
+def interface(format_, folder):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return format_.open_interface(folder)
+
+
+def test_its_name_is_that_of_the_table(format_):
+    assert format_.name in FORMATS.names()
+    assert format_.modality in ("imaging", "ephys")
+
+
+def test_it_finds_its_own_recording_and_no_other(format_, folder, tmp_path):
+    (candidate,) = format_.find(folder)
+    assert candidate.format_name == format_.name
+    assert candidate.score >= 5
+    assert format_.find(tmp_path) == []
+
+
+def test_its_summary_is_of_its_modality(format_, folder):
+    summary = format_.summarise(folder, False)
+    assert bool(summary.movies) == (format_.modality == "imaging")
+    assert bool(summary.channels) == (format_.modality == "ephys")
+
+
+def test_its_interface_is_one_of_neuroconv(interface):
+    from neuroconv import BaseDataInterface
+
+    assert isinstance(interface, BaseDataInterface)
+    assert next(iter(inspect.signature(type(interface)).parameters)) == "folder_path"
+    assert interface.get_source_schema()["required"] == ["folder_path"]
+    assert interface.get_conversion_options_schema()["type"] == "object"
+    assert interface.display_name
+    assert interface.info
+
+
+def test_its_metadata_pass_the_schema_of_neuroconv(interface):
+    metadata = interface.get_metadata()
+    metadata["NWBFile"].setdefault("session_start_time", "2025-06-12T15:26:31-04:00")
+    interface.validate_metadata(metadata)
+
+
+def test_its_arrays_can_be_read_in_blocks(interface, tmp_path):
+    from datetime import UTC, datetime
+
+    from pynwb import NWBFile
+
+    nwbfile = NWBFile("x", "x", datetime(2025, 6, 12, tzinfo=UTC))
+    placer = ArrayPlacer(deferred=True)
+    interface.add_objects(nwbfile, {}, placer=placer, nwb_folder=tmp_path)
+    assert placer.pending
+    for item in placer.pending:
+        blocks = list(iterate_source(item.source, 50_000))
+        assert sum(len(block) for block in blocks) == item.source.shape[0]
+        assert blocks[0].dtype == item.source.dtype
+        assert blocks[0].shape[1:] == item.source.shape[1:]
+        assert len(item.source.chunk_shape) == len(item.source.shape)
+
+
+def test_its_content_is_described_without_its_place(interface, folder):
+    assert interface.describe_content()
+    assert str(folder) not in interface.describe_content()
+    assert all(str(folder) not in remark for remark in interface.remarks())
