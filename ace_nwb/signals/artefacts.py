@@ -43,7 +43,7 @@ def detect_artefacts(
         raise ParameterError(f"threshold_uv = {threshold_uv:g} is not positive. Give microvolts.")
     n_samples = values.shape[0]
     merged: list[list[int]] = []
-    for start, stop in _iterate_exceeding(values, threshold_uv, block_samples):
+    for start, stop in _iterate_exceeding(values, threshold_uv, block_samples=block_samples):
         low, high = max(start - pad_samples, 0), min(stop + pad_samples, n_samples)
         if merged and low - merged[-1][1] <= merge_gap_samples:
             merged[-1][1] = max(high, merged[-1][1])
@@ -121,7 +121,7 @@ def compute_fading(n_samples: int, artefacts: np.ndarray, *, taper_samples: int)
 
 
 def _iterate_exceeding(
-    values: np.ndarray, threshold_uv: float, block_samples: int
+    values: np.ndarray, threshold_uv: float, *, block_samples: int
 ) -> Iterator[tuple[int, int]]:
     """Yield (start, stop) of samples beyond the threshold; a stretch may come in parts."""
     for first in range(0, values.shape[0], block_samples):

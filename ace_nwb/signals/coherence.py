@@ -46,7 +46,7 @@ class Coherence:
 
 
 def compute_coherence(
-    first: np.ndarray, second: np.ndarray, plan: SpectralPlan, *, confidence: float = 0.95
+    first: np.ndarray, second: np.ndarray, *, plan: SpectralPlan, confidence: float = 0.95
 ) -> Coherence:
     """Compute the coherence over all windows and tapers.
 
@@ -79,7 +79,7 @@ def compute_coherence(
     for start in range(0, second.shape[1], BLOCK_CHANNELS):
         theirs = _transform(second[:, start : start + BLOCK_CHANNELS], plan)
         parts.extend(
-            _join_estimates(ours[:, 0], theirs[:, channel], confidence)
+            _join_estimates(ours[:, 0], theirs[:, channel], confidence=confidence)
             for channel in range(theirs.shape[1])
         )
     coherence, phase, lower, upper, n_estimates = (
@@ -94,7 +94,7 @@ def compute_coherence(
 
 
 def compute_coherogram(
-    first: np.ndarray, second: np.ndarray, plan: SpectralPlan
+    first: np.ndarray, second: np.ndarray, *, plan: SpectralPlan
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Compute the coherence of every window over its tapers.
 
@@ -165,7 +165,7 @@ def _transform(values: np.ndarray, plan: SpectralPlan) -> np.ndarray:
 
 
 def _join_estimates(
-    ours: np.ndarray, theirs: np.ndarray, confidence: float
+    ours: np.ndarray, theirs: np.ndarray, *, confidence: float
 ) -> tuple[np.ndarray | int, ...]:
     """Coherence, phase, limits and count of estimates of shape (estimate, frequency)."""
     is_whole = np.isfinite(ours[:, 0]) & np.isfinite(theirs[:, 0])

@@ -92,7 +92,14 @@ def compare_conditions(
             f"test at {alpha:g} is idle. Give more values (animals, sessions or epochs)."
         )
     rng = np.random.default_rng(seed)
-    differences = _permute_differences(first, second, is_paired, n_exact, n_permutations, rng)
+    differences = _permute_differences(
+        first,
+        second,
+        is_paired=is_paired,
+        n_exact=n_exact,
+        n_permutations=n_permutations,
+        rng=rng,
+    )
     difference = float(second.mean() - first.mean())
     # Rounding must not tell an arrangement from its mirror image.
     reached = np.abs(differences) >= abs(difference) * (1 - 1e-9)
@@ -100,7 +107,7 @@ def compare_conditions(
         p_value = float(reached.mean())
     else:
         p_value = float(compute_surrogate_p(np.array(1.0), reached.astype(float)))
-    lower, upper = _bootstrap_effect(first, second, is_paired, rng)
+    lower, upper = _bootstrap_effect(first, second, is_paired=is_paired, rng=rng)
     effect = float(compute_effect_size(first, second, is_paired=is_paired))
     return Comparison(
         len(first), len(second), difference, effect, lower, upper, p_value, smallest_p
@@ -193,6 +200,7 @@ def _take_finite(
 def _permute_differences(
     first: np.ndarray,
     second: np.ndarray,
+    *,
     is_paired: bool,
     n_exact: int,
     n_permutations: int,
@@ -226,7 +234,7 @@ def _sum_all_subsets(values: np.ndarray, size: int) -> np.ndarray:
 
 
 def _bootstrap_effect(
-    first: np.ndarray, second: np.ndarray, is_paired: bool, rng: np.random.Generator
+    first: np.ndarray, second: np.ndarray, *, is_paired: bool, rng: np.random.Generator
 ) -> tuple[float, float]:
     """Percentile interval of the effect size over 2,000 resamples."""
     drawn = rng.integers(0, len(first), (2000, len(first)))

@@ -48,8 +48,8 @@ class EventPhaseCoupling:
 def compute_event_phase_coupling(
     event_times_s: list[np.ndarray],
     phase: np.ndarray,
-    timestamps_s: np.ndarray,
     *,
+    timestamps_s: np.ndarray,
     min_events: int,
     null: tuple[SurrogateKind, int],
     seed: int,
@@ -96,7 +96,7 @@ def compute_event_phase_coupling(
                 n_surrogates=null[1],
                 rng=np.random.default_rng([seed, roi]),
             )
-            lengths = _compute_vector_lengths(phase, timestamps_s, moved)
+            lengths = _compute_vector_lengths(phase, timestamps_s, times_s=moved)
             roi_p = float(compute_surrogate_p(np.array(locking.vector_length), lengths))
             roi_length = float(np.quantile(lengths, 0.95))
         rows.append((*astuple(locking), roi_p, roi_length))
@@ -206,12 +206,12 @@ def compute_trace_phase_coupling(
     surrogate_p = np.full(depth.shape, np.nan)
     if n_surrogates:
         shifts = np.random.default_rng(seed).integers(1, len(phase), n_surrogates)
-        surrogate_p = compute_surrogate_p(depth, _shift_depths(phase, centred, shifts))
+        surrogate_p = compute_surrogate_p(depth, _shift_depths(phase, centred, shifts=shifts))
     q_value = control_false_discoveries(surrogate_p)
     return TracePhaseCoupling(tuning, np.angle(harmonic), depth, surrogate_p, q_value)
 
 
-def _shift_depths(phase: np.ndarray, centred: np.ndarray, shifts: np.ndarray) -> np.ndarray:
+def _shift_depths(phase: np.ndarray, centred: np.ndarray, *, shifts: np.ndarray) -> np.ndarray:
     """Depth of the harmonic after circular shifts of the phase, shape (shift, roi)."""
     vectors = fft.fft(np.exp(-1j * phase)).conj()
     # One circular correlation holds the sums of all shifts.
@@ -220,7 +220,7 @@ def _shift_depths(phase: np.ndarray, centred: np.ndarray, shifts: np.ndarray) ->
 
 
 def _compute_vector_lengths(
-    phase: np.ndarray, timestamps_s: np.ndarray, times_s: np.ndarray
+    phase: np.ndarray, timestamps_s: np.ndarray, *, times_s: np.ndarray
 ) -> np.ndarray:
     """Length of the mean vector of every row of times, by the nearest sample with a phase."""
     is_valid = np.isfinite(phase)

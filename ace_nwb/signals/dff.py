@@ -86,7 +86,7 @@ def compute_baseline(traces: np.ndarray, *, window_frames: int, quantile: float)
         traces, window_frames=window_frames, quantile=quantile
     )
     centres = np.arange(levels.shape[0]) * window_frames + (window_frames - 1) / 2 - pad_before
-    return _interpolate_rows(levels, centres, np.arange(traces.shape[0]))
+    return _interpolate_rows(levels, centres, wanted=np.arange(traces.shape[0]))
 
 
 def compute_legacy_dff(
@@ -122,7 +122,7 @@ def compute_legacy_dff(
     )
     n_padded = levels.shape[0] * window_frames
     positions = np.linspace(0, n_padded - 1, levels.shape[0])
-    baseline = _interpolate_rows(levels, positions, np.arange(n_frames) + pad_before)
+    baseline = _interpolate_rows(levels, positions, wanted=np.arange(n_frames) + pad_before)
     _validate_baseline(baseline.reshape(n_frames, -1))
     return (traces - baseline) / _denominator(baseline, method), baseline
 
@@ -200,7 +200,7 @@ def _percentile_of_finite(windows: np.ndarray, quantile: float) -> np.ndarray:
     return levels.reshape(windows.shape[0], *windows.shape[2:])
 
 
-def _interpolate_rows(levels: np.ndarray, at: np.ndarray, wanted: np.ndarray) -> np.ndarray:
+def _interpolate_rows(levels: np.ndarray, at: np.ndarray, *, wanted: np.ndarray) -> np.ndarray:
     """Interpolate rows linearly; the first and last row continue outwards."""
     if len(at) == 1:
         return np.repeat(levels, len(wanted), axis=0)

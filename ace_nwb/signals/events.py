@@ -142,7 +142,7 @@ def detect_derivative_events(
         if not height > 0:
             continue
         found = scipy_signal.find_peaks(difference, height=height)[0]
-        transients = _follow_peaks(trace, difference, found, trace_noise)
+        transients = _follow_peaks(trace, difference, found=found, difference_sd=trace_noise)
         if absolute_height is None:
             transients = _keep_highest_per_onset(transients)
         rows.extend((roi, *transient) for transient in transients)
@@ -195,7 +195,7 @@ def detect_deconvolved_events(
             onset = start + int(np.argmax(share >= ONSET_SHARE)) - 0.5
             following = starts[index + 1] if index + 1 < len(starts) else len(activity)
             high = start + int(np.argmax(denoised[start:stop, roi]))
-            peak, duration = _measure_transient(denoised[:, roi], onset, high, following)
+            peak, duration = _measure_transient(denoised[:, roi], onset, start=high, stop=following)
             snr = sizes[index] / noise[roi]
             rows.append((int(roi), onset, peak, sizes[index], duration, snr))
     return _collect(rows)
@@ -255,7 +255,7 @@ def interpolate_frame_times(positions: np.ndarray, timestamps_s: np.ndarray) -> 
 
 
 def _follow_peaks(
-    trace: np.ndarray, difference: np.ndarray, found: np.ndarray, difference_sd: float
+    trace: np.ndarray, difference: np.ndarray, *, found: np.ndarray, difference_sd: float
 ) -> list[tuple[float, ...]]:
     """Onset, peak frame, amplitude, duration and snr of the peaks found in the n-th difference."""
     order = len(trace) - len(difference)
@@ -266,8 +266,8 @@ def _follow_peaks(
         if order == 0:
             foot = _walk_downhill(trace, index)
         elif order == 1:
-            foot = _walk_to_foot(difference, index, difference_sd)
-        peak, duration = _measure_transient(trace, foot + 0.5, index + order, following)
+            foot = _walk_to_foot(difference, index, difference_sd=difference_sd)
+        peak, duration = _measure_transient(trace, foot + 0.5, start=index + order, stop=following)
         snr = difference[index] / difference_sd if difference_sd > 0 else np.nan
         transients.append((foot + 0.5, peak, trace[peak] - trace[foot], duration, snr))
     return transients
@@ -280,7 +280,7 @@ def _walk_downhill(trace: np.ndarray, index: int) -> int:
     return int(index)
 
 
-def _walk_to_foot(difference: np.ndarray, index: int, difference_sd: float) -> int:
+def _walk_to_foot(difference: np.ndarray, index: int, *, difference_sd: float) -> int:
     """Go back over the steps that rise by more than the noise; the frame before the first."""
     least = difference_sd if difference_sd > 0 else 0.0
     while index > 0 and difference[index - 1] > least:
@@ -288,7 +288,9 @@ def _walk_to_foot(difference: np.ndarray, index: int, difference_sd: float) -> i
     return index
 
 
-def _measure_transient(trace: np.ndarray, onset: float, start: int, stop: int) -> tuple[int, float]:
+def _measure_transient(
+    trace: np.ndarray, onset: float, *, start: int, stop: int
+) -> tuple[int, float]:
     """Peak frame from `start` uphill, and frames from onset to half height (at most to `stop`)."""
     peak = int(start)
     while peak + 1 < len(trace) and trace[peak + 1] > trace[peak]:

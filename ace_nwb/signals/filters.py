@@ -106,7 +106,9 @@ def design_filter(
         coefficients = scipy_signal.butter(
             order, (low_hz, high_hz), btype="bandpass", output="sos", fs=sampling_rate_hz
         )
-        edge_samples = _count_settling_samples(coefficients, low_hz, sampling_rate_hz)
+        edge_samples = _count_settling_samples(
+            coefficients, low_hz, sampling_rate_hz=sampling_rate_hz
+        )
     else:
         half = int(np.ceil(HAMMING_TRANSITION * sampling_rate_hz * order / (2 * low_hz) / 2))
         coefficients = scipy_signal.firwin(
@@ -155,7 +157,7 @@ def apply_filter(
             reason = f"{stop - start} samples, at least {least} are needed"
             skipped.append(SkippedRun(tuple(members.tolist()), start, stop, reason))
             continue
-        result = _filter_run(columns[start:stop, members], band_filter, padding)
+        result = _filter_run(columns[start:stop, members], band_filter, padding=padding)
         edge = band_filter.edge_samples if mask_edges else 0
         filtered[start + edge : stop - edge, members] = result[edge : stop - start - edge]
     if skipped and not np.isfinite(filtered).any():
@@ -189,7 +191,7 @@ def count_shortest_run(band_filter: BandFilter, *, mask_edges: bool = False) -> 
     return max(least, 2 * band_filter.edge_samples + 1) if mask_edges else least
 
 
-def _filter_run(run: np.ndarray, band_filter: BandFilter, padding: str) -> np.ndarray:
+def _filter_run(run: np.ndarray, band_filter: BandFilter, *, padding: str) -> np.ndarray:
     """Filter one gap-free run of shape (sample, channel)."""
     n_samples = run.shape[0]
     coefficients = band_filter.coefficients
@@ -205,7 +207,7 @@ def _filter_run(run: np.ndarray, band_filter: BandFilter, padding: str) -> np.nd
     return scipy_signal.oaconvolve(padded, coefficients[:, np.newaxis], mode="valid", axes=0)
 
 
-def _count_settling_samples(sections: np.ndarray, low_hz: float, sampling_rate_hz: float) -> int:
+def _count_settling_samples(sections: np.ndarray, low_hz: float, *, sampling_rate_hz: float) -> int:
     """Count the samples until 99.9 % of the energy of the impulse response has passed."""
     n_samples = int(np.ceil(10 * sampling_rate_hz / low_hz))
     impulse = np.zeros(n_samples)

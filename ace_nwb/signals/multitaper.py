@@ -203,7 +203,12 @@ def iterate_spectrogram(
         power = np.empty((len(starts), n_channels, len(plan.frequencies_hz)))
         for channel, column in enumerate(columns):
             windows = np.lib.stride_tricks.sliding_window_view(column, plan.window_samples)
-            _fill_power(power[:, channel], windows[:: plan.step_samples], plan, is_adaptive)
+            _fill_power(
+                power[:, channel],
+                windows[:: plan.step_samples],
+                plan=plan,
+                is_adaptive=is_adaptive,
+            )
         centres = (starts + (plan.window_samples - 1) / 2) / plan.sampling_rate_hz
         yield Spectrogram(centres, plan.frequencies_hz, power)
 
@@ -309,7 +314,7 @@ def to_decibel(power: np.ndarray, reference: float = 1.0) -> np.ndarray:
 
 
 def _fill_power(
-    power: np.ndarray, windows: np.ndarray, plan: SpectralPlan, is_adaptive: bool
+    power: np.ndarray, windows: np.ndarray, *, plan: SpectralPlan, is_adaptive: bool
 ) -> None:
     """Write the power of windows (window, sample) into (window, frequency); NaN at gaps."""
     n_at_once = max(1, CACHE_BYTES // (8 * plan.window_samples))
@@ -319,7 +324,7 @@ def _fill_power(
             if is_adaptive:
                 eigenspectra = np.abs(compute_eigencoefficients(part, plan)) ** 2
                 power[first : first + n_at_once] = _weigh_adaptively(
-                    eigenspectra, part.var(axis=-1), plan
+                    eigenspectra, part.var(axis=-1), plan=plan
                 )
                 continue
             total = np.zeros((len(part), len(plan.frequencies_hz)))
@@ -340,7 +345,7 @@ def _iterate_transforms(windows: np.ndarray, plan: SpectralPlan) -> Iterator[np.
 
 
 def _weigh_adaptively(
-    eigenspectra: np.ndarray, variance: np.ndarray, plan: SpectralPlan
+    eigenspectra: np.ndarray, variance: np.ndarray, *, plan: SpectralPlan
 ) -> np.ndarray:
     """Thomson (1982), eq. 5.2-5.3: weigh each taper by signal over signal plus leakage."""
     inside = plan.concentrations.reshape(-1, *(1,) * (eigenspectra.ndim - 1))

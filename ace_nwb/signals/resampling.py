@@ -113,7 +113,7 @@ def iterate_decimated(
         # sample's own halo.
         lead = -2 * half % factor
         begin = first * factor - half - lead
-        padded = _read_padded(values, begin, (stop - 1) * factor + half + 1, n_samples)
+        padded = _read_padded(values, begin, stop=(stop - 1) * factor + half + 1)
         filtered = scipy_signal.upfirdn(taps, padded, down=factor, axis=0)
         skipped = (2 * half + lead) // factor
         yield first, filtered[skipped : skipped + stop - first]
@@ -157,7 +157,9 @@ def resample_at(
         )
     reach_s = KERNEL_LOBES / (2 * max_frequency_hz)
     n_kernel = int(np.ceil(2 * reach_s * rate_hz)) + 1
-    full_energy = _kernel(np.arange(-reach_s, reach_s, 1 / rate_hz), max_frequency_hz, reach_s)
+    full_energy = _kernel(
+        np.arange(-reach_s, reach_s, 1 / rate_hz), max_frequency_hz, reach_s=reach_s
+    )
     least = 0.9 * np.sum(full_energy**2)
     block = max(1, 4_000_000 // n_kernel)
     result = np.empty(len(times_s))
@@ -167,7 +169,7 @@ def resample_at(
         index = starts[:, np.newaxis] + np.arange(n_kernel)
         inside = np.minimum(index, len(values) - 1)
         distance = timestamps_s[inside] - wanted[:, np.newaxis]
-        weights = _kernel(distance, max_frequency_hz, reach_s)
+        weights = _kernel(distance, max_frequency_hz, reach_s=reach_s)
         weights[(index >= len(values)) | ~np.isfinite(values[inside])] = 0
         sums = np.einsum("tk,tk->t", weights, np.nan_to_num(values[inside]))
         is_covered = np.einsum("tk,tk->t", weights, weights) >= least
@@ -215,14 +217,15 @@ def place_on_grid(
     return RegularGrid(grid, float(start_s), float(1 / slope), positions)
 
 
-def _kernel(distance_s: np.ndarray, max_frequency_hz: float, reach_s: float) -> np.ndarray:
+def _kernel(distance_s: np.ndarray, max_frequency_hz: float, *, reach_s: float) -> np.ndarray:
     """Hann-windowed sinc of a low-pass, zero from `reach_s` on."""
     window = np.cos(np.pi * np.clip(distance_s / reach_s, -1, 1) / 2) ** 2
     return np.sinc(2 * max_frequency_hz * distance_s) * window
 
 
-def _read_padded(values: np.ndarray, start: int, stop: int, n_samples: int) -> np.ndarray:
+def _read_padded(values: np.ndarray, start: int, *, stop: int) -> np.ndarray:
     """Read samples start to stop; those outside are mirrored at the ends, sign included."""
+    n_samples = values.shape[0]
     inner_start, inner_stop = max(start, 0), min(stop, n_samples)
     before, after = inner_start - start, stop - inner_stop
     if max(before, after) >= n_samples:

@@ -35,8 +35,8 @@ class Tuning:
 def compute_tuning(
     event_times_s: np.ndarray,
     positions: np.ndarray,
-    timestamps_s: np.ndarray,
     *,
+    timestamps_s: np.ndarray,
     edges: list[np.ndarray],
     n_surrogates: int,
     seed: int,
@@ -81,8 +81,10 @@ def compute_tuning(
         rng=np.random.default_rng(seed),
     )
     counts = [
-        _count_events(times_s, bins, timestamps_s, n_bins)
-        for times_s in (np.asarray(event_times_s, dtype=float), *moved)
+        _count_events(
+            np.asarray(times_s, dtype=float), bins, timestamps_s=timestamps_s, n_bins=n_bins
+        )
+        for times_s in (event_times_s, *moved)
     ]
     information = np.array([compute_information(count, occupancy_s) for count in counts])
     p_value = compute_surrogate_p(information[0], information[1:]) if n_surrogates else np.nan
@@ -133,7 +135,7 @@ def _find_bins(positions: np.ndarray, edges: list[np.ndarray]) -> np.ndarray:
 
 
 def _count_events(
-    times_s: np.ndarray, bins: np.ndarray, timestamps_s: np.ndarray, n_bins: int
+    times_s: np.ndarray, bins: np.ndarray, *, timestamps_s: np.ndarray, n_bins: int
 ) -> np.ndarray:
     """Events per bin, each in the bin of the nearest sample."""
     left, share = locate_times(timestamps_s, times_s=times_s)

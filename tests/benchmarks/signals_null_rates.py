@@ -55,7 +55,7 @@ def coupling(draw_events, kind):
         found = compute_event_phase_coupling(
             [draw_events(rng)],
             wandering_phase(rng),
-            TIMES_S,
+            timestamps_s=TIMES_S,
             min_events=10,
             null=(kind, 199),
             seed=seed,
@@ -69,7 +69,7 @@ def coupling_of_any_roi(rng, seed):
     found = compute_event_phase_coupling(
         [random_events(rng) for _ in range(10)],
         wandering_phase(rng),
-        TIMES_S,
+        timestamps_s=TIMES_S,
         min_events=10,
         null=("circular_shift", 999),
         seed=seed,
@@ -94,7 +94,7 @@ def coherence(rng, seed):
         high_hz=9.0,
     )
     # Frequencies at least two bandwidths apart are independent tests.
-    return compute_coherence(slow_noise(rng), slow_noise(rng), plan).p_value[0, ::16]
+    return compute_coherence(slow_noise(rng), slow_noise(rng), plan=plan).p_value[0, ::16]
 
 
 def line(rng, seed):
@@ -106,7 +106,7 @@ def line(rng, seed):
         low_hz=1.2,
         high_hz=1.2,
     )
-    return compute_line_test(slow_noise(rng), plan).p_value[0]
+    return compute_line_test(slow_noise(rng), plan=plan).p_value[0]
 
 
 def perievent(rng, seed):

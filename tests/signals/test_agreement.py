@@ -87,7 +87,7 @@ def test_coherence_is_that_of_spectral_connectivity(values):
     spectral_connectivity = pytest.importorskip("spectral_connectivity")
     other = values + 10 * np.random.default_rng(3).standard_normal(5000)
     plan = plan_spectrogram(**SPECTRAL)
-    ours = compute_coherence(values[:4800], other[:4800], plan)
+    ours = compute_coherence(values[:4800], other[:4800], plan=plan)
     tapered = spectral_connectivity.Multitaper(
         np.stack([values, other], axis=-1)[:4800, np.newaxis],
         sampling_frequency=RATE_HZ,

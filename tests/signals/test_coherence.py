@@ -33,19 +33,19 @@ def coupled_noise(squared_coherence, n_samples=24_000, seed=0):
 
 @pytest.mark.parametrize("truth", [0.2, 0.5, 0.8])
 def test_planted_coherence_is_recovered(truth):
-    found = compute_coherence(*coupled_noise(truth), make_plan())
+    found = compute_coherence(*coupled_noise(truth), plan=make_plan())
     assert found.coherence.mean() == pytest.approx(truth, abs=0.03)
     assert found.n_estimates.tolist() == [180]
 
 
 def test_jackknife_limits_enclose_the_truth_as_often_as_promised():
-    found = compute_coherence(*coupled_noise(0.5), make_plan())
+    found = compute_coherence(*coupled_noise(0.5), plan=make_plan())
     encloses = (found.lower < 0.5) & (found.upper > 0.5)
     assert 0.88 <= encloses[0, 1:-1].mean() <= 0.99
 
 
 def test_independent_signals_are_coherent_no_more_often_than_promised():
-    found = compute_coherence(*coupled_noise(0.0, n_samples=80_000), make_plan())
+    found = compute_coherence(*coupled_noise(0.0, n_samples=80_000), plan=make_plan())
     assert np.mean(found.p_value[0, 2:-2] < 0.05) == pytest.approx(0.05, abs=0.04)
     level = compute_null_level(int(found.n_estimates[0]), p_value=0.05)
     is_inner = slice(2, -2)
@@ -53,7 +53,7 @@ def test_independent_signals_are_coherent_no_more_often_than_promised():
 
 
 def test_frequencies_too_near_to_zero_are_not_tested():
-    found = compute_coherence(*coupled_noise(0.0), make_plan())
+    found = compute_coherence(*coupled_noise(0.0), plan=make_plan())
     is_tested = np.isfinite(found.p_value[0])
     assert found.frequencies_hz[is_tested].tolist() == pytest.approx(np.arange(2, 199) * 0.05)
 
@@ -62,7 +62,7 @@ def test_the_phase_is_positive_if_the_first_signal_leads():
     rng = np.random.default_rng(1)
     first = rng.standard_normal(24_000)
     second = np.roll(first, 2) + 0.1 * rng.standard_normal(24_000)
-    found = compute_coherence(first, second, make_plan())
+    found = compute_coherence(first, second, plan=make_plan())
     expected = 2 * np.pi * found.frequencies_hz * 2 / 20
     slow = (found.frequencies_hz > 0.2) & (found.frequencies_hz < 4)
     assert np.abs(wrap_phase(found.phase[0] - expected))[slow].max() < 0.1
@@ -71,7 +71,7 @@ def test_the_phase_is_positive_if_the_first_signal_leads():
 def test_one_taper_equals_scipys_coherence():
     first, second = coupled_noise(0.5, n_samples=8000)
     plan = make_plan(time_bandwidth=1.0)
-    found = compute_coherence(first, second, plan)
+    found = compute_coherence(first, second, plan=plan)
     _, expected = scipy_signal.coherence(
         first, second, fs=20, window=plan.tapers[0], nperseg=400, noverlap=0, detrend="constant"
     )
@@ -81,8 +81,8 @@ def test_one_taper_equals_scipys_coherence():
 def test_every_channel_is_compared_with_the_first_signal():
     first, second = coupled_noise(0.5, n_samples=8000)
     noise = np.random.default_rng(9).standard_normal((8000, 17))
-    together = compute_coherence(first, np.column_stack([noise, second]), make_plan())
-    alone = compute_coherence(first, second, make_plan())
+    together = compute_coherence(first, np.column_stack([noise, second]), plan=make_plan())
+    alone = compute_coherence(first, second, plan=make_plan())
     assert together.coherence.shape == (18, 201)
     assert np.allclose(together.coherence[17], alone.coherence[0])
 
@@ -90,21 +90,21 @@ def test_every_channel_is_compared_with_the_first_signal():
 def test_a_gap_removes_its_window_only():
     first, second = coupled_noise(0.5)
     first[1000] = np.nan
-    found = compute_coherence(first, second, make_plan())
+    found = compute_coherence(first, second, plan=make_plan())
     assert found.n_estimates.tolist() == [177]
     assert np.isfinite(found.coherence).all()
 
 
 def test_signals_of_different_length_are_refused():
     with pytest.raises(InputError, match="resample one"):
-        compute_coherence(np.zeros(1000), np.zeros(999), make_plan())
+        compute_coherence(np.zeros(1000), np.zeros(999), plan=make_plan())
 
 
 def test_the_coherogram_shows_when_signals_were_coupled():
     first, second = coupled_noise(0.9, n_samples=12_000)
     second[6000:] = np.random.default_rng(3).standard_normal(6000)
     times, coherence, _ = compute_coherogram(
-        first, second, make_plan(time_bandwidth=5.0, step_s=5.0)
+        first, second, plan=make_plan(time_bandwidth=5.0, step_s=5.0)
     )
     assert coherence[times < 285].mean() > 0.8
     assert coherence[times > 315].mean() < 0.2

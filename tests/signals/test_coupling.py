@@ -23,7 +23,12 @@ def slow_phase(duration_s=300.0, seed=0):
 def couple(event_times, *, kind="circular_shift", n_surrogates=199, min_events=10, seed=0):
     phase, times = slow_phase()
     return compute_event_phase_coupling(
-        event_times, phase, times, min_events=min_events, null=(kind, n_surrogates), seed=seed
+        event_times,
+        phase,
+        timestamps_s=times,
+        min_events=min_events,
+        null=(kind, n_surrogates),
+        seed=seed,
     )
 
 
@@ -66,7 +71,7 @@ def test_bursts_fool_the_rayleigh_test_but_not_the_surrogates():
     rng = np.random.default_rng(4)
     bursts = [(rng.uniform(0, 298, 15)[:, None] + np.arange(8) * 0.02).ravel() for _ in range(60)]
     found = compute_event_phase_coupling(
-        bursts, phase, times, min_events=10, null=("circular_shift", 199), seed=0
+        bursts, phase, timestamps_s=times, min_events=10, null=("circular_shift", 199), seed=0
     )
     assert np.mean(found.rayleigh_p < 0.05) > 0.4
     assert np.mean(found.surrogate_p < 0.05) < 0.15
@@ -78,7 +83,7 @@ def test_gaps_in_the_phase_lose_their_events_only():
     assert np.allclose(find_phase_support(phase, times), [[0, 49.99], [100, 299.99]])
     events = locked_events(1.5)
     found = compute_event_phase_coupling(
-        [events], phase, times, min_events=10, null=("circular_shift", 99), seed=0
+        [events], phase, timestamps_s=times, min_events=10, null=("circular_shift", 99), seed=0
     )
     assert found.n_events[0] == np.sum((events <= 49.99) | (events >= 100))
     assert found.surrogate_p[0] == 0.01

@@ -15,7 +15,9 @@ def track(seed=0):
 
 
 def tune(events, positions, edges=EDGES):
-    return compute_tuning(events, positions, TIMES_S, edges=edges, n_surrogates=199, seed=0)
+    return compute_tuning(
+        events, positions, timestamps_s=TIMES_S, edges=edges, n_surrogates=199, seed=0
+    )
 
 
 def test_a_planted_field_is_found_and_tells_more_than_chance():
