@@ -43,9 +43,8 @@ def _transitions(first, count, held_before, daq_step, stay, skip, mismatch, i, c
             value = stay
             if skipped > 0:
                 value = skip - np.log(skipped * (skipped + 1.0))
-            if daq_step[i] > 0 and daq_step[i] != j - k:
-                if daq_step[i] != held_before[j] - held_before[k]:
-                    value += mismatch
+            if daq_step[i] > 0 and (daq_step[i] > j - k or daq_step[i] <= skipped):
+                value += mismatch  # a silent frame between may have been captured or not
             cost[r, s] = value
 
 

@@ -20,7 +20,7 @@ _MAX_STARTS = 4
 _MARGIN_FRAMES = 40
 _FAR_FRAMES = 2
 _N_FOLLOWED = 4
-_JUMP_S = 5e-3
+_JUMP_S = 8e-3
 _SETTLED = 0.999
 
 
@@ -214,7 +214,7 @@ def _press_prior(
     stray = train.stray_times_s
     began = times[first_of_block]
     n_near = np.searchsorted(stray, began) - np.searchsorted(stray, began - 60 * period)
-    return -np.clip(off / 3e-4, 0.0, np.where(n_near > 0, 3.0, 9.0))
+    return -np.clip(off / 3e-4, 0.0, np.where(n_near > 0, 3.0, 20.0))
 
 
 def _cut(

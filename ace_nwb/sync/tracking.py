@@ -110,6 +110,7 @@ def follow_clock(
             stop = min(next_cut, stop + state.stretch // 4)
         if start > 0 and start in offsets_s:
             state.begin(start, offsets_s[start])
+            first = True
         elif start > 0 and steps[start - 1] < -max_jitter_s - 2e-3:
             _jump(state, start, stop)
         _advance(state, start, stop, first=first)
