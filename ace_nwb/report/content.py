@@ -133,6 +133,12 @@ class Outlines:
     contours: tuple[tuple[np.ndarray, ...], ...]
     accepted: np.ndarray
 
+    def of_accepted(self) -> "Outlines":
+        """Return the outlines without those of rejected ROIs."""
+        kept = np.flatnonzero(self.accepted)
+        contours = tuple(self.contours[i] for i in kept)
+        return Outlines(self.numbers[kept], contours, self.accepted[kept])
+
 
 @dataclass(frozen=True)
 class Rois:

@@ -21,24 +21,26 @@ IMAGE_WIDTH_PX = 430
 _IMAGE_MARGINS_PX = (46, 8, 12, 42)  # left, top, right, bottom
 
 
-def trace_outline(mask: np.ndarray) -> tuple[np.ndarray, ...]:
+def trace_outline(
+    rows: np.ndarray, columns: np.ndarray, weights: np.ndarray
+) -> tuple[np.ndarray, ...]:
     """Return the closed lines around a footprint at `OUTLINE_LEVEL` of its peak.
 
     Parameters
     ----------
-    mask
-        Weights of one ROI, shape (row, column).
+    rows, columns, weights
+        Where each pixel of one ROI is, and its weight, shape (pixel,).
 
     Returns
     -------
     tuple of numpy.ndarray
-        Each of shape (vertex, 2) as (row, column); empty if the mask is.
+        Each of shape (vertex, 2) as (row, column); empty if the footprint is.
     """
-    rows, columns = np.nonzero(mask > 0)
-    if not len(rows):
+    if not np.any(weights > 0):
         return ()
     top, left = rows.min(), columns.min()
-    patch = np.pad(mask[top : rows.max() + 1, left : columns.max() + 1].astype(float), 1)
+    patch = np.zeros((rows.max() - top + 3, columns.max() - left + 3))  # one pixel of margin
+    patch[rows - top + 1, columns - left + 1] = weights
     lines = contourpy.contour_generator(z=patch).lines(OUTLINE_LEVEL * patch.max())
     return tuple(np.asarray(line)[:, ::-1] + (top - 1, left - 1) for line in lines)
 
@@ -78,12 +80,12 @@ def _shrink(image: np.ndarray) -> np.ndarray:
 def draw_outlines(panel: Axes, outlines: Outlines, *, with_numbers: bool) -> None:
     """Draw accepted ROIs as full lines and rejected ones dashed, with their numbers."""
     many = len(outlines.numbers) > MAX_VECTOR_ROIS
-    for kept, colour, style in (
-        (~outlines.accepted, theme.REJECTED, (0, (2.4, 1.6))),
-        (outlines.accepted, theme.ACCEPTED, "solid"),
+    for kept, colour, style, width in (
+        (~outlines.accepted, theme.REJECTED, (0, (2.4, 1.6)), 0.8),
+        (outlines.accepted, theme.ACCEPTED, "solid", 1.1),
     ):
         lines = [line[:, ::-1] for i in np.flatnonzero(kept) for line in outlines.contours[i]]
-        collection = LineCollection(lines, colors=colour, linewidths=1.1, linestyles=[style])
+        collection = LineCollection(lines, colors=colour, linewidths=width, linestyles=[style])
         collection.set_rasterized(many)
         panel.add_collection(collection, autolim=False)
     if with_numbers:

@@ -98,7 +98,7 @@ def _draw_field(figure: Figure, image: np.ndarray, content: SessionContent) -> f
     imaging.draw_image(panel, image)
     title = "Neurons"
     if content.outlines is not None:
-        imaging.draw_outlines(panel, content.outlines, with_numbers=False)
+        imaging.draw_outlines(panel, content.outlines.of_accepted(), with_numbers=False)
         title = f"{int(content.outlines.accepted.sum())} neurons on the local correlation"
     panel.set_title(title)
     return _TOP_PX + height

@@ -40,7 +40,7 @@ def collect(session: Session, stage_status: Sequence[StageStatus] | None = None)
     span_s = _span(frames)
     rois, outlines = results.read_rois(session)
     events = results.read_calcium_events(session, rois, span_s)
-    phases = results.read_phases(session, events)
+    phases = results.read_phases(session, rois, events)
     return SessionContent(
         facts=recording.read_facts(session, frames),
         span_s=span_s,

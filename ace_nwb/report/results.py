@@ -1,6 +1,7 @@
 """Read what the stages found: images, ROIs, traces, events, spectra, phases, history."""
 
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -78,11 +79,12 @@ def read_rois(session: Session) -> tuple[Rois, Outlines] | tuple[None, None]:
     n_rois = footprints.shape[1]
     accepted = np.asarray(table.get("accepted", np.ones(n_rois)), bool)
     rois = Rois(n_rois, accepted, table.get("snr"), table.get("r_value"), "snr" in table)
-    shape = read_field(session).shape
-    contours = tuple(
-        trace_outline(footprints[:, [roi]].toarray().reshape(shape)) for roi in range(n_rois)
-    )
-    return rois, Outlines(np.asarray(table["id"]), contours, accepted)
+    n_columns = read_field(session).shape[1]
+    contours = []
+    for first, last in pairwise(footprints.indptr):
+        rows, columns = np.divmod(footprints.indices[first:last], n_columns)
+        contours.append(trace_outline(rows, columns, footprints.data[first:last]))
+    return rois, Outlines(np.asarray(table["id"]), tuple(contours), accepted)
 
 
 def read_traces(session: Session, rois: Rois | None) -> Traces | None:
@@ -133,12 +135,13 @@ def read_spectrograms(session: Session, channel: str | None) -> tuple[Spectrogra
     return tuple(same + calcium[:1])
 
 
-def read_phases(session: Session, events: Events | None) -> Phases | None:
+def read_phases(session: Session, rois: Rois | None, events: Events | None) -> Phases | None:
     """Return how events lie on the phase of the ephys channel that most ROIs are locked to."""
     found = read_event_phase(session)
-    known = np.isfinite(found.preferred_phase)
-    if events is not None:
-        known &= found.events == events.table
+    if rois is None or events is None or not len(found.roi):
+        return None
+    known = np.isfinite(found.preferred_phase) & (found.events == events.table)
+    known &= rois.accepted[found.roi]
     if not known.any():
         return None
     channels, inverse = np.unique(found.channel, return_inverse=True)
@@ -240,12 +243,12 @@ def _read_ephys_spectrogram(
     )
 
 
-def _event_phases(session: Session, channel: str, events: Events | None) -> np.ndarray:
+def _event_phases(session: Session, channel: str, events: Events) -> np.ndarray:
     """Return the phase of a channel at every event, over all its stretches."""
     found = []
     for stretch in list_filtered_ephys(session):
         path = stretch.path.replace("EphysFiltered", "EphysPhase")
-        if events is None or channel not in stretch.channel_names or not session.has(path):
+        if channel not in stretch.channel_names or not session.has(path):
             continue
         times_s, phases = read_series(session, path)
         column = phases.reshape(len(phases), -1)[:, stretch.channel_names.index(channel)]

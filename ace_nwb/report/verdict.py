@@ -162,7 +162,7 @@ def judge_findings(findings: Sequence[Finding] | None, file_name: str) -> Verdic
     hints = f"{n_others} {'hint' if n_others == 1 else 'hints'}"
     if n_failing:
         advice = "Mend them before sharing; they are listed below."
-        note = f"{'error' if n_failing == 1 else 'errors'}, {hints}"
+        note = f"{'finding' if n_failing == 1 else 'findings'} to mend, {hints}"
         return Verdict("Validation", "problem", str(n_failing), note, advice)
     return Verdict("Validation", "good", "valid", f"no errors, {hints}")
 

@@ -60,7 +60,7 @@ def make_content(*, n_rois: int = 24, duration_s: float = 120.0, seed: int = 0) 
             "correlation": np.clip(0.35 + 0.6 * field_image + 2 * noise, 0, 1),
             "peak_to_noise": 5 + 20 * field_image + 20 * np.abs(noise),
         },
-        outlines=Outlines(np.arange(n_rois), tuple(map(trace_outline, masks)), accepted),
+        outlines=Outlines(np.arange(n_rois), tuple(map(outline_mask, masks)), accepted),
         rois=Rois(n_rois, accepted, snr, snr / 15, is_evaluated=True),
         traces=Traces(
             times_s,
@@ -89,6 +89,12 @@ def make_masks(random: np.random.Generator, n_rois: int) -> np.ndarray:
     distance = (rows - centres[:, :1, None]) ** 2 + (columns - centres[:, 1:, None]) ** 2
     masks = np.exp(-distance / (2 * 4.0**2))
     return np.where(masks > 0.1, masks, 0)
+
+
+def outline_mask(mask: np.ndarray) -> tuple[np.ndarray, ...]:
+    """Return the outlines of a footprint given as an image, shape (row, column)."""
+    rows, columns = np.nonzero(mask)
+    return trace_outline(rows, columns, mask[rows, columns])
 
 
 def make_activity(

@@ -7,6 +7,7 @@ from matplotlib.colors import to_hex
 
 from ace_nwb.report import imaging, theme
 from ace_nwb.report.content import Brightness, Motion, Outlines
+from tests.report.examples import outline_mask
 
 
 def disc(row, column, radius=5.0, shape=(40, 60)):
@@ -17,7 +18,7 @@ def disc(row, column, radius=5.0, shape=(40, 60)):
 
 @pytest.fixture
 def two_rois():
-    contours = tuple(imaging.trace_outline(disc(*centre)) for centre in ((10, 15), (25, 40)))
+    contours = tuple(outline_mask(disc(*centre)) for centre in ((10, 15), (25, 40)))
     return Outlines(np.array([3, 8]), contours, np.array([True, False]))
 
 
@@ -26,22 +27,22 @@ def drawn_lines(panel):
 
 
 def test_an_outline_encloses_the_footprint_where_it_is():
-    (line,) = imaging.trace_outline(disc(10, 15))
+    (line,) = outline_mask(disc(10, 15))
     assert line.mean(axis=0) == pytest.approx([10, 15], abs=0.5)
     assert np.hypot(*(line - [10, 15]).T) == pytest.approx(5.5, abs=0.8)
 
 
 def test_an_outline_at_the_edge_of_the_field_is_closed():
-    (line,) = imaging.trace_outline(disc(0, 59))
+    (line,) = outline_mask(disc(0, 59))
     assert (line[0] == line[-1]).all()
 
 
 def test_an_empty_footprint_has_no_outline():
-    assert imaging.trace_outline(np.zeros((5, 6))) == ()
+    assert outline_mask(np.zeros((5, 6))) == ()
 
 
 def test_two_pieces_have_two_outlines():
-    assert len(imaging.trace_outline(np.maximum(disc(10, 15), disc(30, 50)))) == 2
+    assert len(outline_mask(np.maximum(disc(10, 15), disc(30, 50)))) == 2
 
 
 def test_accepted_and_rejected_rois_differ_in_colour_and_in_line(two_rois):
@@ -51,6 +52,13 @@ def test_accepted_and_rejected_rois_differ_in_colour_and_in_line(two_rois):
     assert to_hex(accepted.get_color()[0]) == theme.ACCEPTED
     assert to_hex(rejected.get_color()[0]) == theme.REJECTED
     assert accepted.get_linestyle() != rejected.get_linestyle()
+
+
+def test_rejected_rois_can_be_left_out(two_rois):
+    kept = two_rois.of_accepted()
+    assert kept.numbers.tolist() == [3]
+    assert kept.accepted.all()
+    assert kept.contours == two_rois.contours[:1]
 
 
 def test_outlines_lie_on_the_image_as_column_and_row(two_rois):

@@ -117,6 +117,7 @@ def write_ephys(writer):
     path = "/processing/phase/EphysPhase1"
     write_series(writer, path, volts, unit="radians", description="Phase.", **times)
     rows = [
+        (0, "CSC3", "CalciumEventsDeconvolution", 9, 0.3, 0.9, 0.001, 0.5),  # a rejected ROI
         (1, "CSC1", "CalciumEventsDeconvolution", 1, 0.1, 0.2, 0.9, 0.0),
         (1, "CSC3", "CalciumEventsDeconvolution", 7, 1.5, 0.8, 0.01, 0.5),
         (3, "CSC3", "CalciumEventsDeconvolution", 0, np.nan, np.nan, np.nan, np.nan),
