@@ -6,7 +6,8 @@ from pathlib import Path
 
 from ace_nwb.errors import SessionFileError, SessionLockedError
 from ace_nwb.nwb.checks import Finding, check_session
-from ace_nwb.nwb.session import existing_file, open_session
+from ace_nwb.nwb.opening import existing_file
+from ace_nwb.nwb.session import open_session
 
 __all__ = ["Finding", "is_valid", "validate"]
 

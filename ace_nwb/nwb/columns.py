@@ -32,11 +32,11 @@ def read_columns(table: Any, skip: Collection[str] = ()) -> dict[str, np.ndarray
         if name in skip or isinstance(column, (VectorIndex, DynamicTableRegion)):
             continue
         values = np.asarray(column.data[:])
-        columns[name] = _decode(values) if values.dtype.kind in "OS" else values
+        columns[name] = decode_texts(values) if values.dtype.kind in "OS" else values
     return columns
 
 
-def _decode(values: np.ndarray) -> np.ndarray:
+def decode_texts(values: np.ndarray) -> np.ndarray:
     """Return texts as texts, whichever way HDF5 stored them."""
     texts = [v.decode() if isinstance(v, bytes) else str(v) for v in values.ravel()]
     return np.array(texts, dtype=str).reshape(values.shape)

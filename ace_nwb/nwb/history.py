@@ -11,7 +11,7 @@ from typing import Any
 from pynwb import NWBFile
 
 from ace_nwb.nwb import layout, tables
-from ace_nwb.nwb.columns import Columns, build_table, read_columns
+from ace_nwb.nwb.columns import Columns, build_table
 from ace_nwb.nwb.session import Session, SessionWriter
 
 _RUN_COLUMNS = {
@@ -124,10 +124,9 @@ def append_run(writer: SessionWriter, run: StageRun) -> None:
 
 def read_runs(session: Session) -> list[StageRun]:
     """Return every run in the order of the file."""
-    table = session.find(layout.STAGE_RUNS)
-    if table is None:
+    if not session.has(layout.STAGE_RUNS):
         return []
-    columns = read_columns(table)
+    columns = session.read_table(layout.STAGE_RUNS)
     parameters = _read_parameters(session)
     runs = []
     for row in range(len(columns["run_id"])):
@@ -193,10 +192,9 @@ def _split(text: str) -> list[str]:
 
 def _read_parameters(session: Session) -> dict[int, tuple[RunParameter, ...]]:
     """Return run id -> its parameters."""
-    table = session.find(layout.STAGE_PARAMETERS)
-    if table is None:
+    if not session.has(layout.STAGE_PARAMETERS):
         return {}
-    columns = read_columns(table)
+    columns = session.read_table(layout.STAGE_PARAMETERS)
     rows: Iterable[tuple[Any, ...]] = zip(
         *(columns[name] for name in _PARAMETER_COLUMNS), strict=True
     )

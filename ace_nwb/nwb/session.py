@@ -17,11 +17,11 @@ from pynwb import NWBHDF5IO, NWBFile
 
 from ace_nwb.errors import OutputError, SessionFileError
 from ace_nwb.nwb import journal, layout, removal, tables, times
-from ace_nwb.nwb.columns import Columns
+from ace_nwb.nwb.columns import Columns, decode_texts
 from ace_nwb.nwb.disk import Disk
-from ace_nwb.nwb.lock import WriterLock, share_with_readers
+from ace_nwb.nwb.lock import WriterLock
+from ace_nwb.nwb.opening import existing_file, open_for_writing, open_h5
 from ace_nwb.nwb.overlay import OverlayFile
-from ace_nwb.nwb.safety import check_safe
 from ace_nwb.nwb.superblock import read_end_of_file
 
 logger = logging.getLogger(__name__)
@@ -88,6 +88,20 @@ class Session:
         """Return whether the file holds an object at `path`."""
         return path in self.h5
 
+    @property
+    def identifier(self) -> str:
+        """The identifier of the recording, read without pynwb."""
+        return str(decode_texts(np.asarray(self.h5["identifier"][()])))
+
+    def read_table(self, path: str) -> dict[str, np.ndarray]:
+        """Return the columns of a table without ragged columns and regions, without pynwb."""
+        table = self.h5[path]
+        columns = {str(name): np.asarray(table[name][:]) for name in table.attrs["colnames"]}
+        return {
+            name: decode_texts(values) if values.dtype.kind in "OS" else values
+            for name, values in columns.items()
+        }
+
     def close(self) -> None:
         """Close the file."""
         self._nwbfile = self._io = None
@@ -142,13 +156,13 @@ class SessionWriter(Session):
 
     def find(self, path: str) -> Any | None:
         """Return the pynwb object at `path`, also one that was just added, or None."""
-        self.flush()
-        return super().find(path)
+        return super().find(path) if self.has(path) else None
 
     def has(self, path: str) -> bool:
         """Return whether the file holds an object at `path`, also one that was just added."""
-        self.flush()
-        return super().has(path)
+        if path not in self.h5:
+            self.flush()
+        return path in self.h5
 
     def flush(self) -> None:
         """Write what was added to `nwbfile`; it can be used and added to further."""
@@ -242,12 +256,12 @@ class _Edit:
         self.lock.acquire()
         try:
             journal.recover_before_writing(self.path, self.disk)
-            self.file = _open_for_writing(self.path, self.disk)
+            self.file = open_for_writing(self.path, self.disk)
             self.overlay = OverlayFile(
                 self.path, self.file, old_size=read_end_of_file(self.path), disk=self.disk
             )
             self.writer = SessionWriter(
-                self.path, self.overlay, _open_h5(self.path, self.overlay, "r+")
+                self.path, self.overlay, open_h5(self.path, self.overlay, "r+")
             )
         except BaseException:
             self._release()
@@ -308,7 +322,7 @@ def open_session(path: str | Path) -> Session:
     if journal.needs_recovery(path):
         journal.recover(path)
     read_end_of_file(path)
-    return Session(path, _open_h5(path, path, "r"))
+    return Session(path, open_h5(path, path, "r"))
 
 
 def edit_session(path: str | Path, *, disk: Disk | None = None) -> _Edit:
@@ -330,47 +344,3 @@ def edit_session(path: str | Path, *, disk: Disk | None = None) -> _Edit:
         If another process is writing the file.
     """
     return _Edit(existing_file(path), disk or Disk())
-
-
-def existing_file(path: str | Path) -> Path:
-    """Return the path of a file that exists, or raise SessionFileError."""
-    path = Path(path)
-    if not path.is_file():
-        raise SessionFileError(
-            f"{path} does not exist or is not a file. An NWB session file was expected; "
-            "`ace-nwb convert` makes one."
-        )
-    return path
-
-
-def _open_for_writing(path: Path, disk: Disk) -> Any:
-    """Open the raw file and keep other HDF5 programs from writing it."""
-    try:
-        file = disk.open(path, "r+b")
-    except OSError as error:
-        raise OutputError(
-            f"{path} cannot be written ({error.strerror}). Change its permissions or use a copy."
-        ) from error
-    try:
-        share_with_readers(file, path)
-    except BaseException:
-        file.close()
-        raise
-    return file
-
-
-def _open_h5(path: Path, source: Path | OverlayFile, mode: str) -> h5py.File:
-    """Open HDF5 and refuse what is damaged or unsafe."""
-    try:
-        h5 = h5py.File(source, mode)
-    except OSError as error:
-        raise SessionFileError(
-            f"{path} cannot be opened as HDF5 ({error}). An NWB session file was expected; "
-            "if another program has it open, close it there."
-        ) from error
-    try:
-        check_safe(h5, path)
-    except BaseException:
-        h5.close()
-        raise
-    return h5

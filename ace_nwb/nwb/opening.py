@@ -1,0 +1,56 @@
+"""Opening the file behind a session: what is missing, damaged, locked or unsafe is refused."""
+
+from io import FileIO
+from pathlib import Path
+
+import h5py
+
+from ace_nwb.errors import OutputError, SessionFileError
+from ace_nwb.nwb.disk import Disk
+from ace_nwb.nwb.lock import share_with_readers
+from ace_nwb.nwb.overlay import OverlayFile
+from ace_nwb.nwb.safety import check_safe
+
+
+def existing_file(path: str | Path) -> Path:
+    """Return the path of a file that exists, or raise SessionFileError."""
+    path = Path(path)
+    if not path.is_file():
+        raise SessionFileError(
+            f"{path} does not exist or is not a file. An NWB session file was expected; "
+            "`ace-nwb convert` makes one."
+        )
+    return path
+
+
+def open_for_writing(path: Path, disk: Disk) -> FileIO:
+    """Open the raw file and keep other HDF5 programs from writing it."""
+    try:
+        file = disk.open(path, "r+b")
+    except OSError as error:
+        raise OutputError(
+            f"{path} cannot be written ({error.strerror}). Change its permissions or use a copy."
+        ) from error
+    try:
+        share_with_readers(file, path)
+    except BaseException:
+        file.close()
+        raise
+    return file
+
+
+def open_h5(path: Path, source: Path | OverlayFile, mode: str) -> h5py.File:
+    """Open HDF5 and refuse what is damaged or unsafe."""
+    try:
+        h5 = h5py.File(source, mode)
+    except OSError as error:
+        raise SessionFileError(
+            f"{path} cannot be opened as HDF5 ({error}). An NWB session file was expected; "
+            "if another program has it open, close it there."
+        ) from error
+    try:
+        check_safe(h5, path)
+    except BaseException:
+        h5.close()
+        raise
+    return h5
