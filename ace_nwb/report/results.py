@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from ace_nwb.nwb import layout
-from ace_nwb.nwb.ephys import EphysSeries, list_ephys
+from ace_nwb.nwb.ephys import describe_series
 from ace_nwb.nwb.events import read_events
 from ace_nwb.nwb.history import StageRun
 from ace_nwb.nwb.imaging import read_field, read_motion, read_projections
@@ -129,10 +129,9 @@ def read_spectrograms(session: Session, channel: str | None) -> tuple[Spectrogra
     """Return the spectrogram of calcium and of one ephys channel, where they exist."""
     names = _names(session, "spectral")
     calcium = [_read_spectrogram(session, n) for n in names if n.startswith("Calcium")]
-    ephys = [_read_ephys_spectrogram(session, series, channel) for series in list_ephys(session)]
-    found = [spectrogram for spectrogram in ephys if spectrogram is not None]
-    same = [spectrogram for spectrogram in found if spectrogram.name == found[0].name]
-    return tuple(same + calcium[:1])
+    ephys = [_read_ephys_spectrogram(session, n, channel) for n in names if n.startswith("Ephys")]
+    found = [stretches for stretches in ephys if stretches]
+    return tuple((found[0] if found else []) + calcium[:1])
 
 
 def read_phases(session: Session, rois: Rois | None, events: Events | None) -> Phases | None:
@@ -225,22 +224,28 @@ def _read_spectrogram(session: Session, name: str) -> Spectrogram:
     return Spectrogram("mean calcium trace", found["times_s"], frequencies_hz, power, False)
 
 
-def _read_ephys_spectrogram(
-    session: Session, series: EphysSeries, channel: str | None
-) -> Spectrogram | None:
-    """Return the spectrogram of one channel of a series, if it was computed."""
-    path = f"{SPECTRAL}/EphysSpectrogram{series.name.removeprefix('ElectricalSeries')}"
-    if not session.has(path) or (channel and channel not in series.channel_names):
-        return None
+def _read_ephys_spectrogram(session: Session, name: str, channel: str | None) -> list[Spectrogram]:
+    """Return the spectrogram of one channel, a piece per gap-free stretch; none if not there."""
+    path = f"{SPECTRAL}/{name}"
+    series = describe_series(path, session.get(path).source_timeseries)
+    if channel and channel not in series.channel_names:
+        return []
     found = read_spectrogram(session, path)
     index = series.channel_names.index(channel) if channel else 0
-    return Spectrogram(
-        name=series.channel_names[index],
-        times_s=found["times_s"],
-        frequencies_hz=found["band_limits_hz"].mean(axis=1),
-        power=found["power"][:, index],
-        is_ephys=True,
-    )
+    times_s = found["times_s"]
+    steps_s = np.diff(times_s)
+    usual_s = np.median(steps_s) if len(steps_s) else np.inf
+    gaps = np.flatnonzero(steps_s > 1.5 * usual_s) + 1
+    return [
+        Spectrogram(
+            name=series.channel_names[index],
+            times_s=times_s[rows],
+            frequencies_hz=found["band_limits_hz"].mean(axis=1),
+            power=found["power"][rows, index],
+            is_ephys=True,
+        )
+        for rows in np.split(np.arange(len(times_s)), gaps)
+    ]
 
 
 def _event_phases(session: Session, channel: str, events: Events) -> np.ndarray:
