@@ -15,7 +15,7 @@ from ace_nwb.report.reading import collect
 from ace_nwb.report.recording import read_ephys_line
 from ace_nwb.report.sections import busiest_span
 from ace_nwb.report.wording import format_signed, plain_label
-from ace_nwb.report.writing import save_file
+from ace_nwb.report.writing import refuse_overwriting, save_file
 
 WIDTH_PX, HEIGHT_PX = 900, 520
 PNG_WIDTH_PX = 1400
@@ -47,6 +47,8 @@ def write_overview_png(nwb_path: Path, png_path: Path) -> Path:
     OutputError
         If the picture cannot be written there.
     """
+    nwb_path, png_path = Path(nwb_path), Path(png_path)
+    refuse_overwriting(nwb_path, png_path)
     with open_session(nwb_path) as session:
         content = collect(session)
         channel = content.phases.channel if content.phases else None
@@ -54,12 +56,12 @@ def write_overview_png(nwb_path: Path, png_path: Path) -> Path:
     if content.traces is None or not content.images:
         raise RequirementError(
             f"{nwb_path} holds no summary images or no traces, which the overview shows. "
-            f"Run `ace-nwb run {Path(nwb_path).name}` first."
+            f"Run `ace-nwb run {nwb_path.name}` first."
         )
     with theme.figure_theme():
         figure = overview_figure(content, ephys)
     png = theme.to_png(figure, dpi=theme.PX_PER_INCH * PNG_WIDTH_PX / WIDTH_PX)
-    return save_file(png, Path(png_path))
+    return save_file(png, png_path)
 
 
 def overview_span(content: SessionContent) -> tuple[float, float]:

@@ -15,7 +15,7 @@ from ace_nwb.report.sections import build_sections
 from ace_nwb.report.sparkline import sparkline
 from ace_nwb.report.verdict import judge
 from ace_nwb.report.wording import format_duration
-from ace_nwb.report.writing import save_file
+from ace_nwb.report.writing import refuse_overwriting, save_file
 from ace_nwb.stages.status import StageStatus
 
 MARKS = {"good": "✓ good", "look": "! look", "problem": "✕ fix", "missing": "– not run"}
@@ -60,9 +60,10 @@ def write_report(
     OutputError
         If the page cannot be written there.
     """
-    content = read_content(Path(nwb_path), stage_status)
-    page = render(content, Path(nwb_path).name, findings)
-    return save_file(page.encode("utf-8", errors="replace"), Path(html_path))
+    nwb_path, html_path = Path(nwb_path), Path(html_path)
+    refuse_overwriting(nwb_path, html_path)
+    page = render(read_content(nwb_path, stage_status), nwb_path.name, findings)
+    return save_file(page.encode("utf-8", errors="replace"), html_path)
 
 
 def render(

@@ -30,6 +30,7 @@ from ace_nwb.report.content import (
 )
 from ace_nwb.report.imaging import trace_outline
 from ace_nwb.signals.phase import interpolate_phase
+from ace_nwb.signals.runs import find_breaks
 from ace_nwb.stages.status import StageStatus
 
 N_TRACES = 20
@@ -128,10 +129,16 @@ def read_calcium_events(
 def read_spectrograms(session: Session, channel: str | None) -> tuple[Spectrogram, ...]:
     """Return the spectrogram of calcium and of one ephys channel, where they exist."""
     names = _names(session, "spectral")
-    calcium = [_read_spectrogram(session, n) for n in names if n.startswith("Calcium")]
     ephys = [_read_ephys_spectrogram(session, n, channel) for n in names if n.startswith("Ephys")]
-    found = [stretches for stretches in ephys if stretches]
-    return tuple((found[0] if found else []) + calcium[:1])
+    calcium = [
+        _split_at_gaps(
+            session, f"{SPECTRAL}/{name}", index=0, name="mean calcium trace", is_ephys=False
+        )
+        for name in names
+        if name.startswith("Calcium")
+    ]
+    found = [pieces for pieces in ephys if pieces][:1] + calcium[:1]
+    return tuple(piece for pieces in found for piece in pieces)
 
 
 def read_phases(session: Session, rois: Rois | None, events: Events | None) -> Phases | None:
@@ -216,35 +223,26 @@ def _read_columns_of(series: Any, rows: np.ndarray) -> np.ndarray:
     return values[:, np.argsort(order)]
 
 
-def _read_spectrogram(session: Session, name: str) -> Spectrogram:
-    """Return the spectrogram of the mean trace."""
-    found = read_spectrogram(session, f"{SPECTRAL}/{name}")
-    frequencies_hz = found["band_limits_hz"].mean(axis=1)
-    power = found["power"].mean(axis=1)
-    return Spectrogram("mean calcium trace", found["times_s"], frequencies_hz, power, False)
-
-
 def _read_ephys_spectrogram(session: Session, name: str, channel: str | None) -> list[Spectrogram]:
     """Return the spectrogram of one channel, a piece per gap-free stretch; none if not there."""
     path = f"{SPECTRAL}/{name}"
-    series = describe_series(path, session.get(path).source_timeseries)
-    if channel and channel not in series.channel_names:
+    names = describe_series(path, session.get(path).source_timeseries).channel_names
+    if channel and channel not in names:
         return []
+    index = names.index(channel) if channel else 0
+    return _split_at_gaps(session, path, index=index, name=names[index], is_ephys=True)
+
+
+def _split_at_gaps(
+    session: Session, path: str, *, index: int, name: str, is_ephys: bool
+) -> list[Spectrogram]:
+    """Return one channel of a spectrogram, a piece per gap-free stretch."""
     found = read_spectrogram(session, path)
-    index = series.channel_names.index(channel) if channel else 0
     times_s = found["times_s"]
-    steps_s = np.diff(times_s)
-    usual_s = np.median(steps_s) if len(steps_s) else np.inf
-    gaps = np.flatnonzero(steps_s > 1.5 * usual_s) + 1
+    frequencies_hz = found["band_limits_hz"].mean(axis=1)
     return [
-        Spectrogram(
-            name=series.channel_names[index],
-            times_s=times_s[rows],
-            frequencies_hz=found["band_limits_hz"].mean(axis=1),
-            power=found["power"][rows, index],
-            is_ephys=True,
-        )
-        for rows in np.split(np.arange(len(times_s)), gaps)
+        Spectrogram(name, times_s[rows], frequencies_hz, found["power"][rows, index], is_ephys)
+        for rows in np.split(np.arange(len(times_s)), find_breaks(times_s))
     ]
 
 

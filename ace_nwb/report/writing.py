@@ -5,6 +5,14 @@ from pathlib import Path
 from ace_nwb.errors import OutputError
 
 
+def refuse_overwriting(nwb_path: Path, path: Path) -> None:
+    """Raise OutputError if a picture or page would replace the session file itself."""
+    if path.resolve() == nwb_path.resolve():
+        raise OutputError(
+            f"{path} is the session file itself; it stays as it is. Give the output another path."
+        )
+
+
 def save_file(content: bytes, path: Path) -> Path:
     """Write a file beside its target and move it there, so that no half file is ever seen.
 

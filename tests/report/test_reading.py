@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from ace_nwb.errors import RequirementError, SessionFileError
+from ace_nwb.errors import OutputError, RequirementError, SessionFileError
 from ace_nwb.nwb import layout
 from ace_nwb.nwb.events import write_calcium_events
 from ace_nwb.nwb.history import RunParameter, StageRun, append_run
@@ -253,6 +253,24 @@ def test_the_spectrogram_is_of_the_channel_whose_phase_is_shown(content):
     assert calcium.times_s == pytest.approx([3.2, 4.2, 5.2])
 
 
+def test_a_spectrogram_is_split_where_its_windows_have_a_gap(recorded):
+    times_s = np.array([1.0, 2.0, 3.0, 9.0, 10.0])
+    with edit_session(recorded.path) as writer:
+        write_spectrogram(
+            writer,
+            "/processing/spectral/EphysSpectrogram",
+            np.ones((5, 2, 2)),
+            band_limits_hz=np.array([[0.0, 1.0], [1.0, 2.0]]),
+            unit="1/Hz",
+            description="Power.",
+            source="/acquisition/ElectricalSeries0",
+            timestamps=times_s,
+        )
+    pieces = read_content(recorded.path).spectrograms
+    assert [piece.times_s.tolist() for piece in pieces] == [[1.0, 2.0, 3.0], [9.0, 10.0]]
+    assert {piece.name for piece in pieces} == {"CSC1"}
+
+
 def test_phases_are_of_the_channel_with_most_locked_rois(content):
     phases = content.phases
     assert phases.channel == "CSC3"
@@ -306,6 +324,14 @@ def test_an_overview_without_results_names_the_command(recorded_template, tmp_pa
     with pytest.raises(RequirementError, match="ace-nwb run"):
         write_overview_png(recorded_template.path, tmp_path / "overview.png")
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("write", [write_report, write_overview_png])
+def test_the_session_file_is_never_the_output(recorded, write):
+    before = recorded.path.read_bytes()
+    with pytest.raises(OutputError, match="session file itself"):
+        write(recorded.path, recorded.path.parent / "." / recorded.path.name)
+    assert recorded.path.read_bytes() == before
 
 
 def test_a_file_that_is_no_session_is_an_error_and_leaves_no_page(tmp_path):
