@@ -293,7 +293,7 @@ def _phase_section(content: SessionContent, file_name: str) -> Section:
         figure = signals.preferred_phase_figure(phases)
     caption = f"Preferred phase of the {phases.numbers.size} ROIs with at least five events; in "
     caption += f"colour the {n_locked} with Rayleigh p < 0.05 (not corrected)."
-    good = "coloured stems gather on one side; stems all around are chance."
+    good = "long stems in colour; short ones all around are chance."
     pictures.append(
         _picture("preferred-phase", caption, figure, caption=caption, good=good, is_wide=False)
     )
