@@ -16,7 +16,7 @@ import numpy as np
 from pynwb import NWBHDF5IO, NWBFile
 
 from ace_nwb.errors import OutputError, SessionFileError
-from ace_nwb.nwb import journal, layout, removal, tables, times
+from ace_nwb.nwb import journal, layout, removal, renaming, tables, times
 from ace_nwb.nwb.columns import Columns, decode_texts
 from ace_nwb.nwb.disk import Disk
 from ace_nwb.nwb.lock import WriterLock
@@ -208,6 +208,14 @@ class SessionWriter(Session):
         removed += removal.remove_empty(self.h5, removed, keep_for=self._aside)
         self.removed += removed
         return removed
+
+    def keep_as(self, paths: Iterable[str], name: str) -> dict[str, str]:
+        """Rename results so that new ones can stand beside them; return old path -> new path."""
+        present = [path for path in paths if self.has(path)]
+        renamed = renaming.kept_paths(present, name)
+        self._begin_h5_change()
+        renaming.rename_objects(self.h5, renamed)
+        return renamed
 
     def set_columns(self, table_path: str, columns: Columns) -> None:
         """Create or replace whole columns of a table: name -> (description, values)."""

@@ -250,3 +250,55 @@ def test_a_file_that_does_not_exist_is_refused(tmp_path):
     with pytest.raises(SessionFileError, match="does not exist"):
         open_session(tmp_path / "none.nwb")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_two_extractions_stand_side_by_side(analysed):
+    kept = ["/processing/ophys/ImageSegmentation", "/processing/ophys/Fluorescence"]
+    kept += [layout.DF_OVER_F, "/processing/events/CalciumEventsDerivative"]
+    with open_session(analysed) as session:
+        raw = session.get(layout.RAW_TRACES).data[:]
+        object_id = session.get(layout.RAW_TRACES).object_id
+    with edit_session(analysed) as writer:
+        names = writer.keep_as(kept, "first-try")
+        replace_rois(writer)
+        assert "/processing/ophys/Fluorescence_first-try" not in writer.removed
+    assert names[layout.DF_OVER_F] == "/processing/ophys/DfOverF_first-try"
+    with open_session(analysed) as session:
+        old = session.get("/processing/ophys/Fluorescence_first-try/RoiResponseSeries")
+        assert np.array_equal(old.data[:], raw)
+        assert old.object_id == object_id
+        assert len(old.rois.table) == 3
+        events = session.get("/processing/events/CalciumEventsDerivative_first-try")
+        assert events["roi"].table is old.rois.table
+        assert len(session.get(layout.RAW_TRACES).rois.table) == 4
+    assert pynwb.validate(path=str(analysed)) == []
+
+
+def test_links_follow_a_renamed_object(recorded):
+    first, second = "/processing/ophys/A", "/processing/ophys/B"
+    with edit_session(recorded.path) as writer:
+        data = {"data": np.arange(4.0), "unit": "m", "description": "d"}
+        write_series(writer, first, **data, timestamps=np.array([0.0, 1.0, 2.0, 4.0]))
+        write_series(writer, second, **data, timestamps_from=first)
+    with edit_session(recorded.path) as writer:
+        writer.keep_as([first, second], "x")
+    with open_session(recorded.path) as session:
+        assert list(session.get(f"{second}_x").timestamps[:]) == [0, 1, 2, 4]
+        link = session.h5.get(f"{second}_x/timestamps", getlink=True)
+        assert link.path == f"{first}_x/timestamps"
+
+
+@pytest.mark.parametrize("name", ["", "a/b", "a:b", "a b"])
+def test_a_name_that_nwb_cannot_hold_is_refused(analysed, name):
+    with edit_session(analysed) as writer, pytest.raises(SessionFileError, match="another name"):
+        writer.keep_as([layout.FLUORESCENCE], name)
+
+
+def test_a_name_that_is_taken_is_refused(analysed):
+    with edit_session(analysed) as writer:
+        writer.keep_as([layout.MOTION_SHIFTS], "x")
+        write_series(
+            writer, layout.MOTION_SHIFTS, np.zeros((60, 2)), unit="pixels", description="d"
+        )
+        with pytest.raises(SessionFileError, match="which exists"):
+            writer.keep_as([layout.MOTION_SHIFTS], "x")
