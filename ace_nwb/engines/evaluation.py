@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from scipy.sparse import csc_array, csr_array, hstack
-from threadpoolctl import threadpool_limits
+from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from ace_nwb.engines.cnmfe.footprints import centroids, column_of
 from ace_nwb.engines.cnmfe.merging import correlation_matrix
@@ -225,7 +225,7 @@ def _compactness(segmentation: Segmentation) -> np.ndarray:
     centres = centroids(segmentation.footprints, segmentation.field_shape)
     values = np.zeros(segmentation.n_rois)
     for roi, centre in enumerate(centres):
-        pixels, weights = column_of(segmentation.footprints, roi)
+        pixels, _ = column_of(segmentation.footprints, roi)
         if len(pixels) == 0:
             continue
         offsets = np.column_stack(np.divmod(pixels, segmentation.field_shape[1])) - centre

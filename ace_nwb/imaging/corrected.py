@@ -1,4 +1,7 @@
-"""A movie that is cropped, debleached and motion corrected while it is read."""
+"""A movie that is cropped, debleached and motion corrected while it is read.
+
+`observed_box` tells which part of the corrected field the scope saw in (nearly) every frame.
+"""
 
 from dataclasses import dataclass, field
 from threading import Lock
@@ -74,3 +77,54 @@ class CorrectedMovie:
         if self.bleaching is not None:
             corrected *= gains[:, None, None]
         return corrected
+
+
+@dataclass(frozen=True)
+class CroppedMovie:
+    """Part of the field of a movie."""
+
+    source: Movie
+    crop: CropBox
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """(n_frames, n_rows, n_columns) after the crop."""
+        return self.source.shape[0], *self.crop.shape
+
+    @property
+    def frame_rate_hz(self) -> float:
+        """Frames per second of the source."""
+        return self.source.frame_rate_hz
+
+    def read(self, start: int, stop: int) -> np.ndarray:
+        """Return frames start..stop, shape (frame, row, column), contiguous."""
+        rows, columns = self.crop.slices
+        return np.ascontiguousarray(self.source.read(start, stop)[:, rows, columns])
+
+
+_RARE = 5e-4
+_LEAST_SIDE_PX = 16
+
+
+def observed_box(movie: Movie, *, multiple: int = 1) -> CropBox:
+    """Return the part of the field that motion left in view in all but 0.1 % of the frames.
+
+    Parameters
+    ----------
+    movie
+        Its whole field is returned unless it is a `CorrectedMovie` with shifts.
+    multiple
+        Limits of the box inside the field are multiples of this, pixels.
+    """
+    _, n_rows, n_columns = movie.shape
+    whole = CropBox(0, n_rows, 0, n_columns)
+    if not isinstance(movie, CorrectedMovie) or movie.shifts is None or not len(movie.shifts):
+        return whole
+    limits = np.quantile(movie.shifts, [_RARE, 1 - _RARE], axis=0)
+    starts = np.ceil(np.maximum(limits[1] - 0.5, 0) / multiple).astype(int) * multiple
+    ends = np.ceil(np.maximum(-limits[0] - 0.5, 0)).astype(int)
+    stops = np.array([n_rows, n_columns]) - ends
+    stops = np.where(ends > 0, stops // multiple * multiple, stops)
+    if (stops - starts < _LEAST_SIDE_PX).any():
+        return whole
+    return CropBox(int(starts[0]), int(stops[0]), int(starts[1]), int(stops[1]))

@@ -28,6 +28,11 @@ class CropBox:
         return self.row_stop - self.row_start, self.column_stop - self.column_start
 
     @property
+    def limits(self) -> tuple[int, int, int, int]:
+        """(row_start, row_stop, column_start, column_stop)."""
+        return self.row_start, self.row_stop, self.column_start, self.column_stop
+
+    @property
     def slices(self) -> tuple[slice, slice]:
         """Row and column slices of the box."""
         return slice(self.row_start, self.row_stop), slice(self.column_start, self.column_stop)

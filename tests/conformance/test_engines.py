@@ -130,7 +130,7 @@ def test_noise_alone_gives_no_roi(engine: str) -> None:
 
 
 def test_frames_that_repeat_do_no_harm(engine: str) -> None:
-    frames, calcium = make_movie()
+    frames, _ = make_movie()
     frames[100:110] = frames[100]
     found = run(engine, frames)
     assert np.isfinite(found.raw).all()

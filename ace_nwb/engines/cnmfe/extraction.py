@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy.sparse import csc_array, hstack
-from threadpoolctl import threadpool_limits
+from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from ace_nwb.engines.base import EngineSettings
 from ace_nwb.engines.cnmfe.background import (
@@ -19,6 +19,7 @@ from ace_nwb.engines.cnmfe.background import (
     fit_background,
     read_coarse,
 )
+from ace_nwb.engines.cnmfe.embedding import embed
 from ace_nwb.engines.cnmfe.footprints import (
     TraceProducts,
     centroids,
@@ -27,7 +28,7 @@ from ace_nwb.engines.cnmfe.footprints import (
     trim_footprints,
     update_footprints,
 )
-from ace_nwb.engines.cnmfe.merging import find_groups, merge_groups
+from ace_nwb.engines.cnmfe.merging import find_ghosts, find_groups, merge_groups
 from ace_nwb.engines.cnmfe.passes import FilteredMovie, correlate
 from ace_nwb.engines.cnmfe.residual import (
     Known,
@@ -36,7 +37,7 @@ from ace_nwb.engines.cnmfe.residual import (
     first_footprints,
     residual_images,
 )
-from ace_nwb.engines.cnmfe.seeds import SeedThresholds, find_seeds, propose_thresholds
+from ace_nwb.engines.cnmfe.seeds import find_seeds, propose_thresholds
 from ace_nwb.engines.cnmfe.traces import (
     CalciumModel,
     demix,
@@ -45,16 +46,19 @@ from ace_nwb.engines.cnmfe.traces import (
     refine_traces,
 )
 from ace_nwb.imaging.binning import BinnedMovie, bin_factor, keep_in_memory
+from ace_nwb.imaging.corrected import CroppedMovie, observed_box
 from ace_nwb.imaging.correlation import FilteredLevels, estimate_levels
 from ace_nwb.imaging.movie import Movie, ProgressCallback
 from ace_nwb.imaging.segmentation import RingBackground, Segmentation
 from ace_nwb.signals.deconvolution import estimate_decay
 
 _SEED_ROUNDS = 2
-GRID_DIV = 3
-RANK_F = 0.1
+_GRID_PER_DIAMETER = 3
+_COMPONENTS_PER_RING = 0.1
 _UPDATES_PER_ROUND = 2
 _GUESSED_DECAY_S = 0.5
+_GHOST_DIAMETERS = 1.5
+_LEAST_OWN_HEIGHT = 5.0
 _LATER_SEED_FACTOR = 1.1
 
 
@@ -122,13 +126,16 @@ def extract(
     decay_time_s
         Decay time of a transient; None estimates it.
     """
+    side = max(1, round(cell_diameter_px / _GRID_PER_DIAMETER))
+    box = observed_box(movie, multiple=side)
+    inner = CroppedMovie(movie, box)
     with threadpool_limits(1, user_api="blas"):
         steps = _Steps(progress, 3 + _SEED_ROUNDS * (1 + _UPDATES_PER_ROUND))
-        scene = _prepare(movie, settings, cell_diameter_px, ring_size_factor)
+        scene = _prepare(inner, settings, cell_diameter_px, ring_size_factor)
         steps.advance()
         neurons, background, seeds = _empty(scene), _ring(scene, _empty(scene)), []
         for _ in range(_SEED_ROUNDS):
-            new, found, thresholds = _seed(scene, neurons, min_correlation, min_peak_to_noise)
+            new, found = _seed(scene, neurons, min_correlation, min_peak_to_noise)
             seeds.append(found)
             footprints = csc_array(hstack([neurons.footprints, new], format="csc"))
             steps.advance()
@@ -138,9 +145,9 @@ def extract(
                 )
                 footprints = neurons.footprints
                 steps.advance()
-        result = _finish(movie, scene, footprints, background, autoregressive_order, decay_time_s)
+        result = _finish(inner, scene, footprints, background, autoregressive_order, decay_time_s)
         steps.advance()
-    return replace(result, seeds=np.concatenate(seeds) if seeds else np.zeros((0, 2), int))
+    return embed(replace(result, seeds=np.concatenate(seeds)), movie.shape[1:], box)
 
 
 class _Steps:
@@ -163,7 +170,7 @@ def _prepare(
         max_bytes=settings.max_memory_bytes // 3,
         workers=settings.workers,
     )
-    grid = CoarseGrid(movie.shape[1:], max(1, round(cell_diameter_px / GRID_DIV)))
+    grid = CoarseGrid(movie.shape[1:], max(1, round(cell_diameter_px / _GRID_PER_DIAMETER)))
     return _Scene(
         movie=binned,
         filtered=FilteredMovie(binned, cell_diameter_px),
@@ -207,7 +214,7 @@ def _ring(scene: _Scene, neurons: Neurons) -> Background:
         coarse = scene.grid.average() @ neurons.footprints
         residual = residual - ((samples - samples.mean(0)) @ coarse.T.toarray()).astype(np.float32)
     area = scene.field_shape[0] * scene.field_shape[1]
-    n_components = int(np.clip(RANK_F * area / scene.ring_radius_px**2, 8, 80))
+    n_components = int(np.clip(_COMPONENTS_PER_RING * area / scene.ring_radius_px**2, 8, 80))
     return fit_background(
         residual, scene.grid, ring_radius_px=scene.ring_radius_px, n_components=n_components
     )
@@ -218,8 +225,8 @@ def _seed(
     neurons: Neurons,
     min_correlation: float | None,
     min_peak_to_noise: float | None,
-) -> tuple[csc_array, np.ndarray, SeedThresholds]:
-    """Return first footprints of new neurons, their seeds, and the thresholds used."""
+) -> tuple[csc_array, np.ndarray]:
+    """Return first footprints of new neurons, and their seeds."""
     filtered = filter_footprints(neurons.footprints, scene.field_shape, scene.cell_diameter_px)
     known = Known(filtered, neurons.raw)
     images = residual_images(scene.filtered, known, scene.levels, workers=scene.workers)
@@ -242,10 +249,10 @@ def _seed(
             )
         ]
     if len(seeds) == 0:
-        return _empty(scene).footprints, seeds, thresholds
+        return _empty(scene).footprints, seeds
     footprints = first_footprints(scene.filtered, seeds, known, scene.levels, workers=scene.workers)
     is_filled = np.diff(footprints.indptr) > 0
-    return normalise(footprints)[0][:, is_filled], seeds[is_filled], thresholds
+    return normalise(footprints)[0][:, is_filled], seeds[is_filled]
 
 
 def _update(
@@ -268,7 +275,13 @@ def _update(
     groups = find_groups(footprints, traces, merge_correlation=merge_correlation)
     merged, traces, _ = merge_groups(footprints, traces, groups)
     _, raw, _ = merge_groups(footprints, raw, groups)
-    is_active = traces.std(0) > 0
+    is_ghost = find_ghosts(
+        raw,
+        centroids(merged, scene.field_shape),
+        reach_px=_GHOST_DIAMETERS * scene.cell_diameter_px,
+        min_peak_to_noise=_LEAST_OWN_HEIGHT,
+    )
+    is_active = (traces.std(0) > 0) & ~is_ghost
     footprints, traces, raw = merged[:, is_active], traces[:, is_active], raw[:, is_active]
     support = grow_support(footprints, scene.field_shape, cell_diameter_px=scene.cell_diameter_px)
     centred = traces - traces.mean(0)

@@ -13,6 +13,7 @@ from ace_nwb.engines.cnmfe.passes import Strip
 from ace_nwb.engines.cnmfe.seeds import connected_part, disc_support
 
 _SWEEPS = 6
+_SUPPORT_DIAMETERS = 1.1
 _LEAST_FRACTION = 0.1
 _LEAST_SIGNIFICANCE = 3.0
 
@@ -171,4 +172,6 @@ def grow_support(
     footprints: csc_array, field_shape: tuple[int, int], *, cell_diameter_px: float
 ) -> csc_array:
     """Return the pixels each footprint may occupy next: a disc around its centre."""
-    return disc_support(centroids(footprints, field_shape), field_shape, 0.9 * cell_diameter_px)
+    return disc_support(
+        centroids(footprints, field_shape), field_shape, _SUPPORT_DIAMETERS * cell_diameter_px
+    )

@@ -1,4 +1,4 @@
-"""Merging of neurons that are one, and removal of those that faded away."""
+"""Merging of neurons that are one, and removal of ghosts: tails and halos of other neurons."""
 
 import numpy as np
 from scipy.sparse import csc_array, csr_array, diags_array
@@ -65,3 +65,39 @@ def merge_groups(
     is_member = rank[None, :] == np.arange(n_groups)[:, None]
     shared = (merged.T @ footprints).toarray() * is_member
     return merged.astype(np.float32), traces @ shared.T, np.sort(leaders)
+
+
+def find_ghosts(
+    raw: np.ndarray, centres: np.ndarray, *, reach_px: float, min_peak_to_noise: float
+) -> np.ndarray:
+    """Return which neurons hold no signal of their own, shape (roi,).
+
+    Parameters
+    ----------
+    raw
+        Traces, shape (frame, roi).
+    centres
+        (row, column) of the neurons, shape (roi, 2).
+    reach_px
+        Stronger neurons within this distance are regressed out of a trace.
+    min_peak_to_noise
+        Least height of what remains, in noise SDs.
+    """
+    strength = raw.std(0)
+    is_ghost = np.zeros(len(centres), bool)
+    for roi in np.argsort(-strength, kind="stable"):
+        is_near = np.hypot(*(centres - centres[roi]).T) < reach_px
+        is_near &= (strength > strength[roi]) & ~is_ghost
+        height = unexplained_height(raw[:, roi], raw[:, is_near])
+        is_ghost[roi] = height < min_peak_to_noise
+    return is_ghost
+
+
+def unexplained_height(trace: np.ndarray, others: np.ndarray) -> float:
+    """Return the peak-to-noise ratio of a trace after regression on others."""
+    design = np.column_stack([np.ones(len(trace)), others])
+    gram = design.T @ design
+    gram += 1e-9 * np.diag(np.diag(gram) + 1e-12)
+    rest = trace - design @ np.linalg.solve(gram, design.T @ trace)
+    noise = float(np.mean(np.abs(np.diff(rest)))) * np.sqrt(np.pi) / 2 if len(rest) > 1 else 0.0
+    return float(np.max(rest) - np.median(rest)) / noise if noise > 0 else 0.0

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.sparse import csc_array
 
+from ace_nwb.engines.cnmfe.merging import unexplained_height
 from ace_nwb.engines.cnmfe.passes import FilteredMovie, correlate, find_strips, project
 from ace_nwb.engines.cnmfe.seeds import disc_support
 from ace_nwb.imaging.blocks import map_blocks
@@ -118,11 +119,7 @@ def find_unexplained(
     for index, seed in enumerate(seeds):
         distance = np.hypot(*(centres - seed).T)
         near = known.traces[:, distance < _NEAR_DIAMETERS * filtered.cell_diameter_px]
-        design = np.column_stack([np.ones(len(near)), near])
-        solution, *_ = np.linalg.lstsq(design, observed[:, index], rcond=None)
-        rest = observed[:, index] - design @ solution
-        noise = np.mean(np.abs(np.diff(rest))) * np.sqrt(np.pi) / 2
-        is_own[index] = np.max(rest) - np.median(rest) > min_peak_to_noise * noise
+        is_own[index] = unexplained_height(observed[:, index], near) > min_peak_to_noise
     return is_own
 
 

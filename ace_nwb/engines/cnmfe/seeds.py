@@ -75,7 +75,7 @@ def disc_support(places: np.ndarray, field_shape: tuple[int, int], radius_px: fl
     )
 
 
-def connected_part(image: np.ndarray, start: tuple[int, int]) -> np.ndarray:
+def connected_part(image: np.ndarray, start: tuple[int, ...]) -> np.ndarray:
     """Return the part of a boolean image that is connected to `start`."""
     labels, _ = label(image)
     return (labels == labels[start]) & image

@@ -140,7 +140,7 @@ def refine_traces(
     raw, denoised, deconvolved, noise
         Shapes (frame, roi) and (roi,); `raw` without slow baseline.
     """
-    n_frames, n_rois = raw.shape
+    n_rois = raw.shape[1]
     denoised, deconvolved = np.zeros_like(raw), np.zeros_like(raw)
     baselines = slow_baseline(raw, frame_rate_hz)
     gram = mixing.gram
