@@ -156,11 +156,11 @@ def align_frames(
     rows = clean_rows(device_time_s, daq_frame, max_jitter_s=max_jitter_ms / 1e3)
     train = build_train(pulses, frame_interval_s=rows.interval_s)
     match = match_rows(rows, train, max_jitter_s=max_jitter_ms / 1e3, record_press_s=record_press_s)
-    _refuse_doubt(match, rows)
-    return _summarise(match, rows, train, pulses, has_press=record_press_s is not None)
+    _refuse_doubt(match)
+    return _summarise(match, rows, train, pulses)
 
 
-def _refuse_doubt(match: Match, rows: Rows) -> None:
+def _refuse_doubt(match: Match) -> None:
     """Raise if the whole-frame placement of most frames is in doubt, or too little matches."""
     real = match.timeline.is_real[match.captured]
     if real.mean() < _MIN_MATCHED:
@@ -171,18 +171,16 @@ def _refuse_doubt(match: Match, rows: Rows) -> None:
     if np.mean(match.placed >= TRUSTED) >= 0.5:
         return
     rivals = ", ".join(f"{s:+d} frames: {p:.3g}" for s, p in match.placement.rivals[:4])
+    first = match.timeline.times_s[match.captured[0]]
     raise SyncError(
         f"{real.size} frames fit {int(match.timeline.is_real.sum())} pulses in more than one way; "
-        f"probability by shift of the first frame (0 is at {match.timeline.times_s[match.captured[0]]:.4f} s"
-        f" of the ephys clock): {rivals}. One way must be a thousand times likelier. DAQ frame "
-        "numbers, a pause, or knowing that the first (or last) pulse is the first (last) saved "
-        "frame would decide."
+        f"probability by shift of the first frame from {first:.4f} s of the ephys clock: {rivals}. "
+        "One way must be a thousand times likelier. DAQ frame numbers, a pause, or knowing that "
+        "the first (or last) pulse is the first (or last) saved frame would decide."
     )
 
 
-def _summarise(
-    match: Match, rows: Rows, train: PulseTrain, pulses: np.ndarray, *, has_press: bool
-) -> Alignment:
+def _summarise(match: Match, rows: Rows, train: PulseTrain, pulses: np.ndarray) -> Alignment:
     """Turn a match into the result."""
     timeline, frame = match.timeline, match.captured
     pulse = timeline.pulse[frame]
@@ -204,7 +202,7 @@ def _summarise(
         report=report,
         verdict=verdict,
         reasons=reasons,
-        evidence=_evidence(report, match, rows, has_press),
+        evidence=_evidence(report, match, rows),
         low_confidence=low,
     )
 
@@ -219,7 +217,7 @@ def _count(
 ) -> SyncReport:
     """Count frames and pulses by what became of them."""
     first, last = match.timeline.times_s[match.captured[[0, -1]]]
-    slack = 0.25 * rows.interval_s
+    slack = 1e-6
     inside = (pulses >= first - slack) & (pulses <= last + slack)
     n_matched = int((kind == 0).sum())
     n_stray = int(inside[train.stray].sum())
@@ -283,12 +281,14 @@ def _judge(
     failed = any(share > worst for share, _, worst, _ in problems)
     if match.clock.breaks_s.size:
         reasons.append(f"the device clock jumped {match.clock.breaks_s.size} time(s)")
+    if match.rests_on_press:
+        reasons.append("which frame is the first rests on the record press alone")
     if abs(report.drift_ppm) > 500:
         reasons.append(f"the clocks drift by {report.drift_ppm:.0f} ppm")
     return ("fail" if failed else "warn" if reasons else "pass"), tuple(reasons)
 
 
-def _evidence(report: SyncReport, match: Match, rows: Rows, has_press: bool) -> tuple[str, ...]:
+def _evidence(report: SyncReport, match: Match, rows: Rows) -> tuple[str, ...]:
     """Say what decides the alignment."""
     blocks = int(match.timeline.block.max()) + 1
     sentences = [
@@ -300,6 +300,8 @@ def _evidence(report: SyncReport, match: Match, rows: Rows, has_press: bool) -> 
     known = np.count_nonzero(rows.daq_step)
     if known:
         sentences.append(f"DAQ frame numbers tell the step of {known} frames.")
-    if has_press:
-        sentences.append("The line toggles only while recording: first pulse after record press.")
+    if match.rests_on_press:
+        sentences.append(
+            "Counts left a choice; the record press decided: the line toggles from then on."
+        )
     return tuple(sentences)

@@ -12,6 +12,7 @@ import numpy as np
 
 MAX_STATES = 12
 _DAQ_MISMATCH = -14.0
+_IMPOSSIBLE = -1e9
 
 
 @dataclass(frozen=True)
@@ -30,106 +31,118 @@ class Decoded:
     probability: np.ndarray
 
 
-@nb.njit("void(i8[:], i8[:], i8[:], i8[:], f8, f8, f8, i8, f8[:, :])", cache=True, nogil=True)
-def _transitions(first, count, held_before, daq_step, stay, skip, mismatch, i, cost):  # type: ignore[no-untyped-def]
+@nb.njit("f8(f8[:], i8)", cache=True, nogil=True)
+def _log_sum(values: np.ndarray, n: int) -> float:
+    """Log of the sum of the exponentials of the first n values."""
+    top = values[0]
+    for k in range(1, n):
+        top = max(top, values[k])
+    total = 0.0
+    for k in range(n):
+        total += np.exp(values[k] - top)
+    return top + np.log(total)
+
+
+@nb.njit("void(i8[:], i8[:], i8[:], i8[:], f8[:], i8, f8[:, :])", cache=True, nogil=True)
+def _transitions(
+    first: np.ndarray,
+    count: np.ndarray,
+    held_before: np.ndarray,
+    daq_step: np.ndarray,
+    prices: np.ndarray,
+    i: int,
+    cost: np.ndarray,
+) -> None:
     """Log probability of going from each frame of row i - 1 to each frame of row i."""
     for r in range(count[i - 1]):
         for s in range(count[i]):
             k, j = first[i - 1] + r, first[i] + s
             if j <= k:
-                cost[r, s] = -1.0e9
+                cost[r, s] = prices[3]
                 continue
-            skipped = held_before[j] - held_before[k + 1]
-            value = stay
-            if skipped > 0:
-                value = skip - np.log(skipped * (skipped + 1.0))
-            if daq_step[i] > 0 and (daq_step[i] > j - k or daq_step[i] <= skipped):
-                value += mismatch  # a silent frame between may have been captured or not
+            lost = held_before[j] - held_before[k + 1]
+            value = prices[0]
+            if lost > 0:
+                value = prices[1] - np.log(lost * (lost + 1.0))
+            # a silent frame between may have been captured or not
+            if daq_step[i] > 0 and (daq_step[i] > j - k or daq_step[i] <= lost):
+                value += prices[2]
             cost[r, s] = value
 
 
 @nb.njit(
-    "void(i8[:], i8[:], f8[:, :], i8[:], i8[:], f8, f8, f8, f8[:, :], f8[:], i8[:, :],"
-    " i8[:], f8[:])",
+    "void(i8[:], i8[:], f8[:, :], i8[:], i8[:], f8[:], f8[:, :], i8[:, :], i8[:])",
     cache=True,
     nogil=True,
 )
-def _decode(
-    first,
-    count,
-    emission,
-    held_before,
-    daq_step,
-    stay,
-    skip,
-    mismatch,
-    alpha,
-    beta,
-    back,
-    path,
-    probability,
-):  # type: ignore[no-untyped-def]
-    """Fill path and probability; alpha and back are scratch of shape (row, state)."""
-    n = first.size
+def _forward(
+    first: np.ndarray,
+    count: np.ndarray,
+    emission: np.ndarray,
+    held_before: np.ndarray,
+    daq_step: np.ndarray,
+    prices: np.ndarray,
+    alpha: np.ndarray,
+    back: np.ndarray,
+    last_state: np.ndarray,
+) -> None:
+    """Fill the forward probabilities and the Viterbi pointers of every row."""
     width = emission.shape[1]
-    viterbi = np.empty(width)
-    new_viterbi = np.empty(width)
-    cost = np.empty((width, width))
-    for s in range(count[0]):
-        alpha[0, s] = emission[0, s]
-        viterbi[s] = emission[0, s]
-    for i in range(1, n):
-        _transitions(first, count, held_before, daq_step, stay, skip, mismatch, i, cost)
+    cost, column = np.empty((width, width)), np.empty(width)
+    best, new_best = emission[0].copy(), np.empty(width)
+    alpha[0] = emission[0]
+    for i in range(1, first.size):
+        _transitions(first, count, held_before, daq_step, prices, i, cost)
+        n_before = count[i - 1]
         for s in range(count[i]):
-            top = -1.0e300
-            for r in range(count[i - 1]):
-                value = alpha[i - 1, r] + cost[r, s]
-                if value > top:
-                    top = value
-            total = 0.0
-            best, arg = -1.0e300, 0
-            for r in range(count[i - 1]):
-                value = alpha[i - 1, r] + cost[r, s] - top
-                if value > -40.0:
-                    total += np.exp(value)
-                if viterbi[r] + cost[r, s] > best:
-                    best, arg = viterbi[r] + cost[r, s], r
-            alpha[i, s] = top + np.log(total) + emission[i, s]
-            new_viterbi[s] = best + emission[i, s]
+            arg = 0
+            for r in range(n_before):
+                column[r] = alpha[i - 1, r] + cost[r, s]
+                if best[r] + cost[r, s] > best[arg] + cost[arg, s]:
+                    arg = r
+            alpha[i, s] = _log_sum(column, n_before) + emission[i, s]
+            new_best[s] = best[arg] + cost[arg, s] + emission[i, s]
             back[i, s] = arg
+        best[:] = new_best
+    last_state[0] = np.argmax(best[: count[first.size - 1]])
+
+
+@nb.njit(
+    "void(i8[:], i8[:], f8[:, :], i8[:], i8[:], f8[:], f8[:, :], i8[:, :], i8, i8[:], f8[:])",
+    cache=True,
+    nogil=True,
+)
+def _backward(
+    first: np.ndarray,
+    count: np.ndarray,
+    emission: np.ndarray,
+    held_before: np.ndarray,
+    daq_step: np.ndarray,
+    prices: np.ndarray,
+    alpha: np.ndarray,
+    back: np.ndarray,
+    state: int,
+    path: np.ndarray,
+    probability: np.ndarray,
+) -> None:
+    """Walk back along the Viterbi path, with the posterior of each frame on it."""
+    width = emission.shape[1]
+    cost, column = np.empty((width, width)), np.empty(width)
+    beta, new_beta = np.zeros(width), np.empty(width)
+    for i in range(first.size - 1, -1, -1):
         for s in range(count[i]):
-            viterbi[s] = new_viterbi[s]
-    state = 0
-    for s in range(count[n - 1]):
-        beta[s] = 0.0
-        if viterbi[s] > viterbi[state]:
-            state = s
-    new_beta = np.empty(width)
-    for i in range(n - 1, -1, -1):
-        top = -1.0e300
-        for s in range(count[i]):
-            top = max(top, alpha[i, s] + beta[s])
-        total = 0.0
-        for s in range(count[i]):
-            total += np.exp(alpha[i, s] + beta[s] - top)
+            column[s] = alpha[i, s] + beta[s]
         path[i] = first[i] + state
-        probability[i] = np.exp(alpha[i, state] + beta[state] - top) / total
+        probability[i] = np.exp(column[state] - _log_sum(column, count[i]))
         if i == 0:
             break
         state = back[i, state]
-        _transitions(first, count, held_before, daq_step, stay, skip, mismatch, i, cost)
+        _transitions(first, count, held_before, daq_step, prices, i, cost)
         for r in range(count[i - 1]):
-            top = -1.0e300
             for s in range(count[i]):
-                top = max(top, cost[r, s] + emission[i, s] + beta[s])
-            total = 0.0
-            for s in range(count[i]):
-                value = cost[r, s] + emission[i, s] + beta[s] - top
-                if value > -40.0:
-                    total += np.exp(value)
-            new_beta[r] = top + np.log(total)
-        for r in range(count[i - 1]):
-            beta[r] = new_beta[r]
+                column[s] = cost[r, s] + emission[i, s] + beta[s]
+            new_beta[r] = _log_sum(column, count[i])
+        beta[:] = new_beta
 
 
 def decode(
@@ -159,14 +172,13 @@ def decode(
         Share of captured frames without a row.
     """
     n_rows = first.size
+    first, count = first.astype(np.int64), count.astype(np.int64)
     held_before = np.concatenate([[0], np.cumsum(is_held)]).astype(np.int64)
-    alpha = np.zeros_like(emission)
-    back = np.zeros(emission.shape, dtype=np.int64)
-    path = np.zeros(n_rows, dtype=np.int64)
-    probability = np.zeros(n_rows)
-    _decode(
-        first.astype(np.int64), count.astype(np.int64), emission, held_before,
-        daq_step.astype(np.int64), float(np.log1p(-lost_rate)), float(np.log(lost_rate)),
-        _DAQ_MISMATCH, alpha, np.zeros(emission.shape[1]), back, path, probability,
-    )  # fmt: skip
+    prices = np.array([np.log1p(-lost_rate), np.log(lost_rate), _DAQ_MISMATCH, _IMPOSSIBLE])
+    alpha, back = np.zeros_like(emission), np.zeros(emission.shape, dtype=np.int64)
+    path, probability = np.zeros(n_rows, dtype=np.int64), np.zeros(n_rows)
+    state = np.zeros(1, dtype=np.int64)
+    shared = (first, count, emission, held_before, daq_step.astype(np.int64), prices, alpha, back)
+    _forward(*shared, state)
+    _backward(*shared, int(state[0]), path, probability)
     return Decoded(path, probability)

@@ -85,10 +85,17 @@ def match_rows(
     SyncError
         If two starts explain the rows nearly equally well.
     """
-    starts = [
-        follow_start(rows, train, offset, max_jitter_s=max_jitter_s, record_press_s=record_press_s)
-        for offset in possible_offsets(rows, train)
-    ]
+    starts: list[Start] = []
+    for offset in possible_offsets(rows, train):
+        start = follow_start(
+            rows,
+            train,
+            offset,
+            max_jitter_s=max_jitter_s,
+            record_press_s=record_press_s,
+            known_s=[other.first_time_s for other in starts if other.is_settled],
+        )
+        starts += [] if start is None else [start]
     starts.sort(key=lambda start: -start.score)
     _refuse_rival(starts)
     return _refine(rows, starts[0], max_jitter_s)
@@ -157,7 +164,7 @@ def _doubt_junk(decoded: Decoded, rows: Rows) -> np.ndarray:
 
 
 def _clock_segments(starts: np.ndarray, offset: np.ndarray) -> np.ndarray:
-    """Number the stretches between true clock jumps: where the offset itself steps."""
+    """Number the stretches between true clock jumps, where the offset itself steps."""
     edges = starts[1:-1]
     jumped = edges[np.abs(offset[edges] - offset[edges - 1]) > 5e-3]
     mark = np.zeros(offset.size, dtype=int)

@@ -83,8 +83,7 @@ def place_segments(
     rates
         Shares of lost rows and missing pulses inside the recording.
     first_prior
-        Log probability of each shift of the first segment from other evidence, shape
-        (2 * max_shift(...) + 1,), or None.
+        Log probability of each allowed shift of the first segment from other evidence, or None.
     """
     shifts = allowed_shifts(segments, timeline)
     scores = _segment_scores(segments, timeline, rates, shifts)
@@ -92,25 +91,12 @@ def place_segments(
     scores[-1] += _end_scores(segments, timeline, rates, shifts)
     if first_prior is not None:
         scores[0] += first_prior
-    n_segments = scores.shape[0]
-    links = [_link(segments, timeline, rates, shifts, g) for g in range(1, n_segments)]
-    forward = [scores[0]]
-    best, origin = scores[0], []
-    for link, score in zip(links, scores[1:], strict=True):
-        forward.append(logsumexp(forward[-1][:, None] + link, axis=0) + score)
-        through = best[:, None] + link
-        origin.append(np.argmax(through, axis=0))
-        best = through.max(axis=0) + score
-    evidence = float(logsumexp(forward[-1]))
-    chosen = [int(np.argmax(best))]
-    for arg in origin[::-1]:
-        chosen.append(int(arg[chosen[-1]]))
-    path = np.array(chosen[::-1])
-    posterior = _posterior(forward, links, scores)
+    links = [_link(segments, timeline, rates, shifts, g) for g in range(1, scores.shape[0])]
+    path = _best_path(scores, links)
+    posterior, evidence = _posterior(scores, links)
     ranked = np.argsort(-posterior[0])[:5]
     rivals = [(int(shifts[r] - shifts[path[0]]), float(posterior[0, r])) for r in ranked]
-    probability = posterior[np.arange(n_segments), path]
-    return Placement(shifts[path], probability, rivals, evidence)
+    return Placement(shifts[path], posterior[np.arange(path.size), path], rivals, evidence)
 
 
 def allowed_shifts(segments: Segments, timeline: Timeline) -> np.ndarray:
@@ -120,13 +106,29 @@ def allowed_shifts(segments: Segments, timeline: Timeline) -> np.ndarray:
     return np.arange(low, high + 1)
 
 
-def _posterior(forward: list, links: list, scores: np.ndarray) -> np.ndarray:
-    """Return the posterior of each shift of each segment, shape (n_segments, n_shifts)."""
-    backward = np.zeros_like(scores)
+def _best_path(scores: np.ndarray, links: list[np.ndarray]) -> np.ndarray:
+    """Return the index of the most probable shift of each segment (Viterbi)."""
+    best, origins = scores[0], []
+    for link, score in zip(links, scores[1:], strict=True):
+        through = best[:, None] + link
+        origins.append(np.argmax(through, axis=0))
+        best = through.max(axis=0) + score
+    path = [int(np.argmax(best))]
+    for origin in reversed(origins):
+        path.append(int(origin[path[-1]]))
+    return np.array(path[::-1])
+
+
+def _posterior(scores: np.ndarray, links: list[np.ndarray]) -> tuple[np.ndarray, float]:
+    """Return the posterior of each shift of each segment, and the log evidence."""
+    forward, backward = scores.copy(), np.zeros_like(scores)
+    for g, link in enumerate(links, start=1):
+        forward[g] += logsumexp(forward[g - 1][:, None] + link, axis=0)
     for g in range(len(links) - 1, -1, -1):
         backward[g] = logsumexp(links[g] + (scores[g + 1] + backward[g + 1])[None, :], axis=1)
-    total = np.array(forward) + backward
-    return np.exp(total - logsumexp(total, axis=1, keepdims=True))
+    total = forward + backward
+    evidence = logsumexp(total, axis=1, keepdims=True)
+    return np.exp(total - evidence), float(evidence[0, 0])
 
 
 def _segment_scores(

@@ -46,6 +46,12 @@ class Start:
     rests_on_press: bool
 
     @property
+    def is_settled(self) -> bool:
+        """Whether following it again would lead to the same."""
+        near = np.abs(self.placement.shift).max() <= _FAR_FRAMES
+        return bool(near and self.placement.probability.min() >= 0.5)
+
+    @property
     def score(self) -> float:
         """Log probability for the comparison with other starts."""
         return self.late_score + self.placement.log_evidence
@@ -96,7 +102,8 @@ def follow_start(
     *,
     max_jitter_s: float,
     record_press_s: float | None,
-) -> Start:
+    known_s: list[float],
+) -> Start | None:
     """Follow the clock from one start, decode the rows, and place the segments.
 
     Parameters
@@ -109,12 +116,18 @@ def follow_start(
         Largest grab jitter.
     record_press_s
         Device time of the record press, or None; asked only if counts leave a choice.
+    known_s
+        Capture times of the first row under the starts followed before; None is returned if
+        this one leads to the same.
     """
     offsets = {0: offset_s}
     for _ in range(_N_FOLLOWED):  # what proves many frames off is followed again from there
         timeline, segments, late_score = _follow(rows, train, offsets, max_jitter_s)
         rates = find_rates(timeline, segments.captured)
         placement = place_segments(segments, timeline, rates)
+        frame = int(segments.captured[0] + placement.shift[0])
+        if np.any(np.abs(timeline.times_s[frame] - known_s) < 0.5 * rows.interval_s):
+            return None
         if np.abs(placement.shift).max() <= _FAR_FRAMES:
             break
         offsets = _moved_offsets(segments, timeline, placement)

@@ -1,0 +1,155 @@
+"""Property benchmark of the alignment: thousands of simulated sessions with all faults crossing.
+
+Run `python -m tests.benchmarks.sync_alignment --sessions 2000 --workers 2`; it prints the table
+of `docs` and ends with an error if any session is silently wrong.
+"""
+
+import argparse
+import json
+import time
+from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import asdict, dataclass
+
+import numpy as np
+
+from ace_nwb.errors import SyncError
+from ace_nwb.sync.alignment import TRUSTED, align_frames
+from tests.sync.sessions import Recording, draw_faults, simulate
+
+QUARTER = 0.25
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """One session: what was claimed and what is true."""
+
+    seed: int
+    group: str
+    n_frames: int
+    refused: bool
+    unflagged: int
+    wrong: int
+    silently_wrong: int
+    old_wrong: int
+    old_silently_wrong: int
+    seconds: float
+
+
+def old_rule(recording: Recording) -> tuple[np.ndarray, np.ndarray]:
+    """Align as the predecessor did: gaps over 65 ms filled linearly, then frame i is pulse i."""
+    pulses = recording.pulse_times_s
+    gaps = np.diff(pulses)
+    typical = float(np.median(gaps))
+    times, trusted = [pulses[:1]], [np.ones(1, dtype=bool)]
+    for before, after, gap in zip(pulses[:-1], pulses[1:], gaps, strict=True):
+        n_steps = max(round(gap / typical), 1) if gap > 0.065 else 1
+        times.append(np.linspace(before, after, n_steps + 1)[1:])
+        trusted.append(np.full(n_steps, n_steps == 1))
+    filled, sure = np.concatenate(times), np.concatenate(trusted)
+    index = np.minimum(np.arange(recording.device_time_s.size), filled.size - 1)
+    return filled[index], sure[index]
+
+
+def run_session(seed: int) -> Outcome:
+    """Simulate, align both ways, and compare with the truth."""
+    faults = draw_faults(seed)
+    recording = simulate(faults, seed=seed)
+    tolerance = QUARTER / faults.fps
+    old_times, old_sure = old_rule(recording)
+    old_bad = np.abs(old_times - recording.true_time_s) > tolerance
+    started = time.perf_counter()
+    refused, bad, sure = False, np.zeros(0, dtype=bool), np.zeros(0, dtype=bool)
+    try:
+        result = align_frames(
+            recording.device_time_s,
+            recording.pulse_times_s,
+            daq_frame=recording.daq_frame,
+            record_press_s=0.0,
+        )
+        bad = np.abs(result.session_time_s - recording.true_time_s) > tolerance
+        sure = result.confidence >= TRUSTED
+    except SyncError:
+        refused = True
+    return Outcome(
+        seed=seed,
+        group=group_of(recording),
+        n_frames=recording.device_time_s.size,
+        refused=refused,
+        unflagged=int(sure.sum()),
+        wrong=int(bad.sum()),
+        silently_wrong=int((bad & sure).sum()),
+        old_wrong=int(old_bad.sum()),
+        old_silently_wrong=int((old_bad & old_sure).sum()),
+        seconds=time.perf_counter() - started,
+    )
+
+
+def group_of(recording: Recording) -> str:
+    """Name the class of a session in the table."""
+    faults = recording.faults
+    told = "DAQ" if faults.daq else "jitter < T/2" if faults.jitter_s * faults.fps < 0.5 else "late"
+    size = "up to 1 %" if faults.share <= 0.01 else "over 1 %"
+    ends = faults.lost_at_start + faults.lost_at_end > 0
+    return f"{size}, {told}, {'rows lost at an end' if ends else 'ends whole'}"
+
+
+def print_table(outcomes: list[Outcome]) -> None:
+    """Print one line per class, and the two acceptance figures."""
+    groups = sorted({o.group for o in outcomes}, reverse=True)
+    print(
+        f"{'class':48s} sessions refused unflagged wrong>{'T/4':4s} silent | old: silent sessions"
+    )
+    for group in [*groups, ""]:
+        _print_row(group or "all", [o for o in outcomes if group in o.group])
+    mild = [o for o in outcomes if o.group.startswith("up to") and "late" not in o.group]
+    _print_row("acceptance: up to 1 %, jitter < T/2 or DAQ", mild)
+    aligned = [o for o in mild if not o.refused]
+    _print_row("  of these, aligned", aligned)
+    whole = [o for o in mild if "whole" in o.group]
+    _print_row("  of these, no row lost at an end", whole)
+    seconds = np.array([o.seconds for o in outcomes])
+    print(f"time per session: median {np.median(seconds):.3f} s, longest {seconds.max():.2f} s")
+
+
+def _print_row(name: str, members: list[Outcome]) -> None:
+    total = max(sum(o.n_frames for o in members), 1)
+    print(
+        f"{name:48s} {len(members):8d} {sum(o.refused for o in members):7d} "
+        f"{sum(o.unflagged for o in members) / total:9.4%} {sum(o.wrong for o in members):9d} "
+        f"{sum(o.silently_wrong > 0 for o in members):6d} | "
+        f"{sum(o.old_silently_wrong > 0 for o in members):5d}"
+    )
+
+
+def run_all(
+    seeds: range, workers: int, run: Callable[[int], Outcome] = run_session
+) -> list[Outcome]:
+    """Run sessions in processes, in order."""
+    if workers == 1:
+        return [run(seed) for seed in seeds]
+    with ProcessPoolExecutor(workers) as pool:
+        return list(pool.map(run, seeds, chunksize=20))
+
+
+def main() -> None:
+    """Run the benchmark from the command line."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--sessions", type=int, default=2000)
+    parser.add_argument("--first-seed", type=int, default=10000)
+    parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--json", help="also write every outcome to this file")
+    options = parser.parse_args()
+    seeds = range(options.first_seed, options.first_seed + options.sessions)
+    outcomes = run_all(seeds, options.workers)
+    print_table(outcomes)
+    if options.json:
+        with open(options.json, "w") as file:  # noqa: PTH123
+            json.dump([asdict(o) for o in outcomes], file)
+    silent = [o.seed for o in outcomes if o.silently_wrong]
+    if silent:
+        raise SystemExit(f"silently wrong sessions: {silent}")
+
+
+if __name__ == "__main__":
+    main()

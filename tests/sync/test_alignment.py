@@ -1,0 +1,198 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from ace_nwb.errors import SyncError
+from ace_nwb.sync.alignment import TRUSTED, Alignment, align_frames
+from tests.sync.sessions import Faults, Recording, draw_faults, simulate
+
+
+def align(recording: Recording, **options: float) -> Alignment:
+    return align_frames(
+        recording.device_time_s,
+        recording.pulse_times_s,
+        daq_frame=recording.daq_frame,
+        **options,
+    )
+
+
+def error_frames(result: Alignment, recording: Recording) -> np.ndarray:
+    return np.abs(result.session_time_s - recording.true_time_s) * recording.faults.fps
+
+
+def assert_exact(result: Alignment, recording: Recording) -> None:
+    assert error_frames(result, recording).max() < 0.01
+    np.testing.assert_array_equal(result.pulse, recording.true_pulse)
+
+
+def test_a_clean_recording_is_matched_pulse_by_pulse() -> None:
+    recording = simulate(Faults(), seed=0)
+    result = align(recording)
+    assert_exact(result, recording)
+    assert result.verdict == "pass"
+    assert result.low_confidence == ()
+    assert result.report.n_matched == result.report.n_frames == 1500
+
+
+@pytest.mark.parametrize("fps", [5.0, 10.0, 15.0, 20.0, 29.97, 60.0])
+def test_lost_rows_and_missing_and_spurious_pulses_are_told_apart(fps: float) -> None:
+    faults = Faults(fps=fps, lost=0.01, missing=0.005, spurious=0.005, jitter_s=0.2 / fps)
+    recording = simulate(replace(faults, jitter_s=min(faults.jitter_s, 0.03)), seed=2)
+    result = align(recording)
+    assert error_frames(result, recording).max() < 0.05
+    assert result.report.n_interpolated == np.count_nonzero(recording.true_pulse < 0)
+    assert np.mean(result.confidence >= TRUSTED) > 0.99
+
+
+@pytest.mark.parametrize("before", [0, 1, 17, 50])
+@pytest.mark.parametrize("kind", ["irregular", "apart"])
+def test_extra_pulses_outside_the_recording_are_left_out(before: int, kind: str) -> None:
+    recording = simulate(
+        Faults(extra_before=before, extra_after=50 - before, extra_kind=kind), seed=before + 5
+    )
+    result = align(recording)
+    assert_exact(result, recording)
+    assert result.report.n_before == before
+    assert result.report.n_after == 50 - before
+
+
+def test_wrong_first_polarity_changes_nothing() -> None:
+    high, low = (simulate(Faults(lost=0.01, first_level=level), seed=3) for level in (0, 1))
+    np.testing.assert_array_equal(align(high).session_time_s, align(low).session_time_s)
+
+
+@pytest.mark.parametrize("size_s", [-4.123, -0.35, 0.512, 5.777])
+def test_a_jump_of_the_device_clock_is_found_and_bridged(size_s: float) -> None:
+    recording = simulate(Faults(lost=0.002, jump_sizes_s=(size_s,)), seed=8)
+    result = align(recording)
+    assert error_frames(result, recording).max() < 0.05
+    np.testing.assert_allclose(result.clock.jumps_s, [size_s], atol=3e-3)
+    assert any("jumped" in reason for reason in result.reasons)
+
+
+def test_pauses_of_the_camera_anchor_the_frames() -> None:
+    recording = simulate(Faults(pauses=3, lost=0.005), seed=4)
+    assert_exact(align(recording), recording)
+
+
+def test_a_change_of_frame_rate_is_followed() -> None:
+    recording = simulate(Faults(rate_change=True, n_captured=3000, extra_before=9), seed=6)
+    assert_exact(align(recording), recording)
+
+
+@pytest.mark.parametrize("drift_ppm", [-300.0, 0.0, 300.0])
+def test_drift_is_measured_with_its_sign(drift_ppm: float) -> None:
+    recording = simulate(Faults(drift_ppm=drift_ppm, n_captured=6000), seed=1)
+    result = align(recording)
+    assert_exact(result, recording)
+    assert result.report.drift_ppm == pytest.approx(drift_ppm, abs=5)
+
+
+def test_daq_numbers_place_lost_frames_between_very_late_time_stamps() -> None:
+    faults = Faults(fps=60.0, lost=0.03, jitter_s=0.03, jitter_shape="uniform", n_captured=3000)
+    without, numbered = simulate(faults, seed=5), simulate(replace(faults, daq=True), seed=5)
+    assert np.mean(align(numbered).confidence >= TRUSTED) > 0.995
+    assert error_frames(align(numbered), numbered).max() < 0.05
+    doubtful = align(without)  # here some places cannot be known: they must be flagged
+    wrong = error_frames(doubtful, without) > 0.25
+    assert not np.any(wrong & (doubtful.confidence >= TRUSTED))
+    assert doubtful.report.n_flagged > 0
+
+
+def test_daq_numbers_survive_a_reseeded_counter_and_failed_reads() -> None:
+    recording = simulate(Faults(daq=True, daq_reseeded=True, lost=0.01), seed=9)
+    assert_exact(align(recording), recording)
+
+
+def test_a_junk_first_time_stamp_does_not_move_the_rest() -> None:
+    recording = simulate(Faults(junk_first=True, daq=True), seed=10)
+    result = align(recording)
+    assert_exact(result, recording)
+    assert np.isnan(result.residual_s[0])
+
+
+def test_a_steady_train_longer_than_the_recording_at_both_ends_is_refused() -> None:
+    recording = simulate(Faults(extra_before=20, extra_after=20, extra_kind="regular"), seed=3)
+    with pytest.raises(SyncError, match=r"more than one way.*would decide"):
+        align(recording)
+
+
+def test_the_record_press_decides_where_counts_leave_a_choice() -> None:
+    recording = simulate(Faults(fps=10.0, lost_at_start=6), seed=3)
+    with pytest.raises(SyncError):
+        align(recording)
+    result = align(recording, record_press_s=0.0)
+    assert_exact(result, recording)
+    assert any("record press" in sentence for sentence in result.evidence)
+    assert any("record press" in reason for reason in result.reasons)
+
+
+def test_one_recording_is_found_among_several_in_the_same_ephys_session() -> None:
+    recording = simulate(Faults(lost=0.004), seed=7)
+    others = [simulate(Faults(n_captured=n), seed=n).pulse_times_s for n in (900, 2100)]
+    first = others[0] - others[0][-1] + recording.pulse_times_s[0] - 20.0
+    last = others[1] - others[1][0] + recording.pulse_times_s[-1] + 20.0
+    pulses = np.concatenate([first, recording.pulse_times_s, last])
+    result = align_frames(recording.device_time_s, pulses)
+    assert error_frames(result, recording).max() < 0.05
+    assert result.report.n_before == 900
+    assert result.report.n_after == 2100
+
+
+def test_two_equal_recordings_in_one_ephys_session_are_refused() -> None:
+    recording = simulate(Faults(), seed=7)
+    span = recording.pulse_times_s[-1] - recording.pulse_times_s[0]
+    pulses = np.concatenate([recording.pulse_times_s, recording.pulse_times_s + span + 31.0])
+    with pytest.raises(SyncError, match="two places"):
+        align_frames(recording.device_time_s, pulses)
+
+
+def test_pulses_at_another_rate_are_refused() -> None:
+    recording = simulate(Faults(), seed=1)
+    with pytest.raises(SyncError, match="do not follow the camera"):
+        align_frames(recording.device_time_s, recording.pulse_times_s[::2] * 3.3)
+
+
+def test_too_few_pulses_are_refused_with_both_numbers() -> None:
+    with pytest.raises(SyncError, match=r"4 pulses for 100 frames"):
+        align_frames(np.arange(100) / 20, np.arange(4) / 20)
+
+
+def test_other_times_of_the_device_go_to_the_session_clock() -> None:
+    recording = simulate(Faults(jump_sizes_s=(-2.5,), n_captured=3000), seed=12)
+    result = align(recording)
+    mapped = result.to_session_time(recording.device_time_s)
+    late = mapped - recording.true_time_s
+    assert late.min() > -0.002
+    assert late.max() < 0.006  # the jitter of 4 ms stays on them
+
+
+def test_low_confidence_intervals_are_on_the_session_clock_and_cover_flagged_frames() -> None:
+    faults = Faults(fps=50.0, lost=0.03, jitter_s=0.03, jitter_shape="uniform", n_captured=2000)
+    result = align(simulate(faults, seed=2))
+    flagged = result.confidence < TRUSTED
+    covered = np.zeros_like(flagged)
+    for start, stop, reason in result.low_confidence:
+        assert reason
+        covered |= (result.session_time_s >= start) & (result.session_time_s <= stop)
+    np.testing.assert_array_equal(covered, flagged)
+
+
+def test_results_are_strictly_increasing_and_repeatable() -> None:
+    recording = simulate(draw_faults(3), seed=3)
+    first, second = (align(recording, record_press_s=0.0) for _ in range(2))
+    assert np.all(np.diff(first.session_time_s) > 0)
+    np.testing.assert_array_equal(first.session_time_s, second.session_time_s)
+
+
+@pytest.mark.parametrize("seed", range(500, 530))
+def test_no_frame_of_a_faulty_session_is_silently_wrong(seed: int) -> None:
+    recording = simulate(draw_faults(seed), seed=seed)
+    try:
+        result = align(recording, record_press_s=0.0)
+    except SyncError:
+        return
+    wrong = error_frames(result, recording) > 0.25
+    assert not np.any(wrong & (result.confidence >= TRUSTED))
+    assert np.all(np.diff(result.session_time_s) > 0)

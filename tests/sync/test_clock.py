@@ -1,0 +1,46 @@
+import numpy as np
+import pytest
+
+from ace_nwb.sync.clock import fit_clock
+
+
+def device_clock(n: int, ppm: float, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    session = 5.0 + np.arange(n) / 20
+    return (session - 5.0) * (1 + ppm * 1e-6), session
+
+
+@pytest.mark.parametrize("shape", ["uniform", "exponential", "rare"])
+def test_the_clock_runs_along_the_floor_of_late_time_stamps(shape: str) -> None:
+    rng = np.random.default_rng(0)
+    device, session = device_clock(6000, 80.0, rng)
+    late = {
+        "uniform": rng.uniform(0, 0.02, 6000),
+        "exponential": np.minimum(rng.exponential(0.003, 6000), 0.03),
+        "rare": np.where(rng.random(6000) < 0.05, 0.03, 0.0),
+    }[shape]
+    clock = fit_clock(device + late, session, np.zeros(6000, dtype=int))
+    assert clock.drift_ppm == pytest.approx(80.0, abs=4.0)
+    mapped = clock.to_session_time(device, np.zeros(6000, dtype=int))
+    np.testing.assert_allclose(mapped, session, atol=1.5e-3)
+
+
+def test_slow_curvature_is_followed_only_if_it_is_there() -> None:
+    rng = np.random.default_rng(1)
+    device, session = device_clock(12000, -40.0, rng)
+    segment = np.zeros(12000, dtype=int)
+    straight = fit_clock(device + rng.exponential(0.002, 12000), session, segment)
+    assert straight.curvature_ms < 0.01
+    bend = 0.015 * np.sin(2 * np.pi * session / 600)
+    curved = fit_clock(device + bend + rng.exponential(0.002, 12000), session, segment)
+    assert curved.curvature_ms > 5
+    np.testing.assert_allclose(curved.to_session_time(device + bend, segment), session, atol=2.5e-3)
+
+
+def test_a_jump_is_a_break_with_its_size() -> None:
+    rng = np.random.default_rng(2)
+    device, session = device_clock(4000, 20.0, rng)
+    device = device + rng.exponential(0.001, 4000) + np.where(np.arange(4000) >= 1500, -3.2, 0.0)
+    segment = (np.arange(4000) >= 1500).astype(int)
+    clock = fit_clock(device, session, segment)
+    np.testing.assert_allclose(clock.jumps_s, [-3.2], atol=1e-3)
+    np.testing.assert_array_equal(clock.find_segments(device), segment)
