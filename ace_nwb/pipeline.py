@@ -147,18 +147,14 @@ def run(
         Run stages even if they are done.
     """
     plan = plan or Plan()
-    settings = settings or EngineSettings()
-    return [
-        _run_stage(
-            Path(nwb_path),
-            find_stage(name),
-            plan,
-            settings=settings,
-            bar=bar,
-            force=force,
-        )
-        for name in plan.stages
-    ]
+    job = _Job(Path(nwb_path), plan, settings or EngineSettings(), bar, force)
+    outcomes = []
+    known = _read_state(job.nwb_path)
+    for name in plan.stages:
+        outcomes.append(_run_stage(find_stage(name), job, known))
+        if outcomes[-1].action == "ran":
+            known = _read_state(job.nwb_path)
+    return outcomes
 
 
 def process(
@@ -179,8 +175,8 @@ def process(
 
 def status(nwb_path: Path) -> list[StageStatus]:
     """Return for every stage whether it is done, stale or missing, and why."""
-    with open_session(nwb_path) as session:
-        return stage_statuses(current_runs(session), session.nwbfile.identifier)
+    known = _read_state(Path(nwb_path))
+    return stage_statuses(known.runs, known.recording)
 
 
 def stale_findings(nwb_path: Path) -> list[Finding]:
@@ -192,36 +188,52 @@ def stale_findings(nwb_path: Path) -> list[Finding]:
     ]
 
 
-def _run_stage(
-    nwb_path: Path,
-    stage: Stage,
-    plan: Plan,
-    *,
-    settings: EngineSettings,
-    bar: ProgressBar,
-    force: bool,
-) -> StageOutcome:
+@dataclass(frozen=True)
+class _Job:
+    """What a call of `run` was asked to do."""
+
+    nwb_path: Path
+    plan: Plan
+    settings: EngineSettings
+    bar: ProgressBar
+    force: bool
+
+
+@dataclass(frozen=True)
+class _State:
+    """What the history says: the current run of each stage, the next run's number."""
+
+    runs: dict[str, StageRun]
+    recording: str
+    next_run_id: int
+
+
+def _read_state(nwb_path: Path) -> _State:
+    with open_session(nwb_path) as session:
+        return _State(current_runs(session), session.nwbfile.identifier, next_run_id(session))
+
+
+def _run_stage(stage: Stage, job: _Job, known: _State) -> StageOutcome:
+    """Run a stage unless its result is in the file already."""
+    choices = job.plan.choices.get(stage.name)
+    if choices is None:
+        choices = previous_choices(stage, known.runs)
+    params = build_parameters(stage, choices)
+    inputs = current_inputs(stage, known.runs)
+    mark = fingerprint(stage, params, inputs, known.recording)
+    if not job.force and stage.name in known.runs and known.runs[stage.name].fingerprint == mark:
+        return StageOutcome(stage.name, "already done")
     started = datetime.now(UTC)
     clock = time.perf_counter()
-    with open_session(nwb_path) as session:
-        runs = current_runs(session)
-        choices = plan.choices.get(stage.name)
-        if choices is None:
-            choices = previous_choices(stage, runs)
-        params = build_parameters(stage, choices)
-        inputs = current_inputs(stage, runs)
-        mark = fingerprint(stage, params, inputs, session.nwbfile.identifier)
-        if not force and stage.name in runs and runs[stage.name].fingerprint == mark:
-            return StageOutcome(stage.name, "already done")
-        module = stage.load()
+    module = stage.load()
+    with open_session(job.nwb_path) as session:
         reason = module.not_applicable(session) if hasattr(module, "not_applicable") else None
-        if reason and not plan.is_explicit:
+        if reason and not job.plan.is_explicit:
             return StageOutcome(stage.name, "not applicable", remarks=(reason,))
-        _require(stage, runs)
-        result, remarks = _compute(module, session, params, settings=settings, bar=bar, stage=stage)
-        run_id = next_run_id(session)
+        _require(stage, known.runs)
+        result, remarks = _compute(module, session, params, job, stage.name)
     record = StageRun(
-        run_id=run_id,
+        run_id=known.next_run_id,
         action="run",
         stage=stage.name,
         revision=stage.revision,
@@ -236,8 +248,8 @@ def _run_stage(
         warnings=" | ".join(remarks),
         parameters=_record_parameters(params, choices),
     )
-    with edit_session(nwb_path) as writer:
-        _remove_replaced(writer, stage, runs)
+    with edit_session(job.nwb_path) as writer:
+        _remove_replaced(writer, stage, known.runs)
         module.write(writer, result)
         append_run(writer, record)
     return StageOutcome(stage.name, "ran", time.perf_counter() - clock, tuple(remarks))
@@ -247,15 +259,13 @@ def _compute(
     module: Any,
     session: Session,
     params: StageParams,
-    *,
-    settings: EngineSettings,
-    bar: ProgressBar,
-    stage: Stage,
+    job: _Job,
+    title: str,
 ) -> tuple[Any, list[str]]:
     """Run the stage's computation; collect its remarks and our own warnings."""
-    with bar(stage.name) as progress, warnings.catch_warnings(record=True) as caught:
+    with job.bar(title) as progress, warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", AceNwbWarning)
-        context = StageContext(settings, progress)
+        context = StageContext(job.settings, progress)
         result = module.compute(session, params, context)
     ours = [str(w.message) for w in caught if issubclass(w.category, AceNwbWarning)]
     for warning in caught:

@@ -13,15 +13,11 @@ with NWBHDF5IO(sys.argv[1], "r") as io:
     ophys = nwbfile.processing["ophys"]
     rois = ophys["ImageSegmentation"]["PlaneSegmentation"]
     accepted = np.flatnonzero(rois["accepted"][:])
-    dff = ophys["DfOverF"]["RoiResponseSeries"]
+    times_s = ophys["DfOverF"]["RoiResponseSeries"].timestamps
     events = nwbfile.processing["events"]["CalciumEventsDeconvolution"]
+    onsets_s, roi_of_event = events["timestamp"][:], np.asarray(events["roi"].data[:])
 
     print(f"{len(accepted)} of {len(rois)} ROIs accepted")
-    print(
-        f"{dff.data.shape[0]} frames from {dff.timestamps[0]:.3f} s to {dff.timestamps[-1]:.3f} s"
-    )
+    print(f"{len(times_s)} frames from {times_s[0]:.3f} to {times_s[-1]:.3f} s")
     for roi in accepted[:5]:
-        times = events["timestamp"][:][np.asarray(events["roi"].data[:]) == roi]
-        print(
-            f"ROI {roi}: {len(times)} events, first at {times[0] if len(times) else np.nan:.3f} s"
-        )
+        print(f"ROI {roi}: {np.sum(roi_of_event == roi)} events")

@@ -4,7 +4,11 @@ import pytest
 
 from ace_nwb.demo import run_demo
 
-pytest_plugins = ["tests.fixtures.recordings", "tests.fixtures.session_files", "tests.fixtures.changes"]
+pytest_plugins = [
+    "tests.fixtures.recordings",
+    "tests.fixtures.session_files",
+    "tests.fixtures.changes",
+]
 
 
 @pytest.fixture(scope="session")

@@ -20,7 +20,13 @@ def run_example(name, *arguments):
 def test_results_are_read_with_pynwb_alone(session):
     shown = run_example("read_results.py", session)
     assert "ROIs accepted" in shown
-    assert "events at" in shown
+    assert "events" in shown
+
+
+@pytest.mark.interop
+def test_traces_phase_and_events_are_read_with_pynapple(session):
+    shown = run_example("read_with_pynapple.py", session)
+    assert [line.split(":")[0] for line in shown.splitlines()[-3:]] == ["traces", "phase", "events"]
 
 
 def test_recording_is_converted_and_processed_in_python(demo, tmp_path):

@@ -75,34 +75,41 @@ def test_dandi_finds_no_error(session, tmp_path):
     assert not bad
 
 
-def test_pynapple_reads_traces_phase_and_movie_times(session):
+def test_pynapple_reads_traces_and_phase_at_the_times_of_the_movie(session):
     import pynapple as nap
 
     data = nap.load_file(str(session))
-    traces = data["RoiResponseSeries"]
+    traces = data["DfOverF/RoiResponseSeries"]
     times = stored(session, "/acquisition/OnePhotonSeries/timestamps")
     np.testing.assert_allclose(np.asarray(traces.t), times, atol=1e-6)
-    phase = data["CalciumPhase"]
-    assert np.nanmax(np.abs(np.asarray(phase.values))) <= np.pi + 1e-6
+    np.testing.assert_array_equal(
+        np.asarray(traces.values),
+        stored(session, "/processing/ophys/DfOverF/RoiResponseSeries/data"),
+    )
+    phase = np.asarray(data["CalciumPhase"].values)
+    assert np.nanmax(np.abs(phase)) <= np.pi + 1e-6
 
 
-def test_roiextractors_reads_footprints_traces_and_acceptance(session):
+def test_roiextractors_reads_footprints_traces_images_and_acceptance(session):
     from roiextractors import NwbSegmentationExtractor
 
     extractor = NwbSegmentationExtractor(str(session))
-    masks = stored(session, "/processing/ophys/ImageSegmentation/PlaneSegmentation/image_mask")
-    images = extractor.get_roi_image_masks()
-    np.testing.assert_allclose(np.moveaxis(images, -1, 0), masks.swapaxes(1, 2), rtol=1e-6)
+    table = "/processing/ophys/ImageSegmentation/PlaneSegmentation"
+    masks = stored(session, f"{table}/image_mask").swapaxes(1, 2)
+    np.testing.assert_allclose(np.moveaxis(extractor.get_roi_image_masks(), -1, 0), masks)
     raw = stored(session, "/processing/ophys/Fluorescence/RoiResponseSeries/data")
-    np.testing.assert_allclose(extractor.get_traces(name="raw"), raw, rtol=1e-6)
-    accepted = stored(session, "/processing/ophys/ImageSegmentation/PlaneSegmentation/accepted")
-    assert len(extractor.get_accepted_list()) == accepted.sum()
+    traces = extractor.get_traces_dict()
+    np.testing.assert_array_equal(traces["raw"], raw)
+    assert all(traces[name].shape == raw.shape for name in ("dff", "denoised", "deconvolved"))
+    assert extractor.get_images_dict()["correlation"].shape == masks.shape[1:]
+    accepted = stored(session, f"{table}/accepted")
+    assert sum(extractor.get_property("accepted", extractor.get_roi_ids())) == accepted.sum()
 
 
 def test_roiextractors_reads_the_raw_movie_in_rows_and_columns(session):
     from roiextractors import NwbImagingExtractor
 
-    extractor = NwbImagingExtractor(str(session))
+    extractor = NwbImagingExtractor(str(session), optical_series_name="OnePhotonSeries")
     movie = stored(session, "/acquisition/OnePhotonSeries/data")
     np.testing.assert_array_equal(
         extractor.get_series(start_sample=5, end_sample=9), movie[5:9].swapaxes(1, 2)

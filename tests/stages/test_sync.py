@@ -96,6 +96,6 @@ def test_file_without_the_frame_line_is_refused_and_stays_as_it_was(session_copy
 
 def test_unknown_line_is_refused_with_the_known_ones(session_copy):
     before = session_copy.read_bytes()
-    with pytest.raises(UnknownNameError, match="Did you mean 'TTLBoard0Port0Bit0'"):
+    with pytest.raises(UnknownNameError, match=r"Did you mean .* Known: TTLBoard0Port0Bit0, "):
         pipeline.process(session_copy, "sync", {"line": "TTLBoard0Port0Bit"})
     assert session_copy.read_bytes() == before
