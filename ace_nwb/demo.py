@@ -101,7 +101,10 @@ def run_demo(
     folder = _prepare_folder(Path(output_dir))
     with bar("simulate") as progress:
         recording = simulate_recording(folder / "recording", size, seed=seed, progress=progress)
-    say(inspect_folder(recording.miniscope_folder, ephys_folder=recording.ephys_folder).to_text())
+    inspection = inspect_folder(
+        recording.miniscope_folder, recording.ephys_folder, metadata=recording.metadata_path
+    )
+    say(inspection.to_text())
     session_path = folder / "session.nwb"
     with bar("convert") as progress, warnings.catch_warnings():
         warnings.simplefilter("ignore", AceNwbWarning)

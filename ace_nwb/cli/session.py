@@ -100,10 +100,12 @@ def report(file: Path, output: Path | None = None, /) -> None:
         The page to write; beside the file by default.
     """
     from ace_nwb import pipeline
+    from ace_nwb.archive import validate as validate_file
     from ace_nwb.report import write_report
 
     target = output or file.with_suffix(".html")
-    write_report(file, target, stage_status=pipeline.status(file))
+    findings = validate_file(file) + pipeline.stale_findings(file)
+    write_report(file, target, findings=findings, stage_status=pipeline.status(file))
     print(f"Wrote {target}.")
 
 
