@@ -1,9 +1,11 @@
 """Rigid motion of every frame, found by registering filtered frames to a refined template.
 
-Frames are centre-surround filtered, so that structures of cell size guide the registration and
-vignette, neuropil and flicker do not (Pnevmatikakis & Giovannucci 2017); the correlation with
-the template comes from real FFTs, its peak is searched among the allowed shifts only and
-refined below a pixel by a parabola. Memory does not grow with the length of the movie.
+Frames are high-passed on a logarithmic scale, so that structures guide the registration and
+vignette, neuropil and flicker do not (Pnevmatikakis & Giovannucci 2017). The correlation with
+the template comes from real FFTs, its peak is searched among the allowed shifts only. A robust
+Gauss-Newton step then refines it (Lucas & Kanade 1981): pixels where a cell is active now do
+not pull. What does not move with the tissue (dust, vignette) is told apart from the template.
+Memory does not grow with the length of the movie.
 """
 
 from dataclasses import dataclass
@@ -14,12 +16,16 @@ from scipy import fft
 from ace_nwb.imaging.blocks import map_blocks, sample_frames
 from ace_nwb.imaging.filtering import filter_frames
 from ace_nwb.imaging.movie import Movie, ProgressCallback, no_progress
+from ace_nwb.imaging.warping import shift_frames
 
 _SAMPLE_BYTES = 2**27
 _BURST_FRAMES = 16
 _N_BURSTS = 20
 _N_REFINEMENTS = 3
+_N_ROBUST_ROUNDS = 4
 _BAD_QUALITY_SD = 6.0
+_LEAST_BINNED_SIDE_PX = 128
+_LARGEST_STEP_PX = 1.5
 
 
 @dataclass(frozen=True)
@@ -69,50 +75,84 @@ def estimate_motion(
     progress
         Called with (frames done, number of frames).
     """
-    brightness = float(np.mean(sample_frames(movie, 20)))
-    offset = max(0.1 * brightness, 1e-6) if brightness > 0 else 1.0
-    registration = _Registration(movie.shape[1:], max_shift_px, 2 * filter_radius_px, offset)
-    template = _build_template(movie, registration)
+    lens = _choose_lens(movie, max_shift_px, filter_radius_px)
+    target = _build_target(movie, lens)
 
     def register(_start: int, block: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        return registration.register(registration.transform(block), template)
+        images = lens.filter(block) - target.static
+        shifts, quality = lens.register(lens.transform(images), target.spectrum)
+        return lens.refine(images, shifts, target), quality
 
     parts = list(map_blocks(movie, register, workers=workers, progress=progress))
-    shifts = np.concatenate([part[0] for part in parts])
+    shifts = np.concatenate([part[0] for part in parts]) * lens.binning
     quality = np.concatenate([part[1] for part in parts])
     is_bad = find_bad_frames(quality)
-    image = fft.irfft2(template, s=registration.padded_shape)[: movie.shape[1], : movie.shape[2]]
-    return Motion(_bridge(shifts, is_bad), quality, is_bad, image.astype(np.float32))
+    return Motion(_bridge(shifts, is_bad), quality, is_bad, target.image)
 
 
-class _Registration:
-    """Transforms and compares frames of one field."""
+@dataclass(frozen=True)
+class _Target:
+    """What frames are registered to, on the lens's pixels.
 
-    def __init__(
-        self,
-        field_shape: tuple[int, ...],
-        max_shift_px: int,
-        diameter_px: float,
-        offset: float,
-    ) -> None:
-        self.offset = np.float32(offset)
-        self.field_shape = field_shape
-        self.reach = max(0, min(max_shift_px, min(field_shape) // 2 - 2))
-        self.diameter_px = diameter_px
-        self.padded_shape = tuple(fft.next_fast_len(side, real=True) for side in field_shape)
-        self.window = np.outer(*[_edge_window(side) for side in field_shape]).astype(np.float32)
-        self.frequencies = (
-            fft.fftfreq(self.padded_shape[0])[:, None],
-            fft.rfftfreq(self.padded_shape[1])[None, :],
-        )
+    `image` moves with the tissue, `static` stays with the sensor, `variance` is the usual
+    squared difference of an aligned frame from the image; `spectrum` belongs to the image.
+    """
 
-    def transform(self, frames: np.ndarray) -> np.ndarray:
-        """Return the spectra of the filtered frames, each of unit energy."""
-        filtered = filter_frames(np.log(frames + self.offset), self.diameter_px)
-        filtered *= self.window
-        energy = np.sqrt(np.einsum("frc,frc->f", filtered, filtered))
-        filtered /= np.maximum(energy, 1e-12)[:, None, None]
-        return fft.rfft2(filtered, s=self.padded_shape)
+    image: np.ndarray
+    static: np.ndarray
+    variance: np.ndarray
+    spectrum: np.ndarray
+
+
+@dataclass(frozen=True)
+class _Lens:
+    """How frames are looked at: binned, logarithmic, high-passed.
+
+    Parameters
+    ----------
+    field_shape
+        (n_rows, n_columns) after binning.
+    binning
+        Side of a binned pixel, pixels.
+    reach
+        Largest shift searched, binned pixels.
+    diameter_px
+        Scale of the high-pass, binned pixels.
+    offset
+        Added before the logarithm, movie units.
+    """
+
+    field_shape: tuple[int, int]
+    binning: int
+    reach: int
+    diameter_px: float
+    offset: float
+
+    @property
+    def padded_shape(self) -> tuple[int, int]:
+        """Size of the Fourier transforms."""
+        n_rows, n_columns = (fft.next_fast_len(side, real=True) for side in self.field_shape)
+        return n_rows, n_columns
+
+    def filter(self, frames: np.ndarray) -> np.ndarray:
+        """Return the frames as they are compared, shape (frame, row, column), float32."""
+        side, (n_rows, n_columns) = self.binning, self.field_shape
+        total = np.zeros((len(frames), n_rows, n_columns), np.float32)
+        for row in range(side):
+            for column in range(side):
+                total += frames[:, row::side, column::side][:, :n_rows, :n_columns]
+        total /= side**2
+        total += np.float32(self.offset)
+        np.maximum(total, np.float32(1e-3 * self.offset), out=total)
+        return filter_frames(np.log(total, out=total), self.diameter_px)
+
+    def transform(self, images: np.ndarray) -> np.ndarray:
+        """Return the spectra of images, each of unit energy."""
+        window = np.outer(*[_edge_window(side) for side in self.field_shape])
+        windowed = images * window.astype(np.float32)
+        energy = np.sqrt(np.einsum("frc,frc->f", windowed, windowed))
+        windowed /= np.maximum(energy, 1e-12)[:, None, None]
+        return fft.rfft2(windowed, s=self.padded_shape)
 
     def register(self, spectra: np.ndarray, template: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return the shifts that move frames onto the template, and the correlations."""
@@ -123,14 +163,24 @@ class _Registration:
         energy = _spectrum_energy(template, self.padded_shape)
         return _find_peaks(window, reach, 1 / np.sqrt(max(energy, 1e-24)))
 
-    def align(self, spectra: np.ndarray, shifts: np.ndarray) -> np.ndarray:
-        """Return the mean spectrum of the frames after moving each by its shift."""
-        rows = np.exp(-2j * np.pi * shifts[:, 0, None, None] * self.frequencies[0])
-        columns = np.exp(-2j * np.pi * shifts[:, 1, None, None] * self.frequencies[1])
-        total = np.zeros(spectra.shape[1:], np.complex128)
-        for spectrum, row, column in zip(spectra, rows, columns, strict=True):
-            total += spectrum * (row * column)
-        return (total / len(spectra)).astype(np.complex64)
+    def refine(self, images: np.ndarray, shifts: np.ndarray, target: _Target) -> np.ndarray:
+        """Return shifts after one robust Gauss-Newton step towards the target."""
+        margin = min(self.reach + 1, min(self.field_shape) // 8)
+        inner = (
+            slice(margin, self.field_shape[0] - margin),
+            slice(margin, self.field_shape[1] - margin),
+        )
+        slopes = np.stack([slope[inner].ravel() for slope in np.gradient(target.image)])
+        products = np.stack([slopes[0] ** 2, slopes[0] * slopes[1], slopes[1] ** 2])
+        moved = shift_frames(images, shifts, np.ones(len(images)))[:, *inner]
+        rest = moved.reshape(len(images), -1) - target.image[inner].ravel()
+        weights = 1 / (target.variance[inner].ravel() + rest**2 / 4)
+        a, b, d = (weights @ products.T).T.astype(float)
+        p, q = ((weights * rest) @ slopes.T).T.astype(float)
+        determinant = np.maximum(a * d - b * b, 1e-12 * np.maximum(a * d, 1e-30))
+        step = np.column_stack([d * p - b * q, a * q - b * p]) / determinant[:, None]
+        is_small = np.abs(step).max(1) < _LARGEST_STEP_PX
+        return shifts + np.where(is_small[:, None], step, 0)
 
 
 def _edge_window(side: int) -> np.ndarray:
@@ -179,34 +229,76 @@ def _fit_quadratic(patch: np.ndarray) -> np.ndarray:
     return np.clip(np.where(is_peak[:, None], np.column_stack([row, column]), 0), -1, 1)
 
 
-def _build_template(movie: Movie, registration: _Registration) -> np.ndarray:
-    """Return the spectrum of a template made of bursts of frames from all over the movie."""
-    spectra = _sample_spectra(movie, registration)
-    middle = len(spectra) // 2
-    burst = spectra[middle : middle + _BURST_FRAMES]
-    template = burst.mean(0)
+def _choose_lens(movie: Movie, max_shift_px: int, filter_radius_px: float) -> _Lens:
+    """Return the lens for a movie: large fields are binned, structures are kept resolved."""
+    n_rows, n_columns = movie.shape[1:]
+    brightness = float(np.mean(sample_frames(movie, 20)))
+    is_large = min(n_rows, n_columns) >= _LEAST_BINNED_SIDE_PX and filter_radius_px >= 4
+    binning = 2 if is_large else 1
+    field_shape = n_rows // binning, n_columns // binning
+    reach = min(-(-max_shift_px // binning), min(field_shape) // 2 - 2)
+    return _Lens(
+        field_shape,
+        binning,
+        max(0, reach),
+        2 * filter_radius_px / binning,
+        max(0.1 * brightness, 1e-3),
+    )
+
+
+def _build_target(movie: Movie, lens: _Lens) -> _Target:
+    """Return the target made of bursts of frames from all over the movie."""
+    images = _sample_bursts(movie, lens)
+    middle = len(images) // 2
+    spectra = lens.transform(images)
+    burst = slice(middle, middle + _BURST_FRAMES)
+    shifts, template = np.zeros((len(images), 2)), spectra[burst].mean(0)
     for _ in range(_N_REFINEMENTS):
-        template = registration.align(burst, registration.register(burst, template)[0])
+        shifts[burst] = lens.register(spectra[burst], template)[0]
+        template = _mean_spectrum(images[burst], shifts[burst], lens)
     for _ in range(_N_REFINEMENTS):
-        shifts, quality = registration.register(spectra, template)
+        shifts, quality = lens.register(spectra, template)
         shifts -= np.median(shifts, axis=0)
         is_good = quality >= np.quantile(quality, 0.2)
-        template = registration.align(spectra[is_good], shifts[is_good])
-    return template
+        template = _mean_spectrum(images[is_good], shifts[is_good], lens)
+    return _separate(images[is_good], shifts[is_good], lens)
 
 
-def _sample_spectra(movie: Movie, registration: _Registration) -> np.ndarray:
-    """Return the spectra of short bursts of frames spread over the movie."""
-    n_frames, n_rows, n_columns = movie.shape
-    affordable = max(2 * _BURST_FRAMES, _SAMPLE_BYTES // (4 * n_rows * n_columns))
+def _mean_spectrum(images: np.ndarray, shifts: np.ndarray, lens: _Lens) -> np.ndarray:
+    """Return the spectrum of the mean of aligned images."""
+    mean = shift_frames(images, shifts, np.ones(len(images))).mean(0)
+    return np.asarray(lens.transform(mean[None])[0])
+
+
+def _separate(images: np.ndarray, shifts: np.ndarray, lens: _Lens) -> _Target:
+    """Tell what moves from what stays, refining the shifts on the way."""
+    gains = np.ones(len(images))
+    static = np.zeros(lens.field_shape, np.float32)
+    for _ in range(_N_ROBUST_ROUNDS):
+        moving = shift_frames(images - static, shifts, gains).mean(0)
+        there = shift_frames(np.broadcast_to(moving, images.shape), -shifts, gains)
+        static = static + (images - static - there).mean(0)
+        aligned = shift_frames(images - static, shifts, gains)
+        image = aligned.mean(0)
+        variance = np.median((aligned - image) ** 2, axis=0) / 0.455
+        floor = max(1e-3 * float(np.median(variance)), 1e-9)
+        target = _Target(image, static, np.maximum(variance, floor), lens.transform(image[None])[0])
+        shifts = lens.refine(images - static, shifts, target)
+        shifts = shifts - np.median(shifts, axis=0)
+    return target
+
+
+def _sample_bursts(movie: Movie, lens: _Lens) -> np.ndarray:
+    """Return short bursts of filtered frames spread over the movie."""
+    n_frames = movie.shape[0]
+    n_pixels = lens.field_shape[0] * lens.field_shape[1]
+    affordable = max(2 * _BURST_FRAMES, _SAMPLE_BYTES // (4 * n_pixels))
     n_bursts = int(min(_N_BURSTS, affordable // _BURST_FRAMES, max(1, n_frames // _BURST_FRAMES)))
     starts = np.linspace(0, max(0, n_frames - _BURST_FRAMES), n_bursts).astype(int)
     return np.concatenate(
         [
-            registration.transform(
-                movie.read(int(start), min(n_frames, int(start) + _BURST_FRAMES))
-            )
-            for start in starts
+            lens.filter(movie.read(start, min(n_frames, start + _BURST_FRAMES)))
+            for start in starts.tolist()
         ]
     )
 

@@ -55,7 +55,7 @@ class MotionParams(StageParams):
 
     max_shift_px: int = Field(default=20, ge=0, description="Largest shift searched, pixels.")
     filter_radius_px: float = Field(
-        default=5.0,
+        default=8.0,
         gt=0,
         description="Radius of the structures that guide registration, pixels.",
     )
