@@ -8,6 +8,7 @@ from the rows themselves.
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.ndimage import minimum_filter1d
 
 from ace_nwb.errors import SyncError
 from ace_nwb.sync.clock import ClockFit, fit_clock
@@ -21,6 +22,9 @@ from ace_nwb.sync.train import PulseTrain
 
 _CLEAR_CUT = 7.0  # nats between two starts
 _N_ROUNDS = 3
+_EARLY_S = 5e-3  # a time stamp off the clock by more than that, or later than jitter, is doubtful
+_MIN_FITTING = 0.9  # with fewer rows on the clock, the clock is wrong
+_BESIDE = 8  # rows beside a doubtful segment: they had to make room for it
 
 
 @dataclass(frozen=True)
@@ -140,13 +144,17 @@ def _refine(rows: Rows, start: Start, max_jitter_s: float) -> Match:
         aligned = np.where(good, mapped, times[decoded.captured])
         jitter = JitterModel.learn((aligned - times[decoded.captured])[good], max_jitter_s)
         rates = find_rates(timeline, decoded.captured)
+    late = aligned - times[decoded.captured]
+    fits = (late > -_EARLY_S) & (late < max_jitter_s + _EARLY_S)
+    plausible = np.where(fits & (fits.mean() > _MIN_FITTING), 1.0, 0.5)
+    placed = minimum_filter1d(placed, 2 * _BESIDE + 1)
     return Match(
         timeline=timeline,
         captured=decoded.captured,
-        probability=_doubt_junk(decoded, rows) * placed,
+        probability=np.minimum(_doubt_junk(decoded, rows), plausible) * placed,
         placed=placed,
         segment=segment,
-        late_s=aligned - times[decoded.captured],
+        late_s=late,
         clock=clock,
         placement=start.placement,
         rates=rates,

@@ -18,7 +18,9 @@ _JUMP = -16.0  # a jump at this row, of just this size
 _DAQ_MISMATCH = -14.0
 _END_LOSS = 0.06
 _END_MISSING = 1e-3
-_MAX_SHIFT = 250
+_USUAL_SHIFT = 150
+_BEYOND = 30
+_MAX_SHIFT = 1500
 
 
 @dataclass(frozen=True)
@@ -100,9 +102,13 @@ def place_segments(
 
 
 def allowed_shifts(segments: Segments, timeline: Timeline) -> np.ndarray:
-    """Return the shifts that keep all rows on the timeline, at most a few hundred."""
-    low = max(-int(segments.captured.min()), -_MAX_SHIFT)
-    high = min(timeline.times_s.size - 1 - int(segments.captured.max()), _MAX_SHIFT)
+    """Return the shifts worth weighing: a few hundred, and as many as bring all rows to pulses."""
+    held = np.flatnonzero(timeline.is_held)
+    first, last = int(segments.captured.min()), int(segments.captured.max())
+    low = min(-_USUAL_SHIFT, int(held[-1]) - last - _BEYOND)
+    high = max(_USUAL_SHIFT, int(held[0]) - first + _BEYOND)
+    low = max(low, -first, -_MAX_SHIFT)
+    high = min(high, timeline.times_s.size - 1 - last, _MAX_SHIFT)
     return np.arange(low, high + 1)
 
 
@@ -204,8 +210,11 @@ def _link(
     row = int(segments.starts[g])
     before, after = segments.captured[row - 1], segments.captured[row]
     times, period = timeline.times_s, timeline.period_s[before]
-    moved_before = segments.offset_s[row - 1] + times[before + shifts] - times[before]
-    moved_after = segments.offset_s[row] + times[after + shifts] - times[after]
+    # at the edge of silence the lattice is broken: a row well inside tells what a shift is in time
+    inside_before = segments.captured[max(row - 25, (segments.starts[g - 1] + row) // 2)]
+    inside_after = segments.captured[min(row + 25, (segments.starts[g + 1] + row) // 2)]
+    moved_before = segments.offset_s[row - 1] + times[inside_before + shifts] - times[inside_before]
+    moved_after = segments.offset_s[row] + times[inside_after + shifts] - times[inside_after]
     jump = np.abs(moved_after[None, :] - moved_before[:, None])
     link = np.where(jump > max(4e-3, 0.15 * period), _JUMP, 0.0)
     step = (after + shifts)[None, :] - (before + shifts)[:, None]

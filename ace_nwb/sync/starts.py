@@ -15,8 +15,8 @@ from ace_nwb.sync.train import PulseTrain
 MAX_LATENCY_S = 0.015
 """Longest constant delay from a frame's pulse to its time stamp, for the record-press evidence."""
 
-_MAX_SEGMENTS = 200
-_MAX_STARTS = 4
+_MAX_SEGMENTS = 60
+_MAX_STARTS = 6
 _MARGIN_FRAMES = 40
 _FAR_FRAMES = 2
 _N_FOLLOWED = 4
@@ -77,10 +77,12 @@ def possible_offsets(rows: Rows, train: PulseTrain) -> list[float]:
         row, block = np.nonzero(np.abs(steps[pauses][:, None] - silent[None, :]) < 0.05)
         offsets = np.append(offsets, starts[block + 1] - times[pauses[row] + 1])
     cover = np.array([_coverage(times + offset, starts, stops) for offset in offsets])
+    # where no start covers all rows the clock has jumped, and cover says little
+    worst = cover.max() - (0.1 if cover.max() > 0.98 else 0.6)
     kept: list[float] = []
     for index in np.argsort(-cover, kind="stable"):
         is_new = all(abs(offsets[index] - k) > _MARGIN_FRAMES * rows.interval_s for k in kept)
-        if cover[index] > cover.max() - 0.1 and is_new and len(kept) < _MAX_STARTS:
+        if cover[index] > worst and is_new and len(kept) < _MAX_STARTS:
             kept.append(float(offsets[index]))
     return kept
 
@@ -190,6 +192,9 @@ def _follow(
     timeline = continue_train(train, n_outside=n_outside)
     jitter = JitterModel.broad(max_jitter_s)
     captured = decode_rows(rows, aligned, timeline, FaultRates(0.01, 0.005), jitter).captured
+    captured[: good[0]] = captured[good[0]] - np.arange(good[0], 0, -1)
+    captured[good[-1] :] = captured[good[-1]] + np.arange(captured.size - good[-1])
+    captured = np.clip(captured, 0, timeline.times_s.size - 1)
     captured, offset = _order_segments(captured, offset, segment, timeline)
     aligned = rows.device_time_s + offset
     late_score = float(jitter.score((aligned - timeline.times_s[captured])[good]).sum())
