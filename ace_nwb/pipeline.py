@@ -10,9 +10,8 @@ import time
 import warnings
 from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from fnmatch import fnmatch
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -24,10 +23,11 @@ from ace_nwb.errors import AceNwbWarning, ParameterError, RequirementError
 from ace_nwb.imaging.movie import ProgressCallback, no_progress
 from ace_nwb.nwb.checks import Finding
 from ace_nwb.nwb.history import RunParameter, StageRun, append_run, current_runs, next_run_id
-from ace_nwb.nwb.session import Session, SessionWriter, edit_session, open_session
+from ace_nwb.nwb.session import Session, edit_session, open_session
 from ace_nwb.stages.context import StageContext
 from ace_nwb.stages.parameters import Choice, build_parameters, format_value
 from ace_nwb.stages.params import StageParams
+from ace_nwb.stages.replacement import Replacement, make_room
 from ace_nwb.stages.status import (
     StageStatus,
     current_inputs,
@@ -129,6 +129,7 @@ def run(
     settings: EngineSettings | None = None,
     bar: ProgressBar = no_bar,
     force: bool = False,
+    replacement: Replacement | None = None,
 ) -> list[StageOutcome]:
     """Run every stage of the plan that is not done yet; return what became of each.
 
@@ -145,9 +146,18 @@ def run(
         Opens a progress display per stage.
     force
         Run stages even if they are done.
+    replacement
+        What becomes of earlier results; they are replaced by default.
     """
     plan = plan or Plan()
-    job = _Job(Path(nwb_path), plan, settings or EngineSettings(), bar, force)
+    job = _Job(
+        Path(nwb_path),
+        plan,
+        settings or EngineSettings(),
+        bar,
+        force,
+        replacement or Replacement(),
+    )
     outcomes = []
     known = _read_state(job.nwb_path)
     for name in plan.stages:
@@ -166,11 +176,12 @@ def process(
     settings: EngineSettings | None = None,
     bar: ProgressBar = no_bar,
     force: bool = False,
+    replacement: Replacement | None = None,
 ) -> StageOutcome:
     """Run one stage with the given parameters, defaults elsewhere."""
     chosen = {name: Choice(value, source) for name, value in (parameters or {}).items()}
     plan = Plan((find_stage(stage).name,), {stage: chosen}, is_explicit=True)
-    return run(nwb_path, plan, settings=settings, bar=bar, force=force)[0]
+    return run(nwb_path, plan, settings=settings, bar=bar, force=force, replacement=replacement)[0]
 
 
 def status(nwb_path: Path) -> list[StageStatus]:
@@ -197,20 +208,20 @@ class _Job:
     settings: EngineSettings
     bar: ProgressBar
     force: bool
+    replacement: Replacement
 
 
 @dataclass(frozen=True)
 class _State:
-    """What the history says: the current run of each stage, the next run's number."""
+    """The current run of each stage, and the identifier of the raw data."""
 
     runs: dict[str, StageRun]
     recording: str
-    next_run_id: int
 
 
 def _read_state(nwb_path: Path) -> _State:
     with open_session(nwb_path) as session:
-        return _State(current_runs(session), session.nwbfile.identifier, next_run_id(session))
+        return _State(current_runs(session), session.identifier)
 
 
 def _run_stage(stage: Stage, job: _Job, known: _State) -> StageOutcome:
@@ -233,7 +244,7 @@ def _run_stage(stage: Stage, job: _Job, known: _State) -> StageOutcome:
         _require(stage, known.runs)
         result, remarks = _compute(module, session, params, job, stage.name)
     record = StageRun(
-        run_id=known.next_run_id,
+        run_id=-1,  # given when it is written
         action="run",
         stage=stage.name,
         revision=stage.revision,
@@ -249,9 +260,9 @@ def _run_stage(stage: Stage, job: _Job, known: _State) -> StageOutcome:
         parameters=_record_parameters(params, choices),
     )
     with edit_session(job.nwb_path) as writer:
-        _remove_replaced(writer, stage, known.runs)
+        make_room(writer, stage, known.runs, replacement=job.replacement, software=record.software)
         module.write(writer, result)
-        append_run(writer, record)
+        append_run(writer, replace(record, run_id=next_run_id(writer)))
     return StageOutcome(stage.name, "ran", time.perf_counter() - clock, tuple(remarks))
 
 
@@ -284,52 +295,6 @@ def _require(stage: Stage, runs: dict[str, StageRun]) -> None:
             f"run on this file. Run `ace-nwb process {missing[0]} FILE` first, or `ace-nwb run "
             f"FILE` for all stages in order."
         )
-
-
-def _remove_replaced(writer: SessionWriter, stage: Stage, runs: dict[str, StageRun]) -> None:
-    """Remove the stage's former products, and note the stages that lost theirs with them."""
-    removed = writer.remove(existing_paths(writer, stage.produces))
-    for other in STAGES.values():
-        if other.name != stage.name and other.name in runs and _owns_any(other, removed):
-            writer.remove(existing_paths(writer, other.produces))
-            append_run(writer, _removal(writer, runs[other.name], f"{stage.name} re-run"))
-
-
-def existing_paths(session: Session, patterns: Iterable[str]) -> list[str]:
-    """Return the paths in the file that match patterns such as "/processing/events/Calcium*"."""
-    found = []
-    for pattern in patterns:
-        parent, _, name = pattern.rpartition("/")
-        if session.has(parent):
-            found += [f"{parent}/{child}" for child in session.h5[parent] if fnmatch(child, name)]
-    return sorted(found)
-
-
-def _owns_any(stage: Stage, paths: Iterable[str]) -> bool:
-    return any(
-        fnmatch(path, pattern) or fnmatch(path, f"{pattern}/*")
-        for path in paths
-        for pattern in stage.produces
-    )
-
-
-def _removal(session: Session, run: StageRun, reason: str) -> StageRun:
-    return StageRun(
-        run_id=next_run_id(session),
-        action="remove",
-        stage=run.stage,
-        revision=run.revision,
-        engine="",
-        fingerprint=run.fingerprint,
-        started=datetime.now(UTC).isoformat(timespec="seconds"),
-        duration_s=0.0,
-        software=_software(),
-        inputs={},
-        outputs=run.outputs,
-        peak_memory_mb=0.0,
-        warnings=reason,
-        parameters=(),
-    )
 
 
 def _record_parameters(params: StageParams, choices: dict[str, Choice]) -> tuple[RunParameter, ...]:

@@ -31,6 +31,8 @@ class Stage:
         Stages whose results are used where they exist.
     revision
         Raised when results change though parameters do not.
+    writes_in_place
+        Whether its products are columns of a table that another stage or the conversion wrote.
     """
 
     name: str
@@ -39,6 +41,7 @@ class Stage:
     requires: tuple[str, ...] = ()
     uses: tuple[str, ...] = ()
     revision: int = 1
+    writes_in_place: bool = False
 
     @property
     def summary(self) -> str:
@@ -90,7 +93,16 @@ STAGES: dict[str, Stage] = {
             ),
             uses=("preprocess", "motion"),
         ),
-        Stage("evaluate", p.EvaluateParams, (), requires=("extract",)),
+        Stage(
+            "evaluate",
+            p.EvaluateParams,
+            tuple(
+                f"{_OPHYS}/ImageSegmentation/PlaneSegmentation/{column}"
+                for column in ("snr", "r_value", "accepted")
+            ),
+            requires=("extract",),
+            writes_in_place=True,
+        ),
         Stage("dff", p.DffParams, (f"{_OPHYS}/DfOverF",), requires=("extract",)),
         Stage("deconvolve", p.DeconvolveParams, (f"{_OPHYS}/Deconvolution",), requires=("dff",)),
         Stage(

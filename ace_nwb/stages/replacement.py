@@ -1,0 +1,156 @@
+"""What happens to earlier results when a stage runs again: replaced, kept, pruned, protected."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from fnmatch import fnmatch
+
+from ace_nwb.errors import StageError
+from ace_nwb.nwb.history import StageRun, append_run, next_run_id
+from ace_nwb.nwb.layout import PLANE_SEGMENTATION
+from ace_nwb.nwb.session import Session, SessionWriter
+from ace_nwb.stages.table import STAGES, Stage
+
+
+@dataclass(frozen=True)
+class Replacement:
+    """What to do with earlier results.
+
+    Parameters
+    ----------
+    keep_as
+        Keep the stage's former results, and those that refer to them, under this name.
+    prune
+        Remove the results of later stages that are stale once the stage has run.
+    discard_curation
+        Allow that decisions of people about ROIs are removed.
+    """
+
+    keep_as: str | None = None
+    prune: bool = False
+    discard_curation: bool = False
+
+
+def make_room(
+    writer: SessionWriter,
+    stage: Stage,
+    runs: dict[str, StageRun],
+    *,
+    replacement: Replacement,
+    software: str,
+) -> None:
+    """Remove or rename what the stage will write anew, and note what became of later stages.
+
+    Parameters
+    ----------
+    runs
+        The current run of each stage.
+    software
+        Packages and versions, for the history.
+
+    Raises
+    ------
+    StageError
+        If people's decisions about ROIs would be lost and that was not allowed.
+    """
+    if replacement.keep_as is not None:
+        _keep(writer, stage, runs, name=replacement.keep_as, software=software)
+        return
+    doomed = [stage]
+    if replacement.prune:
+        doomed += [other for other in later_stages(stage) if other.name in runs]
+    paths = [path for one in doomed for path in existing_paths(writer, _removable(one))]
+    if not replacement.discard_curation:
+        _protect_curation(writer, paths)
+    removed = writer.remove(paths)
+    for other in STAGES.values():
+        if other.name != stage.name and other.name in runs and _has_lost(other, removed):
+            writer.remove(existing_paths(writer, _removable(other)))
+            reason = f"{stage.name} re-run"
+            append_run(writer, _note(writer, runs[other.name], "remove", reason, software))
+
+
+def existing_paths(session: Session, patterns: Iterable[str]) -> list[str]:
+    """Return the paths in the file that match patterns such as "/processing/events/Calcium*"."""
+    found = []
+    for pattern in patterns:
+        parent, _, name = pattern.rpartition("/")
+        if session.has(parent):
+            found += [f"{parent}/{child}" for child in session.h5[parent] if fnmatch(child, name)]
+    return sorted(found)
+
+
+def later_stages(stage: Stage) -> list[Stage]:
+    """Return the stages that read what `stage` writes, directly or through others, in order."""
+    names = {stage.name}
+    later = []
+    for other in STAGES.values():
+        if names & set(other.inputs):
+            names.add(other.name)
+            later.append(other)
+    return later
+
+
+def _removable(stage: Stage) -> tuple[str, ...]:
+    """Return the products that are objects of their own, not columns of another stage's table."""
+    return () if stage.writes_in_place else stage.produces
+
+
+def _has_lost(stage: Stage, removed: Iterable[str]) -> bool:
+    """Return whether one of the removed paths is, holds or lies in a product of the stage."""
+    return any(
+        fnmatch(path, pattern) or fnmatch(path, f"{pattern}/*") or pattern.startswith(f"{path}/")
+        for path in removed
+        for pattern in stage.produces
+    )
+
+
+def _keep(
+    writer: SessionWriter, stage: Stage, runs: dict[str, StageRun], *, name: str, software: str
+) -> None:
+    """Rename the stage's results and those that cannot stand without them."""
+    family = [stage.name]
+    for other in later_stages(stage):
+        if set(other.requires) & set(family):
+            family.append(other.name)
+    family = [one for one in family if one in runs]
+    paths = [p for one in family for p in existing_paths(writer, _removable(STAGES[one]))]
+    writer.keep_as(paths, name)
+    for one in family:
+        append_run(writer, _note(writer, runs[one], "keep", f"kept as {name}", software))
+
+
+def _protect_curation(writer: SessionWriter, paths: list[str]) -> None:
+    """Refuse to remove ROIs about which people have decided."""
+    table = writer.h5.get(PLANE_SEGMENTATION)
+    is_doomed = any(
+        p == PLANE_SEGMENTATION or PLANE_SEGMENTATION.startswith(f"{p}/") for p in paths
+    )
+    if table is None or not is_doomed or "decision" not in table:
+        return
+    decided = [text for text in table["decision"].asstr()[:] if text]
+    if decided:
+        raise StageError(
+            f"{len(decided)} ROIs of {writer.path} carry decisions of a reviewer, which would be "
+            "removed with the ROIs. Keep them beside the new ones with --keep-as NAME, or give "
+            "--discard-curation. The file is unchanged."
+        )
+
+
+def _note(session: Session, run: StageRun, action: str, reason: str, software: str) -> StageRun:
+    """Return the history row that says what became of a run's results."""
+    return StageRun(
+        run_id=next_run_id(session),
+        action=action,
+        stage=run.stage,
+        revision=run.revision,
+        engine=run.engine,
+        fingerprint=run.fingerprint,
+        started=datetime.now(UTC).isoformat(timespec="seconds"),
+        duration_s=0.0,
+        software=software,
+        inputs={},
+        outputs=run.outputs,
+        peak_memory_mb=0.0,
+        warnings=reason,
+    )
