@@ -5,6 +5,7 @@ where the residuals begin, which is the lower envelope, not the mean.
 """
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
@@ -147,7 +148,7 @@ def _levels(device: np.ndarray, lag: np.ndarray, slope: float) -> tuple[np.ndarr
     """Return places along a segment and the level of the lag there."""
     n_knots = int(np.clip(device.size // 150, 1, 400))
     edges = np.linspace(0, device.size, n_knots + 1).astype(int)
-    spans = list(zip(edges[:-1], edges[1:], strict=True))
+    spans = list(pairwise(edges))
     at = np.array([device[a:b].mean() for a, b in spans])
     level = [
         _level(lag[a:b] - slope * (device[a:b] - t)) for (a, b), t in zip(spans, at, strict=True)

@@ -172,7 +172,7 @@ def _doubt_junk(decoded: Decoded, rows: Rows) -> np.ndarray:
 
 
 def _clock_segments(starts: np.ndarray, offset: np.ndarray) -> np.ndarray:
-    """Number the stretches between true clock jumps, where the offset itself steps."""
+    """Return the number of each row's stretch between true jumps: where the offset itself steps."""
     edges = starts[1:-1]
     jumped = edges[np.abs(offset[edges] - offset[edges - 1]) > 5e-3]
     mark = np.zeros(offset.size, dtype=int)

@@ -79,7 +79,8 @@ def find_pulses(
     evidence = (
         f"{mode} given by the user"
         if pulse_mode != "auto"
-        else f"intervals near {frame_interval_s * 1e3:.2f} ms: {max(as_toggle, 0):.0%} of all edges, "
+        else f"intervals near {frame_interval_s * 1e3:.2f} ms: "
+        f"{max(as_toggle, 0):.0%} of all edges, "
         f"{max(as_pulse, 0):.0%} of leading edges"
     )
     glitches = int((~keep).sum()) if mode == "toggle" else 0
@@ -144,7 +145,7 @@ def _without_glitches(times: np.ndarray, shortest_s: float) -> np.ndarray:
     keep = np.ones(times.size, dtype=bool)
     short = np.flatnonzero(np.diff(times) < shortest_s)
     last = -1
-    for index in short:
+    for index in short.tolist():
         if index > last:  # the two edges of one glitch; a third edge begins a new pair
             keep[index : index + 2] = False
             last = index + 1

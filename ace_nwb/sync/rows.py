@@ -84,7 +84,7 @@ def _find_junk(times: np.ndarray, interval: float, max_jitter_s: float) -> np.nd
 def _daq_steps(
     numbers: np.ndarray, times: np.ndarray, interval: float, max_jitter_s: float
 ) -> np.ndarray:
-    """Return the frames from the row before; 0 if either is unknown or the counter was re-seeded."""
+    """Return the frames from the row before; 0 if unknown or if the counter was re-seeded."""
     numbers = numbers.astype(np.int64)
     inner = np.flatnonzero(numbers[1:-1] < 0) + 1
     between = (numbers[inner - 1] >= 0) & (numbers[inner + 1] - numbers[inner - 1] == 2)

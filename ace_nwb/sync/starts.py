@@ -64,7 +64,7 @@ class Start:
 
 
 def possible_offsets(rows: Rows, train: PulseTrain) -> list[float]:
-    """Return clock offsets under which blocks and pauses of rows and pulses coincide, best first."""
+    """Return clock offsets under which blocks or pauses of both coincide, best first."""
     times = rows.device_time_s
     bounds = train.block_starts
     starts, stops = train.times_s[bounds[:-1]], train.times_s[bounds[1:] - 1]

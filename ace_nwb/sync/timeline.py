@@ -5,6 +5,7 @@ there can be placed (by prediction) and priced (as missing pulses) like any othe
 """
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
@@ -56,7 +57,7 @@ def continue_train(train: PulseTrain, *, n_outside: int) -> Timeline:
     """
     starts = train.block_starts
     pieces = [_silent(train.times_s[0], -train.period_s[0], n_outside, block=-1)]
-    for block, (start, stop) in enumerate(zip(starts[:-1], starts[1:], strict=True)):
+    for block, (start, stop) in enumerate(pairwise(starts)):
         pieces.append(
             (
                 train.times_s[start:stop],

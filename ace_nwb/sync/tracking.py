@@ -238,7 +238,7 @@ def _offset_after_jump(state: _Follower, start: int, stop: int) -> tuple[float, 
 
 def _jump_explains(state: _Follower, start: int, stop: int) -> bool:
     """Take a jump before `start` if the rows then stand on pulses; say whether it was taken."""
-    offset, _, n_told = _offset_after_jump(state, start, stop)
+    _, _, n_told = _offset_after_jump(state, start, stop)
     inside = state.times[start - 1] + state.offsets[start - 1] < state.train.times_s[-1]
     if n_told < 0.8 * (stop - start) or not inside or stop - start < 5:
         return False

@@ -103,8 +103,9 @@ def _find_periods(times: np.ndarray, expected_s: float) -> np.ndarray:
         found = float(np.median(intervals)) if intervals.size else float("nan")
         raise SyncError(
             f"The pulses do not follow the camera: {times.size} pulses with a median interval of "
-            f"{found * 1e3:.2f} ms, where the frames' own time stamps say {expected_s * 1e3:.2f} ms."
-            " Choose the frame line by name, or the pulse mode (toggle or pulse)."
+            f"{found * 1e3:.2f} ms, where the frames' own time stamps say "
+            f"{expected_s * 1e3:.2f} ms. Choose the frame line by name, or the pulse mode "
+            "(toggle or pulse)."
         )
     return _drop_multiples(np.array(periods), usable)
 
@@ -157,7 +158,7 @@ def _chain(times, period, tolerance):  # type: ignore[no-untyped-def]
                 if back == 1 and abs(gap - period[i]) < abs(gap - period[j])
                 else period[j]
             )
-            steps = int(round(gap / unit))
+            steps = round(gap / unit)
             if steps < 1 or steps > _MAX_FILLED:
                 continue
             error = abs(gap - steps * unit) / tolerance[j]

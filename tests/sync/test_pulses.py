@@ -30,8 +30,8 @@ def test_every_edge_of_a_toggling_line_is_a_frame_whatever_its_polarity(first_le
 def test_one_pulse_per_frame_gives_one_time_per_frame(width_s: float, active: int) -> None:
     if width_s == T / 2 and active == 0:
         pytest.skip("half on, half off: the leading edge is a convention")
-    times, levels = pulsing(300, width_s, active=active)
-    pulses = find_pulses(times, levels, frame_interval_s=T)
+    edges = pulsing(300, width_s, active=active)
+    pulses = find_pulses(*edges, frame_interval_s=T)
     assert pulses.mode == "pulse"
     assert pulses.times_s.size == 300
     np.testing.assert_allclose(np.diff(pulses.times_s), T)
@@ -45,7 +45,7 @@ def test_the_mode_can_be_overridden() -> None:
 
 
 def test_glitches_are_debounced_and_counted() -> None:
-    times, levels = toggling()
+    times, _ = toggling()
     at = np.array([3.013, 7.72])
     glitch = np.column_stack([at, at + 5e-5]).ravel()
     order = np.argsort(np.concatenate([times, glitch]))
