@@ -18,7 +18,7 @@ from ace_nwb.imaging.binning import BinnedMovie, bin_factor, bin_traces
 from ace_nwb.imaging.movie import Movie, ProgressCallback, no_progress
 from ace_nwb.imaging.segmentation import Segmentation
 
-_EVENT_NOISE_SD = 2.0
+_SUPPORT_REACH_PX = 3
 _MAX_DUPLICATE_SCORE = 0.5
 
 
@@ -120,18 +120,21 @@ def _chessboard_correlation(
     is_white = (rows // 2 + columns // 2) % 2 == 0
     footprints = csc_array(segmentation.footprints)
     halves = [_masked(footprints, is_white), _masked(footprints, ~is_white)]
+    support = surroundings(footprints, segmentation.field_shape, reach_px=_SUPPORT_REACH_PX)
+    rim = _rims(footprints, segmentation.field_shape)
     observed = project(
         binned,
-        csc_array(hstack(halves, format="csc")),
+        csc_array(hstack([*halves, rim], format="csc")),
         workers=workers,
         progress=lambda done, _of: progress(done, 2 * n_bins),
     )
     denoised = bin_traces(segmentation.denoised.astype(float), binned.factor)
     centred = denoised - denoised.mean(0)
-    support = surroundings(footprints, segmentation.field_shape)
+    seen = np.split(observed - observed.mean(0), 3, axis=1)
+    outside = seen[2] - centred @ (rim.T @ footprints).toarray().T
     weights = [
-        _event_weights(half_trace, half, footprints, centred)
-        for half_trace, half in zip(np.split(observed, 2, axis=1), halves, strict=True)
+        _event_weights(half_trace, half, footprints, centred, outside)
+        for half_trace, half in zip(seen[:2], halves, strict=True)
     ]
     products = correlate(
         binned,
@@ -152,29 +155,50 @@ def _masked(footprints: csc_array, is_kept: np.ndarray) -> csc_array:
 
 
 def _event_weights(
-    observed: np.ndarray, half: csc_array, footprints: csc_array, centred: np.ndarray
+    seen: np.ndarray,
+    half: csc_array,
+    footprints: csc_array,
+    centred: np.ndarray,
+    outside: np.ndarray,
 ) -> np.ndarray:
-    """Return the events of each ROI as seen by half of its pixels, other ROIs removed."""
+    """Return the events of each ROI as half of its pixels see them.
+
+    Other ROIs are removed; the result is orthogonal to the brightness around the ROI, so that
+    background adds nothing to the image it is correlated with.
+    """
     overlap = (half.T @ footprints).toarray()
     own = np.diag(overlap)
     others = centred @ (overlap - np.diag(own)).T
-    seen = (observed - observed.mean(0) - others) / np.maximum(own, 1e-12)
-    is_event = centred > 0
-    weights = np.where(is_event, seen, 0.0)
-    return np.where(is_event, weights, -weights.sum(0) / np.maximum((~is_event).sum(0), 1))
+    events = np.where(centred > 0, (seen - others) / np.maximum(own, 1e-12), 0.0)
+    events -= events.mean(0)
+    energy = np.maximum(np.einsum("fr,fr->r", outside, outside), 1e-30)
+    return events - outside * (np.einsum("fr,fr->r", events, outside) / energy)
 
 
-def surroundings(footprints: csc_array, field_shape: tuple[int, int]) -> csc_array:
-    """Return the pixels within 3 pixels of each footprint's pixels, shape (pixel, roi)."""
+def _rims(footprints: csc_array, field_shape: tuple[int, int]) -> csc_array:
+    """Return the pixels 3 to 6 pixels away from each footprint, shape (pixel, roi)."""
+    near = surroundings(footprints, field_shape, reach_px=_SUPPORT_REACH_PX)
+    rim = csc_array(surroundings(footprints, field_shape, reach_px=2 * _SUPPORT_REACH_PX) - near)
+    rim.eliminate_zeros()
+    counts = np.maximum(np.diff(rim.indptr), 1)
+    rim.data = (rim.data / np.repeat(counts, np.diff(rim.indptr))).astype(np.float32)
+    return rim
+
+
+def surroundings(
+    footprints: csc_array, field_shape: tuple[int, int], *, reach_px: int
+) -> csc_array:
+    """Return the pixels in a square of `reach_px` around each footprint's pixels."""
     n_rows, n_columns = field_shape
-    step = np.arange(-3, 4)
+    step = np.arange(-reach_px, reach_px + 1)
     columns = []
     for roi in range(footprints.shape[1]):
         pixels, _ = column_of(footprints, roi)
         row, column = np.divmod(pixels, n_columns)
-        near_rows = np.clip(row[:, None, None] + step[:, None], 0, n_rows - 1)
-        near_columns = np.clip(column[:, None, None] + step, 0, n_columns - 1)
-        columns.append(np.unique(near_rows * n_columns + near_columns))
+        tall = np.unique(np.clip(row[:, None] + step, 0, n_rows - 1) * n_columns + column[:, None])
+        row, column = np.divmod(tall, n_columns)
+        near_columns = np.clip(column[:, None] + step, 0, n_columns - 1)
+        columns.append(np.unique(row[:, None] * n_columns + near_columns))
     pointers = np.concatenate([[0], np.cumsum([len(pixels) for pixels in columns])])
     pixels = np.concatenate(columns)
     return csc_array((np.ones(len(pixels), np.float32), pixels, pointers), shape=footprints.shape)

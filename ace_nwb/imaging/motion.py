@@ -280,7 +280,7 @@ def _separate(images: np.ndarray, shifts: np.ndarray, lens: _Lens) -> _Target:
         static = static + (images - static - there).mean(0)
         aligned = shift_frames(images - static, shifts, gains)
         image = aligned.mean(0)
-        variance = np.median((aligned - image) ** 2, axis=0) / 0.455
+        variance = (np.abs(aligned - image).mean(0) * np.sqrt(np.pi / 2)) ** 2
         floor = max(1e-3 * float(np.median(variance)), 1e-9)
         target = _Target(image, static, np.maximum(variance, floor), lens.transform(image[None])[0])
         shifts = lens.refine(images - static, shifts, target)
