@@ -24,6 +24,7 @@ from ace_nwb.imaging.movie import ProgressCallback, no_progress
 from ace_nwb.nwb.checks import Finding
 from ace_nwb.nwb.history import RunParameter, StageRun, append_run, current_runs, next_run_id
 from ace_nwb.nwb.session import Session, edit_session, open_session
+from ace_nwb.stages.comparison import Difference, compare_runs, pipeline_text
 from ace_nwb.stages.context import StageContext
 from ace_nwb.stages.parameters import Choice, build_parameters, format_value
 from ace_nwb.stages.params import StageParams
@@ -188,6 +189,16 @@ def status(nwb_path: Path) -> list[StageStatus]:
     """Return for every stage whether it is done, stale or missing, and why."""
     known = _read_state(Path(nwb_path))
     return stage_statuses(known.runs, known.recording)
+
+
+def history_as_pipeline(nwb_path: Path) -> str:
+    """Return the pipeline file (YAML) that gives the current results from the raw recording."""
+    return pipeline_text(_read_state(Path(nwb_path)).runs)
+
+
+def diff(first: Path, second: Path) -> list[Difference]:
+    """Return how two session files differ in stages, parameters, versions and fingerprints."""
+    return compare_runs(_read_state(Path(first)).runs, _read_state(Path(second)).runs)
 
 
 def stale_findings(nwb_path: Path) -> list[Finding]:

@@ -34,9 +34,11 @@ VERBS: dict[str, App | Callable[..., Any]] = {
     "process": processing.process_app,
     "status": session.status,
     "history": session.history,
+    "diff": session.diff,
     "validate": session.validate,
     "report": session.report,
     "recover": session.recover,
+    "repack": session.repack,
     "list": catalogue.list_entries,
     "schema": catalogue.schema,
 }

@@ -30,13 +30,36 @@ class Execution:
     max_memory: str = "4GB"
 
 
+@Parameter(name="*")
+@dataclass(frozen=True)
+class Rerun:
+    """What becomes of earlier results when a stage runs again.
+
+    Parameters
+    ----------
+    force
+        Run even if it is done.
+    prune
+        Remove the results of later stages, which are stale then.
+    keep_as
+        Keep the former results, and those that refer to them, under this name.
+    discard_curation
+        Allow that decisions of people about ROIs are removed.
+    """
+
+    force: Annotated[bool, Parameter(negative="")] = False
+    prune: Annotated[bool, Parameter(negative="")] = False
+    keep_as: str | None = None
+    discard_curation: Annotated[bool, Parameter(negative="")] = False
+
+
 def sync(
     file: Path,
     /,
     *,
     line: str | None = None,
     execution: Execution | None = None,
-    force: Annotated[bool, Parameter(negative="")] = False,
+    rerun: Rerun | None = None,
 ) -> None:
     """Align the camera's clock to the ephys clock through the TTL pulses of its frames.
 
@@ -49,11 +72,9 @@ def sync(
         A session file.
     line
         Events table with the frame pulses; found by its rate if not given.
-    force
-        Run even if it is done.
     """
     params = SyncParams() if line is None else SyncParams(line=line)
-    _process("sync", file, params, execution=execution, force=force)
+    _process("sync", file, params, execution=execution, rerun=rerun)
 
 
 def run(
@@ -63,7 +84,7 @@ def run(
     *,
     set: Annotated[list[str] | None, Parameter(negative="")] = None,  # noqa: A002 (the option's name)
     execution: Execution | None = None,
-    force: Annotated[bool, Parameter(negative="")] = False,
+    rerun: Rerun | None = None,
 ) -> None:
     """Run every stage that is not done yet, in order.
 
@@ -77,14 +98,12 @@ def run(
         YAML with the stages to run and their parameters; all stages by default.
     set
         A parameter as stage.parameter=value; may be repeated.
-    force
-        Run stages even if they are done.
     """
     from ace_nwb import pipeline as engine_room
 
     plan = engine_room.read_plan(pipeline, set or ())
     outcomes = engine_room.run(
-        file, plan, settings=_settings(execution), bar=progress_bar, force=force
+        file, plan, settings=_settings(execution), bar=progress_bar, **_rerun(rerun)
     )
     if all(outcome.action != "ran" for outcome in outcomes):
         print(f"Nothing to do: every stage of {file} is done.")
@@ -106,10 +125,10 @@ def _stage_command(stage: Stage) -> Callable[..., None]:
         *,
         params: Any = None,
         execution: Execution | None = None,
-        force: Annotated[bool, Parameter(negative="")] = False,
+        rerun: Rerun | None = None,
     ) -> None:
         chosen = params if params is not None else stage.params()
-        _process(stage.name, file, chosen, execution=execution, force=force)
+        _process(stage.name, file, chosen, execution=execution, rerun=rerun)
 
     command.__annotations__["params"] = Annotated[stage.params | None, Parameter(name="*")]
     return command
@@ -128,7 +147,7 @@ def _process(
     params: StageParams,
     *,
     execution: Execution | None,
-    force: bool,
+    rerun: Rerun | None,
 ) -> None:
     from ace_nwb import pipeline
 
@@ -140,7 +159,7 @@ def _process(
         source="command line",
         settings=_settings(execution),
         bar=progress_bar,
-        force=force,
+        **_rerun(rerun),
     )
     _print_outcomes([outcome])
 
@@ -150,6 +169,14 @@ def _settings(execution: Execution | None) -> Any:
 
     execution = execution or Execution()
     return EngineSettings(max(1, execution.workers), parse_size(execution.max_memory))
+
+
+def _rerun(rerun: Rerun | None) -> dict[str, Any]:
+    from ace_nwb.stages.replacement import Replacement
+
+    rerun = rerun or Rerun()
+    replacement = Replacement(rerun.keep_as, rerun.prune, rerun.discard_curation)
+    return {"force": rerun.force, "replacement": replacement}
 
 
 def _print_outcomes(outcomes: list[Any]) -> None:

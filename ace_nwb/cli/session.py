@@ -29,20 +29,33 @@ def status(file: Path, /, *, json: Json = False) -> None:
         print_table(("stage", "state", "reason"), [(s.stage, s.state, s.reason) for s in statuses])
 
 
-def history(file: Path, /, *, json: Json = False) -> None:
+def history(
+    file: Path,
+    /,
+    *,
+    json: Json = False,
+    as_pipeline: Annotated[bool, Parameter(negative="")] = False,
+) -> None:
     """Show every stage run: when, how long, with which parameters chosen.
 
-    Example: `ace-nwb history session.nwb --json`
+    Example: `ace-nwb history session.nwb --as-pipeline > pipeline.yaml`
 
     Parameters
     ----------
     file
         A session file.
+    as_pipeline
+        Print the pipeline file that gives the current results from the raw recording.
     """
     from dataclasses import asdict
 
+    from ace_nwb import pipeline
     from ace_nwb.nwb.history import read_runs
     from ace_nwb.nwb.session import open_session
+
+    if as_pipeline:
+        print(pipeline.history_as_pipeline(file), end="")
+        return
 
     with open_session(file) as session:
         runs = read_runs(session)
@@ -61,6 +74,30 @@ def history(file: Path, /, *, json: Json = False) -> None:
         for run in runs
     ]
     print_table(("run", "", "stage", "started", "time", "chosen parameters"), rows)
+
+
+def diff(first: Path, second: Path, /, *, json: Json = False) -> int:
+    """Compare how two files came to be: parameters, versions, fingerprints; exit 1 if they differ.
+
+    Example: `ace-nwb diff monday.nwb tuesday.nwb`
+
+    Parameters
+    ----------
+    first
+        A session file.
+    second
+        Another one.
+    """
+    from ace_nwb import pipeline
+
+    found = pipeline.diff(first, second)
+    if json:
+        print_json([vars(difference) for difference in found])
+    else:
+        rows = [(d.stage, d.what, d.first, d.second) for d in found]
+        print_table(("stage", "what", str(first), str(second)), rows)
+        print("The files differ." if found else "Same stages, parameters, versions, fingerprints.")
+    return 1 if found else 0
 
 
 def validate(file: Path, /, *, json: Json = False) -> int:
@@ -107,6 +144,24 @@ def report(file: Path, output: Path | None = None, /) -> None:
     findings = validate_file(file) + pipeline.stale_findings(file)
     write_report(file, target, findings=findings, stage_status=pipeline.status(file))
     print(f"Wrote {target}.")
+
+
+def repack(file: Path, /) -> None:
+    """Reclaim the space of replaced results: write beside, compare, take its place.
+
+    Example: `ace-nwb repack session.nwb`
+
+    Parameters
+    ----------
+    file
+        A session file.
+    """
+    from ace_nwb.cli.console import progress_bar
+    from ace_nwb.nwb.repack import repack as repack_file
+
+    with progress_bar("repack") as progress:
+        sizes = repack_file(file, progress=progress)
+    print(f"{file}: {sizes.size_before / 1e6:.1f} MB, now {sizes.size_after / 1e6:.1f} MB.")
 
 
 def recover(file: Path, /, *, dry_run: Annotated[bool, Parameter(negative="")] = False) -> None:

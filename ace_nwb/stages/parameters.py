@@ -67,6 +67,8 @@ def parse_value(stage: Stage, name: str, value: Any) -> Any:
 
 def format_value(value: Any) -> str:
     """Return the text of a parameter value that `parse_value` reads back."""
+    if isinstance(value, bool):
+        return str(value).lower()
     return "none" if value is None else str(value)
 
 

@@ -1,0 +1,145 @@
+"""Running stages again on one file: what is replaced, kept, pruned, protected, reproduced."""
+
+import h5py
+import numpy as np
+import pynwb
+import pytest
+import yaml
+
+from ace_nwb import pipeline
+from ace_nwb.cli import run
+from ace_nwb.convert import convert
+from ace_nwb.errors import StageError
+from ace_nwb.nwb.history import read_runs
+from ace_nwb.nwb.session import edit_session, open_session
+from ace_nwb.stages.replacement import Replacement, later_stages
+from ace_nwb.stages.table import STAGES
+
+ROIS = "/processing/ophys/ImageSegmentation"
+
+
+@pytest.fixture
+def fresh(demo, tmp_path):
+    """The demo's recording, converted and not processed."""
+    recording = demo[1] / "recording"
+    path = tmp_path / "fresh.nwb"
+    convert(
+        next((recording / "raw").rglob("15_26_31")),
+        path,
+        ephys_folder=next((recording / "ephys").iterdir()),
+        metadata=recording / "meta.yaml",
+    )
+    return path
+
+
+def states(path):
+    return {status.stage: status.state for status in pipeline.status(path)}
+
+
+def test_new_extraction_stands_beside_the_kept_one(session_copy):
+    with h5py.File(session_copy) as file:
+        before = file[f"{ROIS}/PlaneSegmentation/image_mask"][:]
+    pipeline.process(
+        session_copy,
+        "extract",
+        {"merge_correlation": 0.9},
+        replacement=Replacement(keep_as="first"),
+    )
+    with h5py.File(session_copy) as file:
+        np.testing.assert_array_equal(file[f"{ROIS}_first/PlaneSegmentation/image_mask"][:], before)
+        assert f"{ROIS}/PlaneSegmentation/image_mask" in file
+        kept_traces = file["/processing/ophys/DfOverF_first/RoiResponseSeries"]
+        table = file[kept_traces["rois"].attrs["table"]]
+        assert table.name == f"{ROIS}_first/PlaneSegmentation"
+    assert states(session_copy)["extract"] == "done"
+    assert states(session_copy)["dff"] == states(session_copy)["evaluate"] == "missing"
+    assert pynwb.validate(path=str(session_copy)) == []
+
+
+def test_prune_removes_what_has_become_stale(session_copy):
+    pipeline.process(
+        session_copy, "motion", {"max_shift_px": 15}, replacement=Replacement(prune=True)
+    )
+    after = states(session_copy)
+    later = {stage.name for stage in later_stages(STAGES["motion"])}
+    assert {after[name] for name in later} == {"missing"}
+    assert after["sync"] == after["preprocess"] == after["motion"] == "done"
+    with h5py.File(session_copy) as file:
+        assert ROIS not in file
+        assert "/processing/spectral" not in file
+    assert pynwb.validate(path=str(session_copy)) == []
+
+
+def test_decisions_about_rois_are_not_lost_without_a_word(session_copy):
+    with edit_session(session_copy) as writer:
+        n_rois = len(writer.h5[f"{ROIS}/PlaneSegmentation/id"])
+        decisions = ["accept"] + [""] * (n_rois - 1)
+        column = {"decision": ("Decision of a reviewer.", decisions)}
+        writer.set_columns(f"{ROIS}/PlaneSegmentation", column)
+    before = session_copy.read_bytes()
+    with pytest.raises(StageError, match=r"1 ROIs .* carry decisions"):
+        pipeline.process(session_copy, "extract", {"merge_correlation": 0.9})
+    assert session_copy.read_bytes() == before
+    pipeline.process(
+        session_copy,
+        "extract",
+        {"merge_correlation": 0.9},
+        replacement=Replacement(discard_curation=True),
+    )
+    assert states(session_copy)["extract"] == "done"
+
+
+def test_history_numbers_every_row_once(session_copy):
+    pipeline.process(session_copy, "extract", {"merge_correlation": 0.9})
+    with open_session(session_copy) as opened:
+        numbers = [entry.run_id for entry in read_runs(opened)]
+    assert numbers == list(range(len(numbers)))
+
+
+def test_history_as_pipeline_gives_the_same_fingerprints_on_the_raw_recording(
+    session, fresh, tmp_path, capsys
+):
+    assert run(["history", str(session), "--as-pipeline"]) == 0
+    path = tmp_path / "pipeline.yaml"
+    path.write_text(capsys.readouterr().out)
+    assert set(yaml.safe_load(path.read_text())["stages"]) == set(STAGES)
+    pipeline.run(fresh, pipeline.read_plan(path))
+    assert run(["diff", str(session), str(fresh)]) == 0
+    assert "Same stages" in capsys.readouterr().out
+
+
+def test_diff_names_the_parameter_and_what_follows_from_it(session, session_copy):
+    pipeline.process(session_copy, "motion", {"max_shift_px": 15})
+    found = {(d.stage, d.what): (d.first, d.second) for d in pipeline.diff(session, session_copy)}
+    assert found["motion", "max_shift_px"] == ("20", "15")
+    assert ("motion", "fingerprint") in found
+    assert ("preprocess", "fingerprint") not in found
+
+
+def test_failing_stage_leaves_the_file_as_it_was(session_copy, monkeypatch):
+    import ace_nwb.stages.dff as stage
+
+    def fail(_writer, _result):
+        raise RuntimeError("disk on fire")
+
+    monkeypatch.setattr(stage, "write", fail)
+    before = session_copy.read_bytes()
+    with pytest.raises(RuntimeError, match="disk on fire"):
+        pipeline.process(session_copy, "dff", {"quantile": 20.0})
+    assert session_copy.read_bytes() == before
+
+
+def test_interrupted_run_goes_on_with_the_unfinished_stage(fresh, monkeypatch):
+    import ace_nwb.stages.summary as stage
+
+    def interrupt(*_arguments):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(stage, "compute", interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            pipeline.run(fresh)
+    plan = pipeline.Plan(stages=("sync", "preprocess", "motion", "summary"))
+    actions = {outcome.stage: outcome.action for outcome in pipeline.run(fresh, plan)}
+    assert actions.pop("summary") == "ran"
+    assert set(actions.values()) == {"already done"}
