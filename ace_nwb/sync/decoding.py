@@ -71,7 +71,7 @@ def _transitions(
 
 
 @nb.njit(
-    "void(i8[:], i8[:], f8[:, :], i8[:], i8[:], f8[:], f8[:, :], i8[:, :], i8[:])",
+    "void(i8[:], i8[:], f8[:, :], i8[:], i8[:], f8[:], f8[:, :], i1[:, :], i8[:])",
     cache=True,
     nogil=True,
 )
@@ -108,7 +108,7 @@ def _forward(
 
 
 @nb.njit(
-    "void(i8[:], i8[:], f8[:, :], i8[:], i8[:], f8[:], f8[:, :], i8[:, :], i8, i8[:], f8[:])",
+    "void(i8[:], i8[:], f8[:, :], i8[:], i8[:], f8[:], f8[:, :], i1[:, :], i8, i8[:], f8[:])",
     cache=True,
     nogil=True,
 )
@@ -175,7 +175,7 @@ def decode(
     first, count = first.astype(np.int64), count.astype(np.int64)
     held_before = np.concatenate([[0], np.cumsum(is_held)]).astype(np.int64)
     prices = np.array([np.log1p(-lost_rate), np.log(lost_rate), _DAQ_MISMATCH, _IMPOSSIBLE])
-    alpha, back = np.zeros_like(emission), np.zeros(emission.shape, dtype=np.int64)
+    alpha, back = np.zeros_like(emission), np.zeros(emission.shape, dtype=np.int8)
     path, probability = np.zeros(n_rows, dtype=np.int64), np.zeros(n_rows)
     state = np.zeros(1, dtype=np.int64)
     shared = (first, count, emission, held_before, daq_step.astype(np.int64), prices, alpha, back)

@@ -18,7 +18,7 @@ _JUMP = -16.0  # a jump at this row, of just this size
 _DAQ_MISMATCH = -14.0
 _END_LOSS = 0.06
 _END_MISSING = 1e-3
-_USUAL_SHIFT = 150
+_USUAL_SHIFT = 100
 _BEYOND = 30
 _MAX_SHIFT = 1500
 
@@ -143,7 +143,7 @@ def _segment_scores(
     """Price of rows without pulses and pulses without rows inside each segment."""
     scores = np.zeros((segments.starts.size - 1, shifts.size))
     edges = np.flatnonzero(np.diff(np.concatenate([[1], timeline.is_held, [1]])))
-    held = _count_before(timeline.is_held)
+    held = timeline.held_before
     for g, (start, stop) in enumerate(zip(segments.starts[:-1], segments.starts[1:], strict=True)):
         rows = segments.captured[start:stop]
         occupied = _count_before(np.bincount(rows, minlength=held.size - 1) > 0)
@@ -186,7 +186,7 @@ def _start_scores(
 ) -> np.ndarray:
     """Price of the pulses of the same block before the first row."""
     frame = segments.captured[0] + shifts
-    held = _count_before(timeline.is_held)
+    held = timeline.held_before
     first = np.searchsorted(timeline.block, timeline.block[frame])
     left = np.where(timeline.is_held[frame], held[frame] - held[first], 0)
     return _runs(left, _END_LOSS + rates.lost)
@@ -197,7 +197,7 @@ def _end_scores(
 ) -> np.ndarray:
     """Price of the pulses of the same block after the last row."""
     frame = segments.captured[-1] + shifts
-    held = _count_before(timeline.is_held)
+    held = timeline.held_before
     stop = np.searchsorted(timeline.block, timeline.block[frame], side="right")
     left = np.where(timeline.is_held[frame], held[stop] - held[frame + 1], 0)
     return _runs(left, _END_LOSS + rates.lost)
@@ -218,7 +218,7 @@ def _link(
     jump = np.abs(moved_after[None, :] - moved_before[:, None])
     link = np.where(jump > max(4e-3, 0.15 * period), _JUMP, 0.0)
     step = (after + shifts)[None, :] - (before + shifts)[:, None]
-    held = _count_before(timeline.is_held)
+    held = timeline.held_before
     left = (
         held[after + shifts][None, :]
         - held[np.minimum(before + shifts + 1, held.size - 1)][:, None]

@@ -5,6 +5,7 @@ there can be placed (by prediction) and priced (as missing pulses) like any othe
 """
 
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import pairwise
 
 import numpy as np
@@ -39,7 +40,12 @@ class Timeline:
     period_s: np.ndarray
     block: np.ndarray
 
-    @property
+    @cached_property
+    def held_before(self) -> np.ndarray:
+        """How many captured frames inside blocks come before each, shape (n_captured + 1,)."""
+        return np.concatenate([[0], np.cumsum(self.is_held)])
+
+    @cached_property
     def is_real(self) -> np.ndarray:
         """Whether a pulse was seen, shape (n_captured,)."""
         return self.pulse >= 0

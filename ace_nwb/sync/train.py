@@ -177,14 +177,22 @@ def _chain(times, period, tolerance):  # type: ignore[no-untyped-def]
     return previous, score
 
 
+@nb.njit("i8[:](i8[:], i8)", cache=True, nogil=True)
+def _walk(previous: np.ndarray, index: int) -> np.ndarray:
+    """Return the predecessors of a pulse, in time order, the pulse itself last."""
+    chain = np.empty(previous.size, dtype=np.int64)
+    n = 0
+    while index >= 0:
+        chain[n] = index
+        n += 1
+        index = previous[index]
+    return chain[:n][::-1].copy()
+
+
 def _walk_back(previous: np.ndarray, score: np.ndarray) -> np.ndarray:
     """Return the pulses of the best chain, in order."""
-    index = int(np.argmax(score - _SKIP_COST * (score.size - 1 - np.arange(score.size))))
-    chain = []
-    while index >= 0:
-        chain.append(index)
-        index = int(previous[index])
-    return np.array(chain[::-1])
+    skipped_after = score.size - 1 - np.arange(score.size)
+    return _walk(previous, int(np.argmax(score - _SKIP_COST * skipped_after)))
 
 
 def _assemble(
@@ -196,7 +204,7 @@ def _assemble(
     block = np.concatenate([[0], np.cumsum(~linked)])
     block = _cut_loose_ends(block, np.where(linked, steps, 1))
     keep = np.bincount(block)[block] >= _MIN_BLOCK
-    chain, block = chain[keep], np.unique(block[keep], return_inverse=True)[1]
+    chain, block = chain[keep], _renumber(block[keep])
     if chain.size == 0:
         raise SyncError(
             f"The {times.size} pulses form no regular train of at least {_MIN_BLOCK}. "
@@ -209,10 +217,15 @@ def _assemble(
     pulse[position] = chain
     filled_times = np.interp(captured, position, times[chain])
     owner = np.searchsorted(position, captured)  # a filled frame belongs to the pulse after it
-    stray = np.setdiff1d(np.arange(times.size), chain)
+    stray = np.flatnonzero(np.bincount(chain, minlength=times.size) == 0)
     return PulseTrain(
         filled_times, pulse, block[owner], period[chain][owner], jitter_s, stray, times[stray]
     )
+
+
+def _renumber(block: np.ndarray) -> np.ndarray:
+    """Return block numbers 0, 1, ... in order, whatever numbers are left out."""
+    return np.cumsum(np.diff(block, prepend=block[:1]) != 0)
 
 
 def _cut_loose_ends(block: np.ndarray, steps: np.ndarray) -> np.ndarray:
