@@ -3,7 +3,6 @@
 import ast
 import subprocess
 import sys
-from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -70,7 +69,7 @@ def test_functions_are_short_enough_to_read(path):
 
 def test_every_stage_of_the_table_has_its_two_functions():
     for stage in STAGES.values():
-        module = import_module(f"ace_nwb.stages.{stage.name}")
+        module = stage.load()
         assert callable(module.compute)
         assert callable(module.write)
 

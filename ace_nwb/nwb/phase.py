@@ -95,11 +95,11 @@ def write_filtered_ephys(
 
 def list_filtered_ephys(session: Session) -> list[EphysSeries]:
     """Return the band-passed ephys stretches in the order of their names."""
-    if not session.has("/processing/phase"):
+    if not session.has("/processing/ecephys"):
         return []
-    found = session.nwbfile.processing["phase"].data_interfaces
+    found = session.nwbfile.processing["ecephys"].data_interfaces
     return [
-        describe_series(f"/processing/phase/{name}", found[name])
+        describe_series(f"/processing/ecephys/{name}", found[name])
         for name in sorted(found)
         if name.startswith("EphysFiltered")
     ]

@@ -250,7 +250,7 @@ def _event_phases(session: Session, channel: str, events: Events) -> np.ndarray:
     """Return the phase of a channel at every event, over all its stretches."""
     found = []
     for stretch in list_filtered_ephys(session):
-        path = stretch.path.replace("EphysFiltered", "EphysPhase")
+        path = f"/processing/phase/{stretch.name.replace('EphysFiltered', 'EphysPhase')}"
         if channel not in stretch.channel_names or not session.has(path):
             continue
         times_s, phases = read_series(session, path)

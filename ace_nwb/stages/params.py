@@ -159,23 +159,59 @@ class EventsParams(StageParams):
     )
 
 
-class FilterParams(StageParams):
-    """Band-pass the dF/F traces and the ephys channels, zero phase."""
+class EphysArtifactsParams(StageParams):
+    """Find artefacts of the ephys channels; the recorded samples stay as they are."""
 
-    low_hz: float = Field(default=0.1, gt=0, description="Lower edge of the calcium band, Hz.")
-    high_hz: float = Field(default=1.5, gt=0, description="Upper edge of the calcium band, Hz.")
-    ephys_low_hz: float = Field(default=0.5, gt=0, description="Lower edge of the ephys band, Hz.")
-    ephys_high_hz: float = Field(default=4.0, gt=0, description="Upper edge of the ephys band, Hz.")
+    threshold_uv: float = Field(
+        default=1500.0, gt=0, description="Greatest believable absolute value, microvolts."
+    )
+    merge_gap_samples: int = Field(
+        default=75, ge=0, description="Artefacts at most so many samples apart become one."
+    )
+    pad_samples: int = Field(default=0, ge=0, description="Samples added at both ends.")
+    channels: str | None = Field(
+        default=None, description="Channels searched, with commas between; all if not given."
+    )
+
+
+class EphysFilterParams(StageParams):
+    """Band-pass the ephys channels without their artefacts, zero phase."""
+
+    low_hz: float = Field(default=0.5, gt=0, description="Lower edge of the band, Hz.")
+    high_hz: float = Field(default=4.0, gt=0, description="Upper edge of the band, Hz.")
     order: int = Field(default=2, ge=1, le=10, description="Order of the filter.")
     kind: Literal["butterworth", "fir"] = Field(default="butterworth", description="Filter family.")
+    treatment: Literal["none", "missing", "interpolate", "hann"] = Field(
+        default="missing",
+        description="What artefacts become: a gap, a straight line, or faded out (legacy).",
+    )
+    taper_samples: int = Field(
+        default=75, ge=0, description="Length of the whole Hann window that fades out, samples."
+    )
+
+
+class FilterParams(StageParams):
+    """Band-pass the dF/F traces, zero phase."""
+
+    low_hz: float = Field(default=0.1, gt=0, description="Lower edge of the band, Hz.")
+    high_hz: float = Field(default=1.5, gt=0, description="Upper edge of the band, Hz.")
+    order: int = Field(default=2, ge=1, le=10, description="Order of the filter.")
+    kind: Literal["butterworth", "fir"] = Field(default="butterworth", description="Filter family.")
+    padding: Literal["settled", "scipy"] = Field(
+        default="settled",
+        description="Padding at the ends: until the filter has settled, or as filtfilt (legacy).",
+    )
 
 
 class PhaseParams(StageParams):
-    """Compute the Hilbert phase of the filtered signals, and the ephys phase at each event."""
+    """Compute Hilbert phase and amplitude of the filtered signals, and the phase at each event."""
 
     calcium_signal: Literal["filtered", "broadband"] = Field(
         default="filtered",
         description="Traces whose phase is taken; broadband (legacy) means dF/F as it is.",
+    )
+    keep_amplitude: bool = Field(
+        default=True, description="Whether the instantaneous amplitude is stored beside the phase."
     )
 
 

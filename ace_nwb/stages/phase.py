@@ -21,34 +21,47 @@ CALCIUM_SIGNALS = {"filtered": "/processing/phase/CalciumFiltered", "broadband":
 
 @dataclass(frozen=True)
 class Phases:
-    """Phases in radians, 0 at the peak: traces (frame, roi), ephys stretches, events per ROI."""
+    """Phases in radians, 0 at the peak: traces (frame, roi), ephys stretches, events per ROI.
+
+    Amplitudes are in the unit of the signal, None if they are not kept.
+    """
 
     calcium: np.ndarray
     ephys: list[RegularSignal]
     event_phase: EventPhase
+    calcium_amplitude: np.ndarray | None
+    ephys_amplitude: list[RegularSignal] | None
 
 
 def compute(session: Session, params: PhaseParams, context: StageContext) -> Phases:
     """Compute phases, and how every ROI's events prefer a phase of every ephys channel."""
     grid = frames_on_grid(session, read_roi_series(session, CALCIUM_SIGNALS[params.calcium_signal]))
-    calcium, _ = compute_phase(grid.values)
-    ephys = [
-        RegularSignal(
+    calcium, calcium_amplitude = compute_phase(grid.values)
+    ephys, ephys_amplitude = [], []
+    for series in list_filtered_ephys(session):
+        phase, amplitude = compute_phase(series.read())
+        signal = RegularSignal(
             name=series.name.removeprefix("EphysFiltered"),
             path=series.path,
             channel_names=series.channel_names,
-            values=compute_phase(series.read())[0],
+            values=phase,
             start_s=series.start_s,
             rate_hz=series.rate_hz,
         )
-        for series in list_filtered_ephys(session)
-    ]
+        ephys.append(signal)
+        ephys_amplitude.append(signal.with_values(amplitude))
     context.progress(1, 1)
-    return Phases(calcium[grid.positions], ephys, _lock_events(session, ephys))
+    return Phases(
+        calcium[grid.positions],
+        ephys,
+        _lock_events(session, ephys),
+        calcium_amplitude[grid.positions] if params.keep_amplitude else None,
+        ephys_amplitude if params.keep_amplitude else None,
+    )
 
 
 def write(writer: SessionWriter, result: Phases) -> None:
-    """Write the phases and the table of preferred phases."""
+    """Write the phases, the amplitudes and the table of preferred phases."""
     write_roi_series(
         writer,
         "/processing/phase/CalciumPhase",
@@ -56,19 +69,35 @@ def write(writer: SessionWriter, result: Phases) -> None:
         unit="radians",
         description="Hilbert phase of the traces, 0 at the peak; NaN within gaps.",
     )
-    for signal in result.ephys:
+    _write_ephys(writer, result.ephys, "Phase", unit="radians")
+    if result.calcium_amplitude is not None:
+        write_roi_series(
+            writer,
+            "/processing/phase/CalciumAmplitude",
+            result.calcium_amplitude,
+            unit="n.a.",
+            description="Instantaneous amplitude of the traces, dF/F; NaN within gaps.",
+        )
+    _write_ephys(writer, result.ephys_amplitude or [], "Amplitude", unit="volts")
+    if len(result.event_phase.roi):
+        write_event_phase(writer, result.event_phase)
+
+
+def _write_ephys(
+    writer: SessionWriter, signals: list[RegularSignal], what: str, *, unit: str
+) -> None:
+    """Write phase or amplitude of the ephys stretches."""
+    text = "Hilbert phase, 0 at the peak," if what == "Phase" else "Instantaneous amplitude"
+    for signal in signals:
         write_series(
             writer,
-            f"/processing/phase/EphysPhase{signal.name}",
+            f"/processing/phase/Ephys{what}{signal.name}",
             signal.values.astype(np.float32),
-            unit="radians",
-            description=f"Hilbert phase of {signal.path}, 0 at the peak. Channels: "
-            f"{', '.join(signal.channel_names)}.",
+            unit=unit,
+            description=f"{text} of {signal.path}. Channels: {', '.join(signal.channel_names)}.",
             rate_hz=signal.rate_hz,
             start_s=signal.start_s,
         )
-    if len(result.event_phase.roi):
-        write_event_phase(writer, result.event_phase)
 
 
 def _lock_events(session: Session, ephys: list[RegularSignal]) -> EventPhase:

@@ -1,8 +1,8 @@
 """Every stage: its parameters, what it needs, what it writes.
 
 From this table follow the order of a run, the command line, the pipeline schema and staleness.
-The code of a stage is the module of the same name: `compute(session, params, context)` reads and
-calculates, `write(writer, result)` stores.
+The code of a stage is the module of the same name (`-` becomes `_`):
+`compute(session, params, context)` reads and calculates, `write(writer, result)` stores.
 """
 
 from dataclasses import dataclass
@@ -55,10 +55,11 @@ class Stage:
 
     def load(self) -> ModuleType:
         """Import the module with `compute` and `write`."""
-        return load_module(f"ace_nwb.stages.{self.name}")
+        return load_module(f"ace_nwb.stages.{self.name.replace('-', '_')}")
 
 
 _OPHYS = "/processing/ophys"
+_ECEPHYS = "/processing/ecephys"
 
 STAGES: dict[str, Stage] = {
     stage.name: stage
@@ -112,10 +113,17 @@ STAGES: dict[str, Stage] = {
             requires=("deconvolve",),
             uses=("sync",),
         ),
+        Stage("ephys-artifacts", p.EphysArtifactsParams, (f"{_ECEPHYS}/EphysArtifacts",)),
+        Stage(
+            "ephys-filter",
+            p.EphysFilterParams,
+            (f"{_ECEPHYS}/EphysFiltered*",),
+            uses=("ephys-artifacts",),
+        ),
         Stage(
             "filter",
             p.FilterParams,
-            ("/processing/phase/CalciumFiltered", "/processing/phase/EphysFiltered*"),
+            ("/processing/phase/CalciumFiltered",),
             requires=("dff",),
             uses=("sync",),
         ),
@@ -124,11 +132,13 @@ STAGES: dict[str, Stage] = {
             p.PhaseParams,
             (
                 "/processing/phase/CalciumPhase",
+                "/processing/phase/CalciumAmplitude",
                 "/processing/phase/EphysPhase*",
+                "/processing/phase/EphysAmplitude*",
                 "/processing/phase/EventPhase",
             ),
             requires=("filter",),
-            uses=("events", "sync"),
+            uses=("ephys-filter", "events", "sync"),
         ),
         Stage(
             "spectrogram",

@@ -2,9 +2,18 @@ import numpy as np
 import pytest
 
 from ace_nwb.errors import ParameterError
-from ace_nwb.signals.artefacts import compute_fading, detect_artefacts, treat_artefacts
+from ace_nwb.signals.artefacts import (
+    TreatedSamples,
+    compute_fading,
+    detect_artefacts,
+    treat_artefacts,
+)
 
 SETTINGS = {"threshold_uv": 1500.0, "merge_gap_samples": 5, "pad_samples": 2}
+
+
+def detect(values, **settings):
+    return detect_artefacts(values[:, np.newaxis], **SETTINGS | settings)[0]
 
 
 def signal_with_artefacts():
@@ -17,34 +26,32 @@ def signal_with_artefacts():
 
 
 def test_artefacts_are_found_padded_and_merged():
-    found = detect_artefacts(signal_with_artefacts(), **SETTINGS)
+    found = detect(signal_with_artefacts())
     assert found.tolist() == [[998, 1022], [2998, 3003], [4997, 5000]]
 
 
 @pytest.mark.parametrize("block_samples", [1, 7, 1005, 10_000])
 def test_the_block_size_does_not_matter(block_samples):
-    found = detect_artefacts(signal_with_artefacts(), block_samples=block_samples, **SETTINGS)
-    assert np.array_equal(found, detect_artefacts(signal_with_artefacts(), **SETTINGS))
+    found = detect(signal_with_artefacts(), block_samples=block_samples)
+    assert np.array_equal(found, detect(signal_with_artefacts()))
 
 
 def test_a_clean_signal_has_none():
-    assert detect_artefacts(np.zeros(100), **SETTINGS).shape == (0, 2)
+    assert detect(np.zeros(100)).shape == (0, 2)
 
 
 def test_detection_and_treatment_leave_the_raw_signal_as_it_is():
     values = signal_with_artefacts()
     before = values.copy()
     for treatment in ("missing", "interpolate", "hann"):
-        treated = treat_artefacts(
-            values, detect_artefacts(values, **SETTINGS), treatment=treatment, taper_samples=75
-        )
+        treated = treat_artefacts(values, detect(values), treatment=treatment, taper_samples=75)
         assert np.array_equal(values, before)
         assert np.nanmax(np.abs(treated)) < 1500
 
 
 def test_missing_and_interpolated_samples_are_the_artefacts_only():
     values = signal_with_artefacts()
-    artefacts = detect_artefacts(values, **SETTINGS)
+    artefacts = detect(values)
     missing = treat_artefacts(values, artefacts, treatment="missing", taper_samples=0)
     assert np.isnan(missing).sum() == 24 + 5 + 3
     line = treat_artefacts(values, artefacts, treatment="interpolate", taper_samples=0)
@@ -63,4 +70,33 @@ def test_the_fading_is_an_inverted_hann_window():
 
 def test_a_threshold_of_zero_is_refused():
     with pytest.raises(ParameterError, match="threshold_uv = 0"):
-        detect_artefacts(np.zeros(9), **SETTINGS | {"threshold_uv": 0.0})
+        detect(np.zeros(9), threshold_uv=0.0)
+
+
+def test_channels_have_their_own_artefacts():
+    values = np.column_stack([np.zeros(5000), signal_with_artefacts()])
+    quiet, noisy = detect_artefacts(values, **SETTINGS)
+    assert quiet.shape == (0, 2)
+    assert np.array_equal(noisy, detect(values[:, 1]))
+
+
+@pytest.mark.parametrize("treatment", ["interpolate", "hann"])
+@pytest.mark.parametrize("block_samples", [1, 13, 1010, 5000])
+def test_treated_slices_do_not_depend_on_where_they_begin(treatment, block_samples):
+    values = np.column_stack([signal_with_artefacts(), signal_with_artefacts()[::-1]])
+    artefacts = detect_artefacts(values, **SETTINGS)
+    treated = TreatedSamples(values, artefacts, treatment=treatment, taper_samples=75)
+    parts = [treated[first : first + block_samples] for first in range(0, 5000, block_samples)]
+    whole = [
+        treat_artefacts(values[:, i], artefacts[i], treatment=treatment, taper_samples=75)
+        for i in range(2)
+    ]
+    np.testing.assert_array_equal(np.concatenate(parts), np.column_stack(whole))
+
+
+def test_an_artefact_at_the_end_of_a_channel_takes_its_last_good_value():
+    values = np.array([1.0, 2.0, 3.0, 9000.0, 9000.0])
+    treated = treat_artefacts(
+        values, detect(values, pad_samples=0), treatment="interpolate", taper_samples=0
+    )
+    assert treated.tolist() == [1, 2, 3, 3, 3]

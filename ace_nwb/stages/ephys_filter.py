@@ -1,0 +1,94 @@
+"""Stage ephys-filter: ephys channels without their artefacts, band-passed, zero phase."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ace_nwb.errors import InputError, RequirementError
+from ace_nwb.nwb.ephys import list_ephys
+from ace_nwb.nwb.phase import write_filtered_ephys
+from ace_nwb.nwb.session import Session, SessionWriter
+from ace_nwb.signals.filters import SkippedRun, apply_filter, design_filter
+from ace_nwb.stages.context import StageContext
+from ace_nwb.stages.params import EphysFilterParams
+from ace_nwb.stages.regular import RegularSignal, read_slow_ephys
+
+
+@dataclass(frozen=True)
+class FilteredEphys:
+    """Band-passed stretches, and band and treatment in words."""
+
+    stretches: list[RegularSignal]
+    band: str
+
+
+def not_applicable(session: Session) -> str | None:
+    """Say why a file has nothing to filter, or None."""
+    return None if list_ephys(session) else "The file holds no electrophysiology."
+
+
+def compute(session: Session, params: EphysFilterParams, context: StageContext) -> FilteredEphys:
+    """Treat artefacts, lower the rate without aliasing, filter every stretch on its own."""
+    if not list_ephys(session):
+        raise RequirementError(
+            f"{session.path} holds no electrical series; at least one is needed. Convert the "
+            "recording with its ephys folder."
+        )
+    signals = read_slow_ephys(
+        session,
+        max_frequency_hz=params.high_hz,
+        skip=context.remarks.append,
+        treatment=params.treatment,
+        taper_samples=params.taper_samples,
+    )
+    filtered = [_filter_stretch(signal, params, context) for signal in signals]
+    context.progress(1, 1)
+    return FilteredEphys(
+        [stretch for stretch in filtered if stretch is not None],
+        f"{params.low_hz:g} to {params.high_hz:g} Hz, {params.kind} of order {params.order}, "
+        f"zero phase; artefacts: {params.treatment}",
+    )
+
+
+def write(writer: SessionWriter, result: FilteredEphys) -> None:
+    """Write the filtered stretches."""
+    for signal in result.stretches:
+        write_filtered_ephys(
+            writer,
+            f"/processing/ecephys/EphysFiltered{signal.name}",
+            signal.values,
+            source=signal.path,
+            description=f"{signal.path} from {result.band}.",
+            rate_hz=signal.rate_hz,
+            start_s=signal.start_s,
+        )
+
+
+def _filter_stretch(
+    signal: RegularSignal, params: EphysFilterParams, context: StageContext
+) -> RegularSignal | None:
+    """Filter one stretch; one too short for the band is left out with a remark."""
+    band = design_filter(
+        sampling_rate_hz=signal.rate_hz,
+        **params.model_dump(include={"low_hz", "high_hz", "order", "kind"}),
+    )
+    try:
+        filtered, skipped = apply_filter(signal.values, band)
+    except InputError as error:
+        context.remarks.append(f"{signal.path} is left out: {error}")
+        return None
+    for index, name in enumerate(signal.channel_names):
+        _tell_skipped(name, [run for run in skipped if index in run.channels], signal, context)
+    return signal.with_values(filtered)
+
+
+def _tell_skipped(
+    name: str, skipped: list[SkippedRun], signal: RegularSignal, context: StageContext
+) -> None:
+    """Say how much between artefacts was too short for the filter."""
+    if skipped:
+        seconds = np.sum([run.stop - run.start for run in skipped]) / signal.rate_hz
+        context.remarks.append(
+            f"{name}: {len(skipped)} stretches between artefacts, {seconds:.3g} s in all, are too "
+            f"short for the band ({skipped[0].reason}); treatment=interpolate keeps them"
+        )
