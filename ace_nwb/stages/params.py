@@ -104,7 +104,7 @@ class EvaluateParams(StageParams):
 
     min_snr: float = Field(default=3.0, ge=0, description="Least signal-to-noise ratio.")
     min_r_value: float = Field(
-        default=0.5,
+        default=0.6,
         ge=-1,
         le=1,
         description="Least correlation of the footprint with the movie at the ROI's own events.",

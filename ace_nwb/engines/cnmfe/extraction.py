@@ -6,6 +6,8 @@ still shows. One pass over the full movie then gives the traces of every frame.
 """
 
 from dataclasses import dataclass, replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 from scipy.sparse import csc_array, hstack
@@ -45,14 +47,15 @@ from ace_nwb.engines.cnmfe.traces import (
     project_movie,
     refine_traces,
 )
-from ace_nwb.imaging.binning import BinnedMovie, bin_factor, keep_in_memory
+from ace_nwb.imaging.binning import BinnedMovie, bin_factor, keep_in_memory, size_in_bytes, store
 from ace_nwb.imaging.corrected import CroppedMovie, observed_box
 from ace_nwb.imaging.correlation import FilteredLevels, estimate_levels
 from ace_nwb.imaging.movie import Movie, ProgressCallback
 from ace_nwb.imaging.segmentation import RingBackground, Segmentation
 from ace_nwb.signals.deconvolution import estimate_decay
 
-_SEED_ROUNDS = 2
+_SEED_ROUNDS = 3
+_MEMORY_SHARE = 4
 _GRID_PER_DIAMETER = 3
 _COMPONENTS_PER_RING = 0.1
 _UPDATES_PER_ROUND = 2
@@ -76,7 +79,7 @@ class _Scene:
     """The binned movie and all that stays the same while neurons are updated."""
 
     movie: Movie
-    filtered: FilteredMovie
+    filtered: Movie
     levels: FilteredLevels
     noise: np.ndarray
     grid: CoarseGrid
@@ -129,9 +132,9 @@ def extract(
     side = max(1, round(cell_diameter_px / _GRID_PER_DIAMETER))
     box = observed_box(movie, multiple=side)
     inner = CroppedMovie(movie, box)
-    with threadpool_limits(1, user_api="blas"):
+    with threadpool_limits(1, user_api="blas"), TemporaryDirectory(prefix="cnmfe-") as folder:
         steps = _Steps(progress, 3 + _SEED_ROUNDS * (1 + _UPDATES_PER_ROUND))
-        scene = _prepare(inner, settings, cell_diameter_px, ring_size_factor)
+        scene = _prepare(inner, settings, folder, cell_diameter_px, ring_size_factor)
         steps.advance()
         neurons, background, seeds = _empty(scene), _ring(scene, _empty(scene)), []
         for _ in range(_SEED_ROUNDS):
@@ -161,19 +164,33 @@ class _Steps:
         self.progress(self.done, self.total)
 
 
+def _hold(binned: BinnedMovie, settings: EngineSettings, folder: str) -> Movie:
+    """Return the binned movie from memory, else from disk if it is no larger than the source."""
+    if size_in_bytes(binned) <= settings.max_memory_bytes // _MEMORY_SHARE:
+        return keep_in_memory(binned, max_bytes=settings.max_memory_bytes, workers=settings.workers)
+    source_bytes = int(np.prod(binned.source.shape, dtype=np.int64))
+    if size_in_bytes(binned) > source_bytes * binned.source.read(0, 1).itemsize:
+        return binned
+    return store(binned, Path(folder) / "binned.float32", workers=settings.workers)
+
+
 def _prepare(
-    movie: Movie, settings: EngineSettings, cell_diameter_px: float, ring_size_factor: float
+    movie: Movie,
+    settings: EngineSettings,
+    folder: str,
+    cell_diameter_px: float,
+    ring_size_factor: float,
 ) -> _Scene:
     """Read the binned movie and its levels."""
-    binned = keep_in_memory(
-        BinnedMovie(movie, bin_factor(movie.frame_rate_hz)),
-        max_bytes=settings.max_memory_bytes // 3,
-        workers=settings.workers,
-    )
+    binned = _hold(BinnedMovie(movie, bin_factor(movie.frame_rate_hz)), settings, folder)
     grid = CoarseGrid(movie.shape[1:], max(1, round(cell_diameter_px / _GRID_PER_DIAMETER)))
     return _Scene(
         movie=binned,
-        filtered=FilteredMovie(binned, cell_diameter_px),
+        filtered=keep_in_memory(
+            FilteredMovie(binned, cell_diameter_px),
+            max_bytes=settings.max_memory_bytes // _MEMORY_SHARE,
+            workers=settings.workers,
+        ),
         levels=estimate_levels(binned, cell_diameter_px=cell_diameter_px),
         noise=_pixel_noise(binned),
         grid=grid,
@@ -244,13 +261,21 @@ def _seed(
                 seeds,
                 known,
                 centroids(neurons.footprints, scene.field_shape),
+                cell_diameter_px=scene.cell_diameter_px,
                 min_peak_to_noise=_LATER_SEED_FACTOR * thresholds.min_peak_to_noise,
                 workers=scene.workers,
             )
         ]
     if len(seeds) == 0:
         return _empty(scene).footprints, seeds
-    footprints = first_footprints(scene.filtered, seeds, known, scene.levels, workers=scene.workers)
+    footprints = first_footprints(
+        scene.filtered,
+        seeds,
+        known,
+        scene.levels,
+        cell_diameter_px=scene.cell_diameter_px,
+        workers=scene.workers,
+    )
     is_filled = np.diff(footprints.indptr) > 0
     return normalise(footprints)[0][:, is_filled], seeds[is_filled]
 

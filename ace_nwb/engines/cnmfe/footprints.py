@@ -12,7 +12,7 @@ from scipy.sparse import csc_array, csr_array
 from ace_nwb.engines.cnmfe.passes import Strip
 from ace_nwb.engines.cnmfe.seeds import connected_part, disc_support
 
-_SWEEPS = 6
+_SWEEPS = 20
 _SUPPORT_DIAMETERS = 1.1
 _LEAST_FRACTION = 0.1
 _LEAST_SIGNIFICANCE = 3.0

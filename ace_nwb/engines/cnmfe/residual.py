@@ -6,12 +6,12 @@ import numpy as np
 from scipy.sparse import csc_array
 
 from ace_nwb.engines.cnmfe.merging import unexplained_height
-from ace_nwb.engines.cnmfe.passes import FilteredMovie, correlate, find_strips, project
+from ace_nwb.engines.cnmfe.passes import correlate, find_strips, project
 from ace_nwb.engines.cnmfe.seeds import disc_support
 from ace_nwb.imaging.blocks import map_blocks
 from ace_nwb.imaging.correlation import FilteredLevels, PeakImages, PeakSums
 from ace_nwb.imaging.filtering import filter_frames
-from ace_nwb.imaging.movie import ProgressCallback, no_progress
+from ace_nwb.imaging.movie import Movie, ProgressCallback, no_progress
 
 _IMAGES_PER_BATCH = 16
 _LEAST_VALUE = 0.002
@@ -51,7 +51,7 @@ def filter_footprints(
 
 
 def residual_images(
-    filtered: FilteredMovie,
+    filtered: Movie,
     known: Known,
     levels: FilteredLevels,
     *,
@@ -70,6 +70,7 @@ def residual_images(
     )
 
     def detect(start: int, block: np.ndarray) -> PeakSums:
+        block = block.copy()
         pixels = block.reshape(len(block), -1)
         for strip, images in zip(strips, dense, strict=True):
             part = traces[start : start + len(block)][:, strip.rois]
@@ -85,11 +86,12 @@ def residual_images(
 
 
 def find_unexplained(
-    filtered: FilteredMovie,
+    filtered: Movie,
     seeds: np.ndarray,
     known: Known,
     centres: np.ndarray,
     *,
+    cell_diameter_px: float,
     min_peak_to_noise: float,
     workers: int,
 ) -> np.ndarray:
@@ -109,6 +111,8 @@ def find_unexplained(
         Neurons found before.
     centres
         Their (row, column), shape (roi, 2).
+    cell_diameter_px
+        Diameter of a cell, pixels.
     min_peak_to_noise
         Least height of what remains, in noise SDs.
     workers
@@ -118,7 +122,7 @@ def find_unexplained(
     is_own = np.zeros(len(seeds), bool)
     for index, seed in enumerate(seeds):
         distance = np.hypot(*(centres - seed).T)
-        near = known.traces[:, distance < _NEAR_DIAMETERS * filtered.cell_diameter_px]
+        near = known.traces[:, distance < _NEAR_DIAMETERS * cell_diameter_px]
         is_own[index] = unexplained_height(observed[:, index], near) > min_peak_to_noise
     return is_own
 
@@ -133,11 +137,12 @@ def _points(places: np.ndarray, field_shape: tuple[int, int]) -> csc_array:
 
 
 def first_footprints(
-    filtered: FilteredMovie,
+    filtered: Movie,
     seeds: np.ndarray,
     known: Known,
     levels: FilteredLevels,
     *,
+    cell_diameter_px: float,
     workers: int,
 ) -> csc_array:
     """Return a first footprint for every seed: what rises with the seed's own events.
@@ -152,6 +157,8 @@ def first_footprints(
         Neurons found before, whose part is taken out.
     levels
         Baseline and noise of the filtered movie.
+    cell_diameter_px
+        Diameter of a cell, pixels.
     workers
         Number of threads.
 
@@ -168,7 +175,7 @@ def first_footprints(
     traces = project(filtered, points, workers=workers) - known.traces @ explained.toarray().T
     traces -= np.median(traces, axis=0)
     traces = np.maximum(traces - _EVENT_SD * levels.noise.ravel()[places], 0)
-    support = disc_support(seeds, field_shape, 0.5 * filtered.cell_diameter_px + 1)
+    support = disc_support(seeds, field_shape, 0.5 * cell_diameter_px + 1)
     centred = traces - traces.mean(0)
     rest = known.traces.T @ centred
     rows, allowed = known.filtered_footprints.tocsr(), support.tocsr()
