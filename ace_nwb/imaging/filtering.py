@@ -33,7 +33,7 @@ def filter_frames(frames: np.ndarray, cell_diameter_px: float) -> np.ndarray:
     np.ndarray
         Same shape, float32; the edge is repeated outwards.
     """
-    source = np.ascontiguousarray(frames, np.float32)
+    source = np.require(frames, np.float32, ["C", "W"])
     filtered = np.empty_like(source)
     _filter_frames(
         source,

@@ -26,6 +26,7 @@ _N_ROBUST_ROUNDS = 4
 _BAD_QUALITY_SD = 6.0
 _LEAST_BINNED_SIDE_PX = 128
 _LARGEST_STEP_PX = 1.5
+_LEAST_CONTRAST = 1e-4
 
 
 @dataclass(frozen=True)
@@ -151,7 +152,8 @@ class _Lens:
         window = np.outer(*[_edge_window(side) for side in self.field_shape])
         windowed = images * window.astype(np.float32)
         energy = np.sqrt(np.einsum("frc,frc->f", windowed, windowed))
-        windowed /= np.maximum(energy, 1e-12)[:, None, None]
+        floor = _LEAST_CONTRAST * np.sqrt(images[0].size)
+        windowed /= np.maximum(energy, floor)[:, None, None]
         return fft.rfft2(windowed, s=self.padded_shape)
 
     def register(self, spectra: np.ndarray, template: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -23,7 +23,7 @@ def shift_frames(frames: np.ndarray, shifts: np.ndarray, gains: np.ndarray) -> n
     np.ndarray
         Same shape, float32; pixels from outside the frame repeat the edge.
     """
-    source = np.ascontiguousarray(frames, np.float32)
+    source = np.require(frames, np.float32, ["C", "W"])
     moved = np.empty_like(source)
     _shift_frames(
         source,

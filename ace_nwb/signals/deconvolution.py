@@ -122,6 +122,8 @@ def deconvolve_trace(
     denoised, deconvolved, baseline
         Shapes (frame,), (frame,), and a number.
     """
+    if len(trace) == 0:
+        return np.zeros(0), np.zeros(0), 0.0
     baseline = float(np.quantile(trace, 0.2))
     penalty = PENALTY_SD * noise
     for _ in range(3):
@@ -148,7 +150,7 @@ def estimate_noise(traces: np.ndarray, frame_rate_hz: float) -> np.ndarray:
     """
     n_frames = len(traces)
     if n_frames < 8 or traces.shape[1] == 0:
-        return np.asarray(np.std(traces, axis=0))
+        return np.std(traces, axis=0) if n_frames else np.zeros(traces.shape[1])
     frequencies, power = welch(traces, frame_rate_hz, nperseg=min(256, n_frames), axis=0)
     upper = power[frequencies >= frame_rate_hz / 4]
     return np.sqrt(np.exp(np.mean(np.log(np.maximum(upper, 1e-30)), axis=0)) * frame_rate_hz / 2)

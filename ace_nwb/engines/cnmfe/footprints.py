@@ -141,7 +141,7 @@ def _trim(
     limit = np.full(image.shape, np.inf)
     limit[rows - top, columns - left] = least[pixels]
     is_kept = image > np.maximum(limit, _LEAST_FRACTION * image.max())
-    peak = np.unravel_index(int(image.argmax()), image.shape)
+    peak = tuple(int(i) for i in np.unravel_index(image.argmax(), image.shape))
     if not is_kept[peak]:
         return pixels[:0], weights[:0]
     is_kept = connected_part(is_kept, peak)
