@@ -19,9 +19,10 @@ from pynwb.file import Subject
 
 from ace_nwb.errors import AceNwbWarning, MetadataError, OutputError
 from ace_nwb.interfaces.base import ArrayPlacer, Candidate, PendingArray, iterate_source
-from ace_nwb.interfaces.detection import detect, detect_required, load_format
+from ace_nwb.interfaces.detection import load_format
 from ace_nwb.interfaces.metadata import SessionMetadata, load_metadata, missing_for_nwb
 from ace_nwb.interfaces.nwb_objects import NOT_STATED
+from ace_nwb.interfaces.sources import SourceOptions, find_sources
 from ace_nwb.nwb.history import RunParameter, StageRun, add_history
 from ace_nwb.nwb.journal import journal_path
 from ace_nwb.nwb.layout import STAGE_RUNS
@@ -31,7 +32,7 @@ from ace_nwb.nwb.movie_writing import write_blocks
 ProgressCallback = Callable[[int, int], None]
 NAMESPACE = uuid.UUID("8c2f9e6e-5d54-5c4c-9d49-6f3f5b6d2a11")
 SOFTWARE = {"ace_nwb": "ace-nwb", "neuroconv": "neuroconv", "pynwb": "pynwb", "PyAV": "av"}
-REVISION = 1
+REVISION = 2
 """Raised when the content of converted files changes."""
 
 LEAST_COMPRESSED = 0.3
@@ -48,6 +49,7 @@ def convert(
     ephys_folder: Path | str | None = None,
     metadata: Path | str | dict[str, Any] | None = None,
     overwrite: bool = False,
+    options: SourceOptions | None = None,
     progress: ProgressCallback | None = None,
 ) -> Path:
     """Convert a recording into a new NWB file.
@@ -64,6 +66,8 @@ def convert(
         YAML file (or its content) with what the folders do not say.
     overwrite
         Replace an existing file once the new one is complete.
+    options
+        Formats, policies for irregular recordings, time zone, segments.
     progress
         Called with (array entries written, of how many).
 
@@ -83,10 +87,10 @@ def convert(
     clock = perf_counter()
     target = check_target(Path(nwb_path), overwrite=overwrite)
     session = load_metadata(metadata)
-    candidates = find_sources(Path(folder), None if ephys_folder is None else Path(ephys_folder))
-    interfaces = [
-        load_format(found.format_name).open_interface(found.folder_path) for found in candidates
-    ]
+    chosen = options or SourceOptions()
+    ephys = None if ephys_folder is None else Path(ephys_folder)
+    candidates = find_sources(Path(folder), ephys, chosen)
+    interfaces = [chosen.open_interface(found) for found in candidates]
     nwbfile = _make_nwbfile(interfaces, session)
     _warn_of_missing(session, candidates)
     placer = ArrayPlacer(deferred=True)
@@ -97,7 +101,7 @@ def convert(
     _record_run(
         nwbfile,
         interfaces,
-        candidates=candidates,
+        parameters=_parameters(candidates, chosen),
         started=started,
         outputs=tuple(item.dataset_path.removesuffix("/data") for item in placer.pending),
     )
@@ -139,23 +143,6 @@ def check_target(nwb_path: Path, *, overwrite: bool) -> Path:
             "ask for access."
         )
     return nwb_path
-
-
-def find_sources(folder: Path, ephys_folder: Path | None) -> list[Candidate]:
-    """Return the imaging recording and, if there is one, the ephys recording.
-
-    Raises
-    ------
-    FormatError
-        If there is no recording, or more than one of a kind.
-    """
-    if ephys_folder is not None:
-        return [detect_required(folder, "imaging"), detect_required(ephys_folder, "ephys")]
-    found = [detect(folder, modality) for modality in ("imaging", "ephys")]
-    sources = [candidate for candidate in found if candidate is not None]
-    if not sources:
-        detect_required(folder, "imaging")
-    return sources
 
 
 def _make_nwbfile(interfaces: list[Any], session: SessionMetadata) -> NWBFile:
@@ -204,12 +191,11 @@ def _record_run(
     nwbfile: NWBFile,
     interfaces: list[Any],
     *,
-    candidates: list[Candidate],
+    parameters: tuple[RunParameter, ...],
     started: datetime,
     outputs: tuple[str, ...],
 ) -> None:
     """Begin the history of the file with this conversion; its duration is not known yet."""
-    formats = {load_format(found.format_name).modality: found.format_name for found in candidates}
     remarks = [remark for interface in interfaces for remark in interface.remarks()]
     run = StageRun(
         run_id=0,
@@ -225,12 +211,26 @@ def _record_run(
         outputs=outputs,
         peak_memory_mb=0.0,
         warnings=" | ".join(remarks),
-        parameters=tuple(
-            RunParameter(f"{modality}_format", name, "default")
-            for modality, name in formats.items()
-        ),
+        parameters=parameters,
     )
     add_history(nwbfile, run)
+
+
+def _parameters(candidates: list[Candidate], options: SourceOptions) -> tuple[RunParameter, ...]:
+    """Return how the recordings were read: formats, policies and what else was chosen."""
+    rows = [
+        RunParameter(f"{load_format(found.format_name).modality}_format", found.format_name)
+        for found in candidates
+    ]
+    if options.timezone is not None:
+        rows.append(RunParameter("timezone", options.timezone, "command line"))
+    if options.segments:
+        rows.append(RunParameter("segments", "true", "command line"))
+    rows += [
+        RunParameter(f"policy.{name}", choice, "command line" if is_stated else "default")
+        for name, choice, is_stated in options.policies.items()
+    ]
+    return tuple(rows)
 
 
 def _fill(

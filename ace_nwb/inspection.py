@@ -4,11 +4,11 @@ Nothing is written and NeuroConv is not loaded. What is wrong with a recording i
 """
 
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from ace_nwb.errors import InputError
+from ace_nwb.errors import InputError, OutputError
 from ace_nwb.interfaces.base import (
     Candidate,
     ChannelSummary,
@@ -18,6 +18,8 @@ from ace_nwb.interfaces.base import (
 )
 from ace_nwb.interfaces.detection import detect, explain, find_candidates, load_format
 from ace_nwb.interfaces.metadata import load_metadata, missing_for_dandi, missing_for_nwb
+from ace_nwb.interfaces.metadata_template import write_template
+from ace_nwb.interfaces.sources import SourceOptions
 from ace_nwb.registry import FORMATS
 
 START_TOLERANCE_H = 1.0
@@ -67,6 +69,18 @@ class Inspection:
             "missing_metadata": list(self.missing),
         }
 
+    def to_template(self) -> str:
+        """Return a meta.yaml to fill in, with what the recordings say."""
+        known: dict[str, dict[str, Any]] = {"NWBFile": {}, "Subject": {}}
+        for recording in reversed(self.recordings):
+            summary = recording.summary
+            known["NWBFile"] |= summary.session
+            if summary.start_time is not None and summary.start_time.tzinfo is not None:
+                known["NWBFile"]["session_start_time"] = summary.start_time.isoformat()
+            if summary.subject_id is not None:
+                known["Subject"]["subject_id"] = summary.subject_id
+        return write_template(known, list(self.missing))
+
     def to_text(self) -> str:
         """Return everything as text for a terminal."""
         lines = [f"{self.folder_path}"]
@@ -88,6 +102,7 @@ def inspect_folder(
     *,
     metadata: Path | str | dict[str, Any] | None = None,
     decode: bool = False,
+    options: SourceOptions | None = None,
 ) -> Inspection:
     """Find out what a folder holds.
 
@@ -101,6 +116,8 @@ def inspect_folder(
         Session metadata to check for what is missing.
     decode
         Count frames by decoding every one instead of by the packets of the files.
+    options
+        As they would be given to `convert`.
 
     Raises
     ------
@@ -108,10 +125,14 @@ def inspect_folder(
         If a folder does not exist.
     """
     folders = [Path(folder)] + ([Path(ephys_folder)] if ephys_folder is not None else [])
-    candidates = list(dict.fromkeys(found for path in folders for found in find_candidates(path)))
-    recordings = tuple(_inspect(candidate, decode=decode) for candidate in candidates)
+    chosen = options or SourceOptions()
+    names = chosen.formats or FORMATS.names()
+    candidates = dict.fromkeys(
+        found for path in folders for found in find_candidates(path) if found.format_name in names
+    )
+    recordings = tuple(_inspect(found, chosen, decode=decode) for found in candidates)
     problems = [problem for recording in recordings for problem in recording.summary.problems]
-    problems += _detection_problems(folders, recordings)
+    problems += _detection_problems(folders, recordings, chosen)
     problems += _start_problems(recordings)
     return Inspection(
         folder_path=Path(folder),
@@ -121,25 +142,52 @@ def inspect_folder(
     )
 
 
-def _inspect(candidate: Candidate, *, decode: bool) -> InspectedRecording:
+def write_template_file(file_path: Path, inspection: Inspection) -> None:
+    """Write a metadata file to fill in.
+
+    Raises
+    ------
+    OutputError
+        If it exists, or its folder cannot be written to.
+    """
+    try:
+        with file_path.open("x", encoding="utf-8") as file:
+            file.write(inspection.to_template())
+    except FileExistsError as error:
+        raise OutputError(
+            f"{file_path} exists. A new file was expected, as it may be filled in already; give "
+            "another name."
+        ) from error
+    except OSError as error:
+        raise OutputError(
+            f"{file_path} cannot be written ({error.strerror}). A writable folder was expected; "
+            "choose another one."
+        ) from error
+
+
+def _inspect(candidate: Candidate, options: SourceOptions, *, decode: bool) -> InspectedRecording:
     """Summarise one recording."""
     found = load_format(candidate.format_name)
+    problems: list[str] = []
     try:
-        summary = found.summarise(candidate.folder_path, decode)
+        reading = options.read_options(decode=decode, problems=problems)
+        summary = found.summarise(candidate.folder_path, reading)
     except InputError as error:
-        summary = RecordingSummary(start_time=None, problems=(str(error),))
+        summary = RecordingSummary(start_time=None, problems=(*problems, str(error)))
     return InspectedRecording(candidate, found.title, found.modality, summary)
 
 
 def _detection_problems(
-    folders: list[Path], recordings: tuple[InspectedRecording, ...]
+    folders: list[Path], recordings: tuple[InspectedRecording, ...], options: SourceOptions
 ) -> list[str]:
     """Return why `convert` would refuse the choice of recordings."""
     problems = []
     for modality in sorted({recording.modality for recording in recordings}):
         for folder in folders:
+            if modality == "imaging" and options.segments:
+                continue
             try:
-                detect(folder, modality)
+                detect(folder, modality, format_name=options.format_of(modality))
             except InputError as error:
                 problems.append(str(error))
     return problems
@@ -189,9 +237,24 @@ def _recording_json(recording: InspectedRecording) -> dict[str, Any]:
         "folder": str(candidate.folder_path),
         "score": candidate.score,
         "evidence": [asdict(item) for item in candidate.evidence],
-        **asdict(recording.summary),
+        **_plain(recording.summary),
         "start_time": None if start_time is None else start_time.isoformat(),
+        "irregularities": [
+            {
+                "policy": item.policy,
+                "choice": item.choice,
+                "device": item.device,
+                "count": item.count,
+                "sentence": item.sentence,
+            }
+            for item in recording.summary.irregularities
+        ],
     }
+
+
+def _plain(summary: RecordingSummary) -> dict[str, Any]:
+    """Return a summary as dictionaries, without what has its own form in JSON."""
+    return asdict(replace(summary, irregularities=()))
 
 
 def _recording_lines(recording: InspectedRecording) -> Iterator[str]:
@@ -204,6 +267,7 @@ def _recording_lines(recording: InspectedRecording) -> Iterator[str]:
         yield f"  started {summary.start_time.isoformat(timespec='milliseconds')}{zone}"
     for movie in summary.movies:
         yield from _movie_lines(movie)
+    yield from (f"  {remark}" for remark in summary.remarks)
     if summary.channels:
         yield "  channels"
         yield from (_channel_line(channel) for channel in summary.channels)
@@ -224,11 +288,18 @@ def _movie_lines(movie: MovieSummary) -> Iterator[str]:
         f"  {movie.kind} {movie.device} ({movie.device_type or 'type not stated'}): "
         f"{movie.n_files} {movie.codec} files, {movie.n_columns} x {movie.n_rows} pixels"
     )
+    others = {
+        status: count
+        for status, count in movie.frames_by_status.items()
+        if status not in ("recorded", "dropped")
+    }
     yield (
         f"    {movie.n_frames} frames (counted by {movie.counted_by}), "
         f"{movie.n_timestamps} time stamps, {drops}; {movie.frame_rate_hz:.2f} frames/s "
         f"over {movie.duration_s:.1f} s"
     )
+    if others:
+        yield "    " + ", ".join(f"{count} {status}" for status, count in others.items())
     if movie.has_head_orientation:
         yield "    with head orientation"
 

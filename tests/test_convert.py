@@ -190,9 +190,11 @@ def test_the_conversion_is_the_first_run_of_the_history(toy):
     run = toy.processing["misc"]["stage_runs"][:].iloc[0]
     assert run["stage"] == "convert"
     assert run["duration_s"] > 0
-    assert "1 leading time stamps were not true" in run["warnings"]
-    parameters = toy.processing["misc"]["stage_parameters"][:]
-    assert parameters["value"].tolist() == ["miniscope-daq", "neuralynx"]
+    assert "My V4 Miniscope: junk_stamps=repair for 1" in run["warnings"]
+    parameters = toy.processing["misc"]["stage_parameters"][:].set_index("parameter")["value"]
+    assert parameters["imaging_format"] == "miniscope-daq"
+    assert parameters["ephys_format"] == "neuralynx"
+    assert parameters["policy.backward_stamps"] == "refuse"
 
 
 def test_no_path_user_or_host_is_in_the_file(toy_path, toy_source):

@@ -1,11 +1,18 @@
 """Verbs on raw recordings: inspect, convert."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
 from ace_nwb.cli.console import print_json, progress_bar
+
+if TYPE_CHECKING:
+    from ace_nwb.interfaces.sources import SourceOptions
+
+Formats = Annotated[list[str] | None, Parameter(name="--format", negative="")]
+PolicyTexts = Annotated[list[str] | None, Parameter(name="--policy", negative="")]
+Flag = Annotated[bool, Parameter(negative="")]
 
 
 def inspect(
@@ -13,7 +20,14 @@ def inspect(
     /,
     *,
     ephys: Path | None = None,
-    json: Annotated[bool, Parameter(negative="")] = False,
+    json: Flag = False,
+    template: Path | None = None,
+    decode: Flag = False,
+    formats: Formats = None,
+    policies: PolicyTexts = None,
+    timezone: str | None = None,
+    segments: Flag = False,
+    mapping: Path | None = None,
 ) -> None:
     """Say what a folder holds: devices, codecs, frames, drops, channels, lines, what is missing.
 
@@ -27,10 +41,27 @@ def inspect(
         The ephys folder, if it stands elsewhere.
     json
         Print JSON for scripts.
+    template
+        Write a metadata file to fill in (meta.yaml) with what the recording says.
+    decode
+        Count frames by decoding every one.
+    formats
+        Take this format, whatever the evidence says; once for imaging, once for ephys.
+    policies
+        What convert would do where the recording is irregular: NAME=CHOICE, or all=repair.
+    timezone
+        Zone of the recorder's clock, such as America/New_York or -04:00.
+    segments
+        Join all recordings below the folder as segments of one session.
+    mapping
+        YAML that says which file and column is what, for movies of no known program.
     """
-    from ace_nwb.inspection import inspect_folder
+    from ace_nwb.inspection import inspect_folder, write_template_file
 
-    inspection = inspect_folder(folder, ephys_folder=ephys)
+    options = _source_options(formats, policies, timezone, segments=segments, mapping=mapping)
+    inspection = inspect_folder(folder, ephys_folder=ephys, decode=decode, options=options)
+    if template is not None:
+        write_template_file(template, inspection)
     if json:
         print_json(inspection.to_json())
     else:
@@ -44,7 +75,12 @@ def convert(
     *,
     ephys: Path | None = None,
     metadata: Path | None = None,
-    overwrite: Annotated[bool, Parameter(negative="")] = False,
+    overwrite: Flag = False,
+    formats: Formats = None,
+    policies: PolicyTexts = None,
+    timezone: str | None = None,
+    segments: Flag = False,
+    mapping: Path | None = None,
 ) -> None:
     """Write a recording into a new NWB file: movie, cameras, orientation, notes, ephys, TTL lines.
 
@@ -62,6 +98,16 @@ def convert(
         YAML with what the folders do not say: subject, experimenter, imaging plane.
     overwrite
         Replace an existing file once the new one is complete.
+    formats
+        Take this format, whatever the evidence says; once for imaging, once for ephys.
+    policies
+        What to do where the recording is irregular: NAME=CHOICE, or all=repair; see inspect.
+    timezone
+        Zone of the recorder's clock, such as America/New_York or -04:00.
+    segments
+        Join all recordings below the folder as segments of one session, with their true gaps.
+    mapping
+        YAML that says which file and column is what, for movies of no known program.
     """
     from ace_nwb.convert import convert as convert_recording
 
@@ -72,6 +118,30 @@ def convert(
             ephys_folder=ephys,
             metadata=metadata,
             overwrite=overwrite,
+            options=_source_options(
+                formats, policies, timezone, segments=segments, mapping=mapping
+            ),
             progress=progress,
         )
     print(f"Wrote {output}. Next: ace-nwb sync {output}, then ace-nwb run {output}.")
+
+
+def _source_options(
+    formats: list[str] | None,
+    policies: list[str] | None,
+    timezone: str | None,
+    *,
+    segments: bool,
+    mapping: Path | None,
+) -> "SourceOptions":
+    """Return how recordings are found and read."""
+    from ace_nwb.interfaces.policies import parse_policies
+    from ace_nwb.interfaces.sources import SourceOptions, load_mapping
+
+    return SourceOptions(
+        formats=tuple(formats or ()),
+        policies=parse_policies(policies),
+        timezone=timezone,
+        segments=segments,
+        mapping=load_mapping(mapping),
+    )

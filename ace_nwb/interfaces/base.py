@@ -4,6 +4,7 @@ A format is one row in `registry.FORMATS` that names a `Format` object. Detectin
 load no NeuroConv; the data interface is imported when something is converted.
 """
 
+import inspect
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -12,6 +13,7 @@ from typing import Any, Literal, Protocol
 
 import numpy as np
 
+from ace_nwb.interfaces.policies import Irregularity
 from ace_nwb.registry import load_object
 
 IGNORED_FOLDERS = {"bad_frames", "originals", "denoised", "saved_movies"}
@@ -62,6 +64,7 @@ class MovieSummary:
     n_dropped: int | None
     settings: dict[str, str]
     has_head_orientation: bool
+    frames_by_status: dict[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -92,7 +95,8 @@ class LineSummary:
 class RecordingSummary:
     """What `inspect` says about one recording; empty tuples where a format has no such thing.
 
-    `start_time` has a time zone only if the recording says so.
+    `start_time` has a time zone only if the recording says so. `irregularities` are those with a
+    policy, `session` is what the recording says by the names of NWB.
     """
 
     start_time: datetime | None
@@ -101,7 +105,10 @@ class RecordingSummary:
     channels: tuple[ChannelSummary, ...] = ()
     lines: tuple[LineSummary, ...] = ()
     notes: tuple[str, ...] = ()
+    remarks: tuple[str, ...] = ()
     problems: tuple[str, ...] = ()
+    irregularities: tuple[Irregularity, ...] = ()
+    session: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -119,22 +126,29 @@ class Format:
     find
         Folder -> candidates at or below it.
     summarise
-        Folder of a recording -> what `inspect` says about it. Problems become sentences, they
-        are not raised.
+        (folder of a recording, `ReadOptions`) -> what `inspect` says about it. Problems become
+        sentences, they are not raised.
     interface_path
-        Import path of the NeuroConv data interface; its only required argument is `folder_path`.
+        Import path of the NeuroConv data interface; its only required argument is `folder_path`;
+        it may take `policies`, `timezone`, `segments`, `mapping`.
     """
 
     name: str
     title: str
     modality: Literal["imaging", "ephys"]
     find: Callable[[Path], list[Candidate]]
-    summarise: Callable[[Path, bool], RecordingSummary]
+    summarise: Callable[[Path, Any], RecordingSummary]
     interface_path: str
 
-    def open_interface(self, folder_path: Path) -> Any:
-        """Return the NeuroConv data interface of a recording folder, its sources checked."""
-        return load_object(self.interface_path)(folder_path=folder_path)
+    def open_interface(self, folder_path: Path, **options: Any) -> Any:
+        """Return the NeuroConv data interface of a recording folder, its sources checked.
+
+        Options that its interface does not know are left out.
+        """
+        interface = load_object(self.interface_path)
+        known = inspect.signature(interface).parameters
+        accepted = {name: value for name, value in options.items() if name in known}
+        return interface(folder_path=folder_path, **accepted)
 
 
 class ArraySource(Protocol):

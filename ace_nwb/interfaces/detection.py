@@ -13,8 +13,15 @@ def load_format(name: str) -> Format:
     return loaded
 
 
-def find_candidates(folder_path: Path) -> list[Candidate]:
+def find_candidates(folder_path: Path, *, format_name: str | None = None) -> list[Candidate]:
     """Return every recording that any format sees at or below a folder, best first.
+
+    Parameters
+    ----------
+    folder_path
+        Where to look.
+    format_name
+        The only format to ask.
 
     Raises
     ------
@@ -28,13 +35,13 @@ def find_candidates(folder_path: Path) -> list[Candidate]:
         )
     candidates = [
         candidate
-        for name in FORMATS.names()
+        for name in (FORMATS.names() if format_name is None else [format_name])
         for candidate in load_format(name).find(folder_path.resolve())
     ]
     return sorted(candidates, key=lambda item: (-item.score, str(item.folder_path)))
 
 
-def detect(folder_path: Path, modality: str) -> Candidate | None:
+def detect(folder_path: Path, modality: str, *, format_name: str | None = None) -> Candidate | None:
     """Return the one recording of a modality at or below a folder, None if there is none.
 
     Raises
@@ -44,7 +51,7 @@ def detect(folder_path: Path, modality: str) -> Candidate | None:
     """
     candidates = [
         candidate
-        for candidate in find_candidates(folder_path)
+        for candidate in find_candidates(folder_path, format_name=format_name)
         if load_format(candidate.format_name).modality == modality
     ]
     if not candidates:
@@ -54,19 +61,22 @@ def detect(folder_path: Path, modality: str) -> Candidate | None:
         listing = "\n".join(f"  {path}" for path in folders)
         raise FormatError(
             f"{folder_path} holds {len(folders)} {modality} recordings:\n{listing}\n"
-            "One was expected; give the folder of one of them."
+            "One was expected; give the folder of one of them, or --segments if they are parts of "
+            "one session."
         )
     best, *others = candidates
     if others and others[0].score == best.score:
         raise FormatError(
             f"{best.folder_path} is claimed by {best.format_name} and {others[0].format_name} with "
             f"equal evidence ({best.score} points):\n{explain(best)}\n{explain(others[0])}\n"
-            "One format was expected; move foreign files away."
+            "One format was expected; give --format, or move foreign files away."
         )
     return best
 
 
-def detect_required(folder_path: Path, modality: str) -> Candidate:
+def detect_required(
+    folder_path: Path, modality: str, *, format_name: str | None = None
+) -> Candidate:
     """Return the one recording of a modality at or below a folder.
 
     Raises
@@ -74,12 +84,12 @@ def detect_required(folder_path: Path, modality: str) -> Candidate:
     FormatError
         If there is none or more than one.
     """
-    candidate = detect(folder_path, modality)
+    candidate = detect(folder_path, modality, format_name=format_name)
     if candidate is None:
         raise FormatError(
             f"{folder_path} holds no {modality} recording of a known format "
-            f"({', '.join(FORMATS.names())}). Run `ace-nwb inspect` on it to see what was looked "
-            "for, and give the folder of the recording."
+            f"({format_name or ', '.join(FORMATS.names())}). Run `ace-nwb inspect` on it to see "
+            "what was looked for, and give the folder of the recording."
         )
     return candidate
 

@@ -149,7 +149,7 @@ def load_metadata(source: Path | str | dict[str, Any] | SessionMetadata | None) 
         return SessionMetadata()
     if isinstance(source, SessionMetadata):
         return source
-    content, origin = (source, "metadata") if isinstance(source, dict) else _read(Path(source))
+    content, origin = (source, "metadata") if isinstance(source, dict) else read_yaml(Path(source))
     try:
         return SessionMetadata.model_validate(content)
     except ValidationError as error:
@@ -187,7 +187,7 @@ def missing_for_nwb(metadata: SessionMetadata, *, modalities: Collection[str]) -
     return missing
 
 
-def _read(file_path: Path) -> tuple[Any, str]:
+def read_yaml(file_path: Path) -> tuple[Any, str]:
     """Return the content of a YAML file and its name."""
     import yaml
 

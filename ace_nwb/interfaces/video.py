@@ -109,11 +109,9 @@ def iterate_frames(probes: Sequence[MovieProbe]) -> Iterator[np.ndarray]:
 
 
 def check_movies_alike(probes: Sequence[MovieProbe]) -> None:
-    """Raise if the files of one movie differ in frame size or pixel type, or one is cut off."""
+    """Raise if the files of one movie differ in frame size or pixel type."""
     first = probes[0]
     for probe in probes:
-        if probe.is_cut_off:
-            raise cut_off_error(probe)
         if (probe.n_rows, probe.n_columns, probe.dtype) != (
             first.n_rows,
             first.n_columns,
@@ -126,14 +124,10 @@ def check_movies_alike(probes: Sequence[MovieProbe]) -> None:
             )
 
 
-def cut_off_error(probe: MovieProbe) -> MovieError:
-    """Build the error for a movie file that ends too early."""
+def cut_off_sentence(probe: MovieProbe) -> str:
+    """Say that a movie file ends too early."""
     expected = max(probe.n_frames_header, probe.n_frames + 1)
-    return MovieError(
-        f"{probe.file_path} is cut off: {probe.n_frames} of {expected} frames can be recovered. "
-        "A whole file was expected. Copy the file again from its source, or, if the recording "
-        "itself broke off, cut time stamps and movie to the recoverable frames first."
-    )
+    return f"{probe.file_path} is cut off: {probe.n_frames} of {expected} frames can be recovered"
 
 
 def _decode(probe: MovieProbe) -> Iterator[np.ndarray]:
@@ -144,6 +138,8 @@ def _decode(probe: MovieProbe) -> Iterator[np.ndarray]:
             for frame in container.decode(_video_stream(container, probe.file_path)):
                 yield _grey_plane(frame, probe)
                 n_frames += 1
+                if n_frames == probe.n_frames and probe.is_cut_off:
+                    return
     except FFmpegError as error:
         raise MovieError(
             f"{probe.file_path} cannot be decoded beyond frame {n_frames} of {probe.n_frames} "

@@ -7,6 +7,7 @@ import pytest
 
 from ace_nwb.interfaces.base import ArrayPlacer, Format, iterate_source
 from ace_nwb.interfaces.detection import load_format
+from ace_nwb.interfaces.imaging_recording import ReadOptions
 from ace_nwb.registry import FORMATS
 
 
@@ -43,7 +44,7 @@ def test_it_finds_its_own_recording_and_no_other(format_, folder, tmp_path):
 
 
 def test_its_summary_is_of_its_modality(format_, folder):
-    summary = format_.summarise(folder, False)
+    summary = format_.summarise(folder, ReadOptions())
     assert bool(summary.movies) == (format_.modality == "imaging")
     assert bool(summary.channels) == (format_.modality == "ephys")
 

@@ -1,21 +1,23 @@
 """UCLA Miniscope recordings of Miniscope-DAQ-QT, v1 and v2.
 
-`folder` finds recordings and their devices, `timestamps` reads and repairs frame times, `ledger`
-accounts for every frame, `recording` puts them together, `interface` writes NWB objects.
+`folder` finds recordings and their devices, `timestamps` reads frame times, `recording` puts them
+together, `interface` writes NWB objects.
 """
 
+from functools import partial
 from typing import Any
 
 from ace_nwb.interfaces.base import Format
-from ace_nwb.interfaces.miniscope_daq.folder import find_recordings
-from ace_nwb.interfaces.miniscope_daq.summary import summarise_recording
+from ace_nwb.interfaces.imaging_summary import summarise_imaging
+from ace_nwb.interfaces.miniscope_daq.folder import NAME, find_recordings
+from ace_nwb.interfaces.miniscope_daq.recording import read_recording
 
 FORMAT = Format(
-    name="miniscope-daq",
+    name=NAME,
     title="UCLA Miniscope (Miniscope-DAQ-QT)",
     modality="imaging",
     find=find_recordings,
-    summarise=summarise_recording,
+    summarise=partial(summarise_imaging, read_recording),
     interface_path="ace_nwb.interfaces.miniscope_daq.interface:MiniscopeDaqInterface",
 )
 

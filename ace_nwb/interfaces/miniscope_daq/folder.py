@@ -10,24 +10,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from ace_nwb.errors import FormatError, MetadataError, MovieError
+from ace_nwb.errors import FormatError, MetadataError
 from ace_nwb.interfaces.base import Candidate, Evidence, clean_text, find_below, is_ignored
+from ace_nwb.interfaces.imaging_recording import DeviceFolder
+from ace_nwb.interfaces.numbered_files import NumberedFiles, list_numbered
 
 NAME = "miniscope-daq"
 METADATA_FILE = "metaData.json"
 TIMESTAMPS_FILE = "timeStamps.csv"
 TIME_COLUMN = "Time Stamp (ms)"
 _NUMBERED_MOVIE = re.compile(r"(\d+)\.(avi|mkv)", re.IGNORECASE)
-
-
-@dataclass(frozen=True)
-class DeviceFolder:
-    """One device of a recording."""
-
-    name: str
-    kind: Literal["scope", "camera"]
-    path: Path
-    settings: dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -80,33 +72,15 @@ def absent_cameras(folder: RecordingFolder) -> list[str]:
     ]
 
 
-def movie_paths(device_path: Path) -> list[Path]:
-    """Return the movie files of a device in numeric order.
+def list_movies(device_path: Path) -> NumberedFiles:
+    """Return the movie files of a device in numeric order, and the gaps in their numbers.
 
     Raises
     ------
     MovieError
-        If there is none, a number is missing, or one comes twice.
+        If there is none, or a number comes twice.
     """
-    numbered = {
-        path: int(match.group(1))
-        for path in device_path.iterdir()
-        if (match := _NUMBERED_MOVIE.fullmatch(path.name))
-    }
-    if not numbered:
-        raise MovieError(
-            f"{device_path} holds no movie. Files 0.avi, 1.avi, ... were expected; copy them from "
-            "the acquisition computer."
-        )
-    ordered = sorted(numbered, key=lambda path: (numbered[path], path.name))
-    numbers = [numbered[path] for path in ordered]
-    if numbers != list(range(len(numbers))):
-        raise MovieError(
-            f"{device_path} holds the movies {', '.join(path.name for path in ordered)}. Each "
-            f"number from 0 to {max(numbers)} was expected once; find the missing file or move "
-            "the extra one away."
-        )
-    return ordered
+    return list_numbered(device_path, _NUMBERED_MOVIE, first=0)
 
 
 def read_json(file_path: Path) -> dict[str, Any]:

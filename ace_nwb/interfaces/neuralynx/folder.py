@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -91,8 +92,8 @@ def read_time_created(channel: Channel) -> datetime | None:
         return None
 
 
-def summarise_recording(folder_path: Path, decode: bool) -> RecordingSummary:  # noqa: ARG001
-    """Say what a folder holds and what is wrong with it; nothing is to be decoded."""
+def summarise_recording(folder_path: Path, options: Any) -> RecordingSummary:  # noqa: ARG001
+    """Say what a folder holds and what is wrong with it."""
     try:
         recording = read_recording(folder_path)
     except InputError as error:

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from ace_nwb.errors import FormatError, MetadataError, MovieError
-from ace_nwb.interfaces.miniscope_daq.folder import find_recordings, movie_paths, read_folder
+from ace_nwb.interfaces.miniscope_daq.folder import find_recordings, list_movies, read_folder
 from tests.fixtures.recordings import draw_frames, write_base, write_device, write_movie
 
 STAMPS = 10 + 50 * np.arange(3)
@@ -14,26 +14,29 @@ STAMPS = 10 + 50 * np.arange(3)
 def test_movies_are_ordered_by_number_not_by_name_or_age(tmp_path):
     for number in (10, 2, 0, 11, 1, 9, 3, 8, 4, 7, 5, 6):
         write_movie(tmp_path / f"{number}.avi", draw_frames(1))
-    assert [path.stem for path in movie_paths(tmp_path)] == [str(number) for number in range(12)]
+    assert [path.stem for path in list_movies(tmp_path).present] == [
+        str(number) for number in range(12)
+    ]
 
 
-def test_a_hole_in_the_numbers_is_refused(tmp_path):
+def test_a_hole_in_the_numbers_is_seen(tmp_path):
     for number in (0, 1, 3):
         write_movie(tmp_path / f"{number}.avi", draw_frames(1))
-    with pytest.raises(MovieError, match=r"0\.avi, 1\.avi, 3\.avi\. Each number from 0 to 3"):
-        movie_paths(tmp_path)
+    movies = list_movies(tmp_path)
+    assert [path.name for path in movies.missing] == ["2.avi"]
+    assert [path.name for path in movies.ordered] == ["0.avi", "1.avi", "2.avi", "3.avi"]
 
 
 def test_the_same_number_twice_is_refused(tmp_path):
     for name in ("0.avi", "00.avi", "1.avi"):
         write_movie(tmp_path / name, draw_frames(1))
     with pytest.raises(MovieError, match="was expected once"):
-        movie_paths(tmp_path)
+        list_movies(tmp_path)
 
 
 def test_a_device_without_movies_is_refused(tmp_path):
     with pytest.raises(MovieError, match="holds no movie"):
-        movie_paths(tmp_path)
+        list_movies(tmp_path)
 
 
 def test_a_recording_is_found_at_any_depth(tiny):

@@ -1,19 +1,15 @@
 import numpy as np
 import pytest
 
-from ace_nwb.interfaces.miniscope_daq.ledger import build_ledger
-from ace_nwb.interfaces.miniscope_daq.recording import read_recording
-from ace_nwb.interfaces.miniscope_daq.timestamps import read_frame_times
-from ace_nwb.interfaces.video import probe_movie
+from ace_nwb.interfaces.imaging_recording import DeviceFolder
+from ace_nwb.interfaces.miniscope_daq.recording import read_device, read_recording
 from tests.fixtures.recordings import draw_frames, write_device
 
 
 def make_ledger(folder, stamps_ms, daq_frames=None):
     device = folder / "scope"
     write_device(device, draw_frames(len(stamps_ms)), stamps_ms, per_file=4, daq_frames=daq_frames)
-    n_files = -(-len(stamps_ms) // 4)
-    probes = tuple(probe_movie(device / f"{number}.avi") for number in range(n_files))
-    return build_ledger(read_frame_times(device), probes, base_path=folder)
+    return read_device(DeviceFolder("scope", "scope", device, {}), base_path=folder).ledger
 
 
 def test_every_frame_has_its_file_and_place(tmp_path):

@@ -2,15 +2,20 @@ import numpy as np
 import pytest
 
 from ace_nwb.errors import TimestampError
-from ace_nwb.interfaces.miniscope_daq.timestamps import (
-    count_junk_stamps,
-    read_frame_times,
-    repair_leading_stamps,
-    unwrap_daq_frames,
-)
+from ace_nwb.interfaces.frame_times import unwrap_daq_frames
+from ace_nwb.interfaces.miniscope_daq.timestamps import read_frame_times as read_lenient
+from ace_nwb.interfaces.policies import check_allowed
+from ace_nwb.interfaces.stamps import count_junk_stamps
 from tests.fixtures.recordings import write_timestamps
 
 REGULAR = 20 + 50 * np.arange(30)
+
+
+def read_frame_times(folder):
+    """Read, and raise what the default policies refuse."""
+    times = read_lenient(folder)
+    check_allowed(times.irregularities)
+    return times
 
 
 def write(folder, text: str) -> None:
@@ -147,9 +152,11 @@ def test_a_junk_stamp_before_lost_frames_is_counted_back_by_the_board_number(tmp
     assert read_frame_times(tmp_path).device_time_s[0] == pytest.approx(0.220 - 3 * 0.050)
 
 
-def test_repair_changes_nothing_where_there_is_no_junk():
-    raw_s = REGULAR / 1000
-    assert np.array_equal(repair_leading_stamps(raw_s, n_junk=0, daq_frame=None), raw_s)
+def test_regular_stamps_are_kept_as_they_are(tmp_path):
+    write_timestamps(tmp_path, REGULAR)
+    times = read_frame_times(tmp_path)
+    assert np.array_equal(times.device_time_s, REGULAR / 1000)
+    assert set(times.repair) == {""}
 
 
 def test_frame_rate_is_that_of_the_median_interval(tmp_path):

@@ -1,13 +1,11 @@
-"""Head orientation, notes and control changes of a Miniscope-DAQ recording as NWB objects."""
+"""Head orientation, notes and control changes of an imaging recording as NWB objects."""
 
 import numpy as np
 from pynwb import NWBFile, TimeSeries
 from pynwb.behavior import CompassDirection, SpatialSeries
 
-from ace_nwb.interfaces.miniscope_daq.recording import HeadOrientation, Note
+from ace_nwb.interfaces.imaging_recording import HeadOrientation, Note
 from ace_nwb.interfaces.nwb_objects import add_events, get_module
-
-SOURCE = "Miniscope-DAQ-QT"
 
 
 def compute_yaw(quaternions: np.ndarray) -> np.ndarray:
@@ -45,7 +43,7 @@ def add_orientation(nwbfile: NWBFile, orientation: HeadOrientation, *, suffix: s
     module.add(CompassDirection(name=f"CompassDirection{suffix}", spatial_series=yaw))
 
 
-def add_notes(nwbfile: NWBFile, notes: tuple[Note, ...]) -> None:
+def add_notes(nwbfile: NWBFile, notes: tuple[Note, ...], *, source: str) -> None:
     """Add the notes typed during the recording."""
     typed = [note for note in notes if note.change is None]
     if typed:
@@ -53,13 +51,13 @@ def add_notes(nwbfile: NWBFile, notes: tuple[Note, ...]) -> None:
             nwbfile,
             "Notes",
             description="Notes typed during the recording.",
-            source=SOURCE,
+            source=source,
             timestamps_s=np.array([note.device_time_s for note in typed]),
             columns={"note": ("Text of the note.", [note.text for note in typed])},
         )
 
 
-def add_control_changes(nwbfile: NWBFile, notes: tuple[Note, ...]) -> None:
+def add_control_changes(nwbfile: NWBFile, notes: tuple[Note, ...], *, source: str) -> None:
     """Add the changes of device settings during the recording."""
     changed = [note for note in notes if note.change is not None]
     if not changed:
@@ -69,7 +67,7 @@ def add_control_changes(nwbfile: NWBFile, notes: tuple[Note, ...]) -> None:
         nwbfile,
         "ControlChanges",
         description="Settings of devices that were changed during the recording.",
-        source=SOURCE,
+        source=source,
         timestamps_s=np.array([note.device_time_s for note in changed]),
         columns={
             "device": ("Name of the device.", list(device)),

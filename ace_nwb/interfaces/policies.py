@@ -1,0 +1,192 @@
+"""What conversion does where a recording is irregular: explicit choices with safe defaults.
+
+Reading classifies every irregularity (`Irregularity`); a policy decides whether it is refused or
+met by a stated rule. `inspect` prints both in advance, `convert` records the choices in the
+history and keeps raw values in the frame ledger, so that every repair can be undone.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+from ace_nwb.errors import InputError, ParameterError, unknown_name_message
+
+REFUSE = "refuse"
+ALL = "all"
+_REFUSE = {REFUSE: "refuse the recording"}
+
+RULES: dict[str, dict[str, str]] = {
+    "junk_stamps": {
+        "repair": "take times counted back from the next good stamp, one median interval per "
+        "frame, and keep the raw value in the frame ledger",
+        **_REFUSE,
+    },
+    "negative_stamps": {"keep": "keep them as they are", **_REFUSE},
+    "unreadable_stamps": {**_REFUSE, "interpolate": "interpolate the times between good rows"},
+    "duplicate_stamps": {**_REFUSE, "interpolate": "interpolate the times between good rows"},
+    "backward_stamps": {**_REFUSE, "interpolate": "interpolate the times between good rows"},
+    "clock_jumps": {
+        **_REFUSE,
+        "bridge": "shift all later stamps so that one median interval per frame passes at the jump",
+    },
+    "forward_jumps": {
+        "keep": "keep the stamps; `sync` follows jumps that it can see in the pulses",
+        "bridge": "shift all later stamps so that one median interval per frame passes at the jump",
+        **_REFUSE,
+    },
+    "cut_row": {**_REFUSE, "leave_out": "leave the broken last row out"},
+    "missing_rows": {
+        **_REFUSE,
+        "extrapolate": "give the frames beyond the last row times at the median interval",
+    },
+    "extra_rows": {
+        **_REFUSE,
+        "leave_out": "keep the rows beyond the last frame in the frame ledger only (extra_row)",
+    },
+    "cut_movies": {
+        **_REFUSE,
+        "salvage": "take the whole frames before the break and mark the others unreadable in the "
+        "frame ledger",
+    },
+    "missing_movies": {
+        **_REFUSE,
+        "leave_out": "go on with the other files and mark the missing frames unreadable in the "
+        "frame ledger",
+    },
+}
+"""Policy -> choice -> what `convert` does then; the first choice is the default."""
+
+
+@dataclass(frozen=True)
+class Policies:
+    """One choice for every kind of irregularity.
+
+    Parameters
+    ----------
+    stated
+        The choices that are not the default.
+    """
+
+    stated: Mapping[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        for name, choice in self.stated.items():
+            _check_choice(name, choice)
+
+    def __getitem__(self, name: str) -> str:
+        """Return the choice for a kind of irregularity."""
+        return self.stated.get(name, next(iter(RULES[name])))
+
+    def items(self) -> list[tuple[str, str, bool]]:
+        """Return (policy, choice, whether the user stated it) of all policies."""
+        return [(name, self[name], name in self.stated) for name in RULES]
+
+
+@dataclass(frozen=True)
+class Irregularity:
+    """Something in a recording that is not as it should be, and what becomes of it.
+
+    Parameters
+    ----------
+    policy
+        Which policy decides on it.
+    choice
+        What that policy says; "refuse" where no rule is safe.
+    device
+        Name of the device.
+    count
+        How many rows, frames or files.
+    found
+        What was found, with value and place.
+    expected
+        What was expected and what to do, if it is refused.
+    error
+        Type of error that refuses it.
+    has_way_out
+        Whether another choice of the policy would convert it.
+    """
+
+    policy: str
+    choice: str
+    device: str
+    count: int
+    found: str
+    expected: str
+    error: type[InputError]
+    has_way_out: bool = True
+
+    @property
+    def is_refused(self) -> bool:
+        """Whether it keeps the recording from being converted."""
+        return self.choice == REFUSE
+
+    @property
+    def sentence(self) -> str:
+        """What was found and what `convert` does about it."""
+        if not self.is_refused:
+            rule = RULES[self.policy][self.choice]
+            return f"{self.found}; convert will {rule} ({self.policy}={self.choice})."
+        text = f"{self.found}. {self.expected}"
+        others = [choice for choice in RULES[self.policy] if choice != REFUSE]
+        if not self.has_way_out or not others:
+            return text
+        return f"{text} Or give --policy {self.policy}={others[0]} to " + (
+            f"{RULES[self.policy][others[0]]}."
+        )
+
+
+def parse_policies(texts: Iterable[str] | Mapping[str, str] | None) -> Policies:
+    """Return policies from "name=choice" texts or a mapping.
+
+    "all=repair" takes the first choice that is not "refuse" of every policy.
+
+    Raises
+    ------
+    ParameterError
+        If a name or a choice does not exist.
+    """
+    if isinstance(texts, Mapping):
+        pairs = list(texts.items())
+    else:
+        pairs = [(name.strip(), choice.strip()) for name, choice in map(_split, texts or ())]
+    stated: dict[str, str] = {}
+    for name, choice in pairs:
+        stated |= _all(choice) if name == ALL else {name: choice}
+    return Policies(stated)
+
+
+def check_allowed(irregularities: Iterable[Irregularity]) -> None:
+    """Raise for the first irregularity that is refused."""
+    for irregularity in irregularities:
+        if irregularity.is_refused:
+            raise irregularity.error(irregularity.sentence)
+
+
+def _split(text: str) -> tuple[str, str]:
+    """Split "name=choice"."""
+    name, equals, choice = text.partition("=")
+    if not equals:
+        raise ParameterError(
+            f"The policy {text!r} has no '='. NAME=CHOICE was expected, such as "
+            f"extra_rows=leave_out. Known policies: {', '.join(RULES)}."
+        )
+    return name, choice
+
+
+def _all(choice: str) -> dict[str, str]:
+    """Return a choice for all policies: the repair of each, or refusal."""
+    if choice not in ("repair", REFUSE):
+        raise ParameterError(
+            f"The policy {ALL}={choice} does not exist. {ALL}=repair or {ALL}={REFUSE} was "
+            "expected; name a single policy for anything else."
+        )
+    if choice == REFUSE:
+        return dict.fromkeys(RULES, REFUSE)
+    return {name: next(c for c in rules if c != REFUSE) for name, rules in RULES.items()}
+
+
+def _check_choice(name: str, choice: str) -> None:
+    """Raise if a policy or its choice does not exist."""
+    if name not in RULES:
+        raise ParameterError(unknown_name_message("policy", name, RULES))
+    if choice not in RULES[name]:
+        raise ParameterError(unknown_name_message(f"choice of {name}", choice, RULES[name]))
