@@ -22,9 +22,11 @@ def validate(path: str | Path) -> list[Finding]:
     Parameters
     ----------
     path
-        A session file, or any other NWB file.
+        A session file, any other NWB file, or a Zarr folder.
     """
-    path = existing_file(path)
+    path = Path(path)
+    if not path.is_dir():
+        existing_file(path)
     findings: list[Finding] = []
     checks: tuple[Callable[[Path], Iterable[Finding]], ...] = (_own, _schema, _inspector)
     for check in checks:
@@ -57,10 +59,14 @@ def _schema(path: Path) -> list[Finding]:
     """Validate against the schema that is stored in the file."""
     import pynwb
 
-    return [
-        Finding("ERROR", "schema", error.location or error.name, error.reason)
-        for error in pynwb.validate(path=str(path))
-    ]
+    if path.is_dir():
+        from hdmf_zarr.nwb import NWBZarrIO
+
+        with NWBZarrIO(str(path), mode="r") as io:
+            errors = pynwb.validate(io=io)
+    else:
+        errors = pynwb.validate(path=str(path))
+    return [Finding("ERROR", "schema", e.location or e.name, e.reason) for e in errors]
 
 
 def _inspector(path: Path) -> list[Finding]:

@@ -8,10 +8,19 @@ import h5py
 from ace_nwb.errors import SessionFileError
 
 
-def check_safe(h5: h5py.File, path: Path) -> None:
+def check_safe(h5: h5py.File, path: Path, *, allow_beside: bool = True) -> None:
     """Refuse external raw storage, and links and virtual data sets that leave the folder.
 
     A data set of a crafted file can take its bytes from any file its reader may read.
+
+    Parameters
+    ----------
+    h5
+        The open file.
+    path
+        Where it lies.
+    allow_beside
+        Whether links may lead to other files of the same folder.
 
     Raises
     ------
@@ -19,7 +28,7 @@ def check_safe(h5: h5py.File, path: Path) -> None:
         If there is such an object; the message names it.
     """
     for holder, target in _outside_files(h5):
-        if not _is_within_folder(target, path):
+        if not (_is_same_file(target) or (allow_beside and _is_within_folder(target, path))):
             raise SessionFileError(
                 f"{path}: {holder} takes its content from {target!r}, outside the file's folder. "
                 "A session file holds its own data. Do not trust this file."
@@ -52,9 +61,12 @@ def _outside_files(h5: h5py.File) -> Iterator[tuple[str, str]]:
 _ALWAYS_OUTSIDE = "/"  # raw storage in a second file is refused even beside the session
 
 
+def _is_same_file(target: str) -> bool:
+    """Return whether a virtual data set means its own file."""
+    return target == "."
+
+
 def _is_within_folder(target: str, path: Path) -> bool:
     """Return whether a file named in `path` lies in its folder."""
-    if target == ".":  # a virtual data set of the same file
-        return True
     folder = path.resolve().parent
     return folder in (folder / target).resolve().parents

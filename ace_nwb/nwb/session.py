@@ -1,314 +1,16 @@
-"""Opening a session file to read it, or to change it as a whole or not at all.
+"""Opening sessions, to read them (reading.py) or to change them (editing.py)."""
 
-Removal is in removal.py, whole columns in tables.py, the commit in journal.py.
-"""
-
-import logging
-from collections.abc import Iterable
-from contextlib import suppress
-from datetime import datetime
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
 
-import h5py
-import numpy as np
-from pynwb import NWBHDF5IO, NWBFile
-
-from ace_nwb.errors import OutputError, SessionFileError
-from ace_nwb.nwb import journal, layout, removal, renaming, tables, times
-from ace_nwb.nwb.columns import Columns, decode_texts
+from ace_nwb.errors import SessionFileError
+from ace_nwb.nwb import journal
 from ace_nwb.nwb.disk import Disk
-from ace_nwb.nwb.lock import WriterLock
-from ace_nwb.nwb.opening import existing_file, open_for_writing, open_h5
-from ace_nwb.nwb.overlay import OverlayFile
+from ace_nwb.nwb.editing import Edit, SessionWriter
+from ace_nwb.nwb.opening import existing_file, open_h5
+from ace_nwb.nwb.reading import Session
 from ace_nwb.nwb.superblock import read_end_of_file
 
-logger = logging.getLogger(__name__)
-
-
-class Session:
-    """A session file opened for reading.
-
-    Parameters
-    ----------
-    path
-        The file.
-    h5
-        The open HDF5 file.
-
-    Attributes
-    ----------
-    path
-        The file.
-    h5
-        The open HDF5 file.
-    """
-
-    def __init__(self, path: Path, h5: h5py.File):
-        self.path = path
-        self.h5 = h5
-        self._io: Any = None
-        self._nwbfile: NWBFile | None = None
-
-    @property
-    def nwbfile(self) -> NWBFile:
-        """The file as pynwb sees it, read on first use; data stay on disk until sliced."""
-        if self._nwbfile is None:
-            self._nwbfile = self._read_nwbfile("r")
-        return self._nwbfile
-
-    def find(self, path: str) -> Any | None:
-        """Return the pynwb object at `path` ("/processing/ophys/Fluorescence"), or None."""
-        found = self.h5.get(path) if path in self.h5 else None
-        if found is None or "object_id" not in found.attrs:
-            return None
-        object_id = found.attrs["object_id"]
-        if object_id not in self.nwbfile.objects:
-            self.nwbfile.all_children()  # pynwb lists what was added since only when asked
-        return self.nwbfile.objects.get(object_id)
-
-    def get(self, path: str) -> Any:
-        """Return the pynwb object at `path`.
-
-        Raises
-        ------
-        SessionFileError
-            If the file has no such object.
-        """
-        found = self.find(path)
-        if found is None:
-            raise SessionFileError(
-                f"{self.path} has no {path}. `ace-nwb status {self.path.name}` lists what has "
-                "been computed; run the stage that produces it."
-            )
-        return found
-
-    def has(self, path: str) -> bool:
-        """Return whether the file holds an object at `path`."""
-        return path in self.h5
-
-    @property
-    def identifier(self) -> str:
-        """The identifier of the recording, read without pynwb."""
-        return str(decode_texts(np.asarray(self.h5["identifier"][()])))
-
-    def read_table(self, path: str) -> dict[str, np.ndarray]:
-        """Return the columns of a table without ragged columns and regions, without pynwb."""
-        table = self.h5[path]
-        columns = {str(name): np.asarray(table[name][:]) for name in table.attrs["colnames"]}
-        return {
-            name: decode_texts(values) if values.dtype.kind in "OS" else values
-            for name, values in columns.items()
-        }
-
-    def close(self) -> None:
-        """Close the file."""
-        self._nwbfile = self._io = None
-        self.h5.close()
-
-    def _read_nwbfile(self, mode: str) -> NWBFile:
-        """Let pynwb read the open HDF5 file."""
-        try:
-            self._io = NWBHDF5IO(file=self.h5, mode=mode, load_namespaces=True)
-            return self._io.read()
-        except Exception as error:  # a damaged file can make pynwb stumble over anything
-            reason = str(error.args[-1] if error.args else error)[:300]
-            raise SessionFileError(
-                f"{self.path} is not a readable NWB file ({type(error).__name__}: {reason}). A "
-                "file made by `ace-nwb convert` or another NWB 2 writer was expected."
-            ) from error
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
-
-
-class SessionWriter(Session):
-    """A session file opened for changing; made by `edit_session`.
-
-    Attributes
-    ----------
-    removed
-        Paths of all objects removed so far, also of those that only referred to removed ones.
-    """
-
-    def __init__(self, path: Path, overlay: OverlayFile, h5: h5py.File):
-        super().__init__(path, h5)
-        self.removed: list[str] = []
-        self._overlay = overlay
-        self._kept: list[h5py.HLObject] = []
-        self._aside: dict[str, h5py.Group] = {}
-
-    @property
-    def nwbfile(self) -> NWBFile:
-        """The file as pynwb sees it; what is added to it is written by `flush` or at the end."""
-        if self._nwbfile is None:
-            self._nwbfile = self._read_nwbfile("r+")
-        return self._nwbfile
-
-    def find(self, path: str) -> Any | None:
-        """Return the pynwb object at `path`, also one that was just added, or None."""
-        return super().find(path) if self.has(path) else None
-
-    def has(self, path: str) -> bool:
-        """Return whether the file holds an object at `path`, also one that was just added."""
-        if path not in self.h5:
-            self.flush()
-        return path in self.h5
-
-    def flush(self) -> None:
-        """Write what was added to `nwbfile`; it can be used and added to further."""
-        if self._nwbfile is not None and self._nwbfile.modified:
-            self._io.write(self._nwbfile)
-        self.check_disk()
-
-    def _begin_h5_change(self) -> None:
-        """Write what was added and let the next use of `nwbfile` read the file anew."""
-        self.flush()
-        self._nwbfile = self._io = None
-
-    def check_disk(self) -> None:
-        """Raise OutputError if the disk has refused a write; long writes ask now and then."""
-        if self._overlay.failure is not None:
-            raise OutputError(
-                f"{self.path} could not be changed: {self._overlay.failure}. It stays as it was. "
-                "Free space or repair the disk, then repeat the step."
-            )
-
-    def remove(self, paths: Iterable[str]) -> list[str]:
-        """Remove objects, and those elsewhere that refer to them; skip what does not exist.
-
-        Parameters
-        ----------
-        paths
-            Paths such as "/processing/ophys/Fluorescence".
-
-        Returns
-        -------
-            The paths removed, with the objects that held references to removed ones and the
-            containers that became empty. Objects that merely link to a removed path are set
-            aside, because it may be written anew; those left dangling at the end are removed.
-        """
-        self.flush()
-        present = [path for path in paths if path in self.h5]
-        if not present:
-            return []
-        self._begin_h5_change()
-        removed, kept = removal.remove_objects(self.h5, present)
-        self._kept += kept
-        self._aside |= removal.set_dangling_aside(self.h5)
-        removed += removal.remove_empty(self.h5, removed, keep_for=self._aside)
-        self.removed += removed
-        return removed
-
-    def keep_as(self, paths: Iterable[str], name: str) -> dict[str, str]:
-        """Rename results so that new ones can stand beside them; return old path -> new path."""
-        present = [path for path in paths if self.has(path)]
-        renamed = renaming.kept_paths(present, name)
-        self._begin_h5_change()
-        renaming.rename_objects(self.h5, renamed)
-        return renamed
-
-    def set_columns(self, table_path: str, columns: Columns) -> None:
-        """Create or replace whole columns of a table: name -> (description, values)."""
-        self._begin_h5_change()
-        self._kept += tables.set_columns(self.h5, table_path, columns)
-
-    def replace_timestamps(self, path: str, values: np.ndarray) -> None:
-        """Give a series or events table new times, session clock, seconds."""
-        self._begin_h5_change()
-        self._kept += times.replace_times(self.h5, path, values)
-
-    def set_reference_time(self, reference_time: datetime) -> None:
-        """Set the wall-clock time of second zero of the session clock; must know its zone."""
-        if reference_time.tzinfo is None:
-            raise ValueError(f"reference_time {reference_time} has no time zone")
-        self._begin_h5_change()
-        self.h5["timestamps_reference_time"][()] = reference_time.isoformat()
-
-    def module(self, name: str) -> Any:
-        """Return a processing module of `nwbfile`, made if it is missing."""
-        if name not in self.nwbfile.processing:
-            self.nwbfile.create_processing_module(name=name, description=layout.MODULES[name])
-        return self.nwbfile.processing[name]
-
-    def finish(self) -> None:
-        """Write everything and close the HDF5 file; nothing is committed yet."""
-        self.flush()
-        removed = removal.put_back(self.h5, self._aside)
-        self.removed += removed
-        self.removed += removal.remove_empty(self.h5, [*self.removed, *self._aside])
-        tables.append_rows(self.h5["file_create_date"], [datetime.now().astimezone().isoformat()])
-        self._aside.clear()
-        self._kept.clear()
-        self.close()
-
-
-class _Edit:
-    """Context of `edit_session`: commits on a clean exit, rolls back on an exception."""
-
-    def __init__(self, path: Path, disk: Disk):
-        self.path = path
-        self.disk = disk
-        self.lock = WriterLock(path)
-
-    def __enter__(self) -> SessionWriter:
-        self.lock.acquire()
-        try:
-            journal.recover_before_writing(self.path, self.disk)
-            self.file = open_for_writing(self.path, self.disk)
-            self.overlay = OverlayFile(
-                self.path, self.file, old_size=read_end_of_file(self.path), disk=self.disk
-            )
-            self.writer = SessionWriter(
-                self.path, self.overlay, open_h5(self.path, self.overlay, "r+")
-            )
-        except BaseException:
-            self._release()
-            raise
-        return self.writer
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        is_committed = False
-        try:
-            if error is None:
-                self.writer.finish()
-                journal.commit(self.overlay, self.file)
-                is_committed = True
-        finally:
-            try:
-                if not is_committed:
-                    self._roll_back()
-            finally:
-                self._release()
-
-    def _roll_back(self) -> None:
-        """Close HDF5 without letting it write, and cut the tail off again."""
-        self.overlay.discard()
-        with suppress(Exception):  # the state inside HDF5 no longer matters
-            self.writer.close()
-        if not self.overlay.keep_tail:
-            with suppress(OSError):  # the next writer cuts it
-                self.disk.truncate(self.file, self.overlay.old_size)
-
-    def _release(self) -> None:
-        """Close the file and give the lock back."""
-        if hasattr(self, "file"):
-            self.file.close()
-        self.lock.release()
+__all__ = ["Session", "SessionWriter", "edit_session", "open_session"]
 
 
 def open_session(path: str | Path) -> Session:
@@ -317,7 +19,7 @@ def open_session(path: str | Path) -> Session:
     Parameters
     ----------
     path
-        An NWB file.
+        An NWB file, a Zarr folder, or the URL of an NWB file.
 
     Raises
     ------
@@ -326,6 +28,14 @@ def open_session(path: str | Path) -> Session:
     JournalError
         If an interrupted commit cannot be completed.
     """
+    if is_url(path):
+        from ace_nwb.nwb.remote import open_remote_session  # loads fsspec
+
+        return open_remote_session(str(path))
+    if Path(path).is_dir():
+        from ace_nwb.nwb.zarr_session import open_zarr_session  # loads zarr
+
+        return open_zarr_session(Path(path))
     path = existing_file(path)
     if journal.needs_recovery(path):
         journal.recover(path)
@@ -333,7 +43,7 @@ def open_session(path: str | Path) -> Session:
     return Session(path, open_h5(path, path, "r"))
 
 
-def edit_session(path: str | Path, *, disk: Disk | None = None) -> _Edit:
+def edit_session(path: str | Path, *, disk: Disk | None = None) -> Edit:
     """Open a session file for changing, to be used in a `with` statement.
 
     The change is committed as a whole at the end; after an exception, or if the program dies,
@@ -351,4 +61,14 @@ def edit_session(path: str | Path, *, disk: Disk | None = None) -> _Edit:
     SessionLockedError
         If another process is writing the file.
     """
-    return _Edit(existing_file(path), disk or Disk())
+    if is_url(path) or Path(path).is_dir():
+        raise SessionFileError(
+            f"{path} can be read but not changed; an NWB file on a local disk was expected. "
+            "Download it, or turn a Zarr folder into a file with `ace-nwb import`."
+        )
+    return Edit(existing_file(path), disk or Disk())
+
+
+def is_url(location: str | Path) -> bool:
+    """Return whether a location is a URL rather than a path."""
+    return isinstance(location, str) and "://" in location

@@ -1,6 +1,6 @@
 """Whole columns and new rows of tables in an open HDF5 file, which pynwb cannot change."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from uuid import uuid4
 
 import h5py
@@ -37,6 +37,18 @@ def set_columns(h5: h5py.File, table_path: str, columns: Columns) -> list[h5py.D
     old_names = list(table.attrs["colnames"])
     table.attrs["colnames"] = [*old_names, *(name for name in columns if name not in old_names)]
     return kept
+
+
+def remove_columns(h5: h5py.File, table_path: str, names: Iterable[str]) -> list[h5py.Dataset]:
+    """Remove whole columns of a table, those that exist; return handles that keep their space."""
+    table = _open_table(h5, table_path)
+    doomed = [name for name in names if name in table]
+    handles = [table[name] for name in doomed]
+    for name in doomed:
+        del table[name]
+    kept = [str(name) for name in table.attrs["colnames"] if name not in doomed]
+    table.attrs["colnames"] = np.array(kept, dtype=h5py.string_dtype())
+    return handles
 
 
 def append_rows(dataset: h5py.Dataset, values: Sequence[object] | np.ndarray) -> None:

@@ -1,0 +1,210 @@
+"""A session file opened for changing: as a whole, or not at all.
+
+Removal is in removal.py, whole columns in tables.py, the commit in journal.py.
+"""
+
+from collections.abc import Iterable
+from contextlib import suppress
+from datetime import datetime
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import h5py
+import numpy as np
+from pynwb import NWBFile
+
+from ace_nwb.errors import OutputError
+from ace_nwb.nwb import journal, layout, removal, renaming, tables, times
+from ace_nwb.nwb.columns import Columns
+from ace_nwb.nwb.disk import Disk
+from ace_nwb.nwb.lock import WriterLock
+from ace_nwb.nwb.opening import open_for_writing, open_h5
+from ace_nwb.nwb.overlay import OverlayFile
+from ace_nwb.nwb.reading import Session
+from ace_nwb.nwb.superblock import read_end_of_file
+
+
+class SessionWriter(Session):
+    """A session file opened for changing; made by `edit_session`.
+
+    Attributes
+    ----------
+    removed
+        Paths of all objects removed so far, also of those that only referred to removed ones.
+    """
+
+    def __init__(self, path: Path, overlay: OverlayFile, h5: h5py.File):
+        super().__init__(path, h5)
+        self.removed: list[str] = []
+        self._overlay = overlay
+        self._kept: list[h5py.HLObject] = []
+        self._aside: dict[str, h5py.Group] = {}
+
+    @property
+    def nwbfile(self) -> NWBFile:
+        """The file as pynwb sees it; what is added to it is written by `flush` or at the end."""
+        if self._nwbfile is None:
+            self._nwbfile = self._read_nwbfile("r+")
+        return self._nwbfile
+
+    def find(self, path: str) -> Any | None:
+        """Return the pynwb object at `path`, also one that was just added, or None."""
+        return super().find(path) if self.has(path) else None
+
+    def has(self, path: str) -> bool:
+        """Return whether the file holds an object at `path`, also one that was just added."""
+        if path not in self.h5:
+            self.flush()
+        return path in self.h5
+
+    def flush(self) -> None:
+        """Write what was added to `nwbfile`; it can be used and added to further."""
+        if self._nwbfile is not None and self._nwbfile.modified:
+            self._io.write(self._nwbfile)
+        self.check_disk()
+
+    def _begin_h5_change(self) -> None:
+        """Write what was added and let the next use of `nwbfile` read the file anew."""
+        self.flush()
+        self._nwbfile = self._io = None
+
+    def check_disk(self) -> None:
+        """Raise OutputError if the disk has refused a write; long writes ask now and then."""
+        if self._overlay.failure is not None:
+            raise OutputError(
+                f"{self.path} could not be changed: {self._overlay.failure}. It stays as it was. "
+                "Free space or repair the disk, then repeat the step."
+            )
+
+    def remove(self, paths: Iterable[str]) -> list[str]:
+        """Remove objects, and those elsewhere that refer to them; skip what does not exist.
+
+        Parameters
+        ----------
+        paths
+            Paths such as "/processing/ophys/Fluorescence".
+
+        Returns
+        -------
+            The paths removed, with the objects that held references to removed ones and the
+            containers that became empty. Objects that merely link to a removed path are set
+            aside, because it may be written anew; those left dangling at the end are removed.
+        """
+        self.flush()
+        present = [path for path in paths if path in self.h5]
+        if not present:
+            return []
+        self._begin_h5_change()
+        removed, kept = removal.remove_objects(self.h5, present)
+        self._kept += kept
+        self._aside |= removal.set_dangling_aside(self.h5)
+        removed += removal.remove_empty(self.h5, removed, keep_for=self._aside)
+        self.removed += removed
+        return removed
+
+    def keep_as(self, paths: Iterable[str], name: str) -> dict[str, str]:
+        """Rename results so that new ones can stand beside them; return old path -> new path."""
+        present = [path for path in paths if self.has(path)]
+        renamed = renaming.kept_paths(present, name)
+        self._begin_h5_change()
+        renaming.rename_objects(self.h5, renamed)
+        return renamed
+
+    def set_columns(self, table_path: str, columns: Columns) -> None:
+        """Create or replace whole columns of a table: name -> (description, values)."""
+        self._begin_h5_change()
+        self._kept += tables.set_columns(self.h5, table_path, columns)
+
+    def remove_columns(self, table_path: str, names: Iterable[str]) -> None:
+        """Remove whole columns of a table; those that do not exist are skipped."""
+        self._begin_h5_change()
+        self._kept += tables.remove_columns(self.h5, table_path, names)
+
+    def replace_timestamps(self, path: str, values: np.ndarray) -> None:
+        """Give a series or events table new times, session clock, seconds."""
+        self._begin_h5_change()
+        self._kept += times.replace_times(self.h5, path, values)
+
+    def set_reference_time(self, reference_time: datetime) -> None:
+        """Set the wall-clock time of second zero of the session clock; must know its zone."""
+        if reference_time.tzinfo is None:
+            raise ValueError(f"reference_time {reference_time} has no time zone")
+        self._begin_h5_change()
+        self.h5["timestamps_reference_time"][()] = reference_time.isoformat()
+
+    def module(self, name: str) -> Any:
+        """Return a processing module of `nwbfile`, made if it is missing."""
+        if name not in self.nwbfile.processing:
+            self.nwbfile.create_processing_module(name=name, description=layout.MODULES[name])
+        return self.nwbfile.processing[name]
+
+    def finish(self) -> None:
+        """Write everything and close the HDF5 file; nothing is committed yet."""
+        self.flush()
+        removed = removal.put_back(self.h5, self._aside)
+        self.removed += removed
+        self.removed += removal.remove_empty(self.h5, [*self.removed, *self._aside])
+        tables.append_rows(self.h5["file_create_date"], [datetime.now().astimezone().isoformat()])
+        self._aside.clear()
+        self._kept.clear()
+        self.close()
+
+
+class Edit:
+    """Context of `edit_session`: commits on a clean exit, rolls back on an exception."""
+
+    def __init__(self, path: Path, disk: Disk):
+        self.path = path
+        self.disk = disk
+        self.lock = WriterLock(path)
+
+    def __enter__(self) -> SessionWriter:
+        self.lock.acquire()
+        try:
+            journal.recover_before_writing(self.path, self.disk)
+            self.file = open_for_writing(self.path, self.disk)
+            self.overlay = OverlayFile(
+                self.path, self.file, old_size=read_end_of_file(self.path), disk=self.disk
+            )
+            self.writer = SessionWriter(
+                self.path, self.overlay, open_h5(self.path, self.overlay, "r+")
+            )
+        except BaseException:
+            self._release()
+            raise
+        return self.writer
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        is_committed = False
+        try:
+            if error is None:
+                self.writer.finish()
+                journal.commit(self.overlay, self.file)
+                is_committed = True
+        finally:
+            try:
+                if not is_committed:
+                    self._roll_back()
+            finally:
+                self._release()
+
+    def _roll_back(self) -> None:
+        """Close HDF5 without letting it write, and cut the tail off again."""
+        self.overlay.discard()
+        with suppress(Exception):  # the state inside HDF5 no longer matters
+            self.writer.close()
+        if not self.overlay.keep_tail:
+            with suppress(OSError):  # the next writer cuts it
+                self.disk.truncate(self.file, self.overlay.old_size)
+
+    def _release(self) -> None:
+        """Close the file and give the lock back."""
+        if hasattr(self, "file"):
+            self.file.close()
+        self.lock.release()

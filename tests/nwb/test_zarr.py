@@ -1,0 +1,143 @@
+"""A session survives the way to Zarr and back, and can be read there."""
+
+import json
+import shutil
+
+import h5py
+import numpy as np
+import pytest
+
+from ace_nwb.archive import is_valid, validate
+from ace_nwb.errors import OutputError, SessionFileError
+from ace_nwb.nwb import layout, zarr_session
+from ace_nwb.nwb.copying import find_difference
+from ace_nwb.nwb.ephys import list_ephys
+from ace_nwb.nwb.events import list_ttl_lines, read_events
+from ace_nwb.nwb.history import read_runs
+from ace_nwb.nwb.imaging import read_field, read_motion
+from ace_nwb.nwb.movie import NwbMovie
+from ace_nwb.nwb.rois import read_segmentation
+from ace_nwb.nwb.session import edit_session, open_session
+from ace_nwb.nwb.sync import read_clock_fit, read_ledger
+from ace_nwb.nwb.zarr_session import export_zarr, import_zarr
+
+pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")
+
+
+@pytest.fixture(scope="module")
+def exported_template(analysed_template, tmp_path_factory):
+    return export_zarr(analysed_template, tmp_path_factory.mktemp("zarr") / "session.nwb.zarr")
+
+
+@pytest.fixture
+def exported(exported_template, tmp_path):
+    return shutil.copytree(exported_template, tmp_path / "session.nwb.zarr")
+
+
+@pytest.mark.parametrize("large_bytes", [100, 2**24])
+def test_there_and_back_nothing_is_lost(analysed, tmp_path, monkeypatch, large_bytes):
+    monkeypatch.setattr(zarr_session, "LARGE_BYTES", large_bytes)  # both ways of copying
+    export_zarr(analysed, tmp_path / "there.nwb.zarr")
+    import_zarr(tmp_path / "there.nwb.zarr", tmp_path / "back.nwb")
+    with h5py.File(analysed) as first, h5py.File(tmp_path / "back.nwb") as second:
+        assert find_difference(first, second) is None
+
+
+def summary(path):
+    """Return what the readers give of a session."""
+    with open_session(path) as session:
+        segmentation = read_segmentation(session)
+        return [
+            session.identifier,
+            read_runs(session),
+            read_field(session),
+            segmentation.footprints.toarray().tolist(),
+            segmentation.raw.tolist(),
+            segmentation.background.weights.toarray().tolist(),
+            [array.tolist() for array in read_motion(session)],
+            NwbMovie(session).read(0, 60).tolist(),
+            NwbMovie(session).timestamps.tolist(),
+            [(s.name, s.channel_names, s.read().tolist()) for s in list_ephys(session)],
+            list_ttl_lines(session),
+            read_events(session, "/events/Notes")[1]["text"].tolist(),
+            read_events(session, "/processing/events/CalciumEventsDerivative")[1]["roi"].tolist(),
+            {name: values.tolist() for name, values in read_ledger(session).items()},
+            {name: values.tolist() for name, values in read_clock_fit(session).items()},
+            session.has(layout.DFF_TRACES),
+        ]
+
+
+def test_every_reader_gives_the_same_from_zarr(analysed, exported):
+    for from_file, from_zarr in zip(summary(analysed), summary(exported), strict=True):
+        assert from_file == from_zarr
+
+
+def test_a_zarr_session_is_valid(exported):
+    findings = validate(exported)
+    assert is_valid(findings), findings
+
+
+def test_a_zarr_session_cannot_be_changed(exported):
+    with pytest.raises(SessionFileError, match="Zarr folder into a file"):
+        edit_session(exported)
+
+
+@pytest.mark.parametrize("function", [export_zarr, import_zarr])
+def test_nothing_is_overwritten(analysed, exported, tmp_path, function):
+    source = analysed if function is export_zarr else exported
+    target = tmp_path / "taken"
+    target.write_text("precious")
+    with pytest.raises(OutputError, match="exists already"):
+        function(source, target)
+    assert target.read_text() == "precious"
+
+
+@pytest.mark.parametrize("function", [export_zarr, import_zarr])
+def test_a_failure_leaves_nothing_behind(analysed, exported, tmp_path, function, monkeypatch):
+    def fail(*arguments):
+        raise RuntimeError("stop")
+
+    monkeypatch.setattr(zarr_session, "_stream_large_arrays", fail)
+    before = set(tmp_path.iterdir())
+    source = analysed if function is export_zarr else exported
+    with pytest.raises(RuntimeError):
+        function(source, tmp_path / "new")
+    assert set(tmp_path.iterdir()) == before
+
+
+def test_progress_counts_the_bytes_of_large_arrays(analysed, tmp_path, monkeypatch):
+    monkeypatch.setattr(zarr_session, "LARGE_BYTES", 1000)
+    calls = []
+    export_zarr(analysed, tmp_path / "x.nwb.zarr", progress=lambda *call: calls.append(call))
+    assert calls[-1][0] == calls[-1][1] > 60 * 14 * 20
+
+
+def test_a_folder_that_is_no_zarr_session_is_refused(tmp_path):
+    with pytest.raises(SessionFileError, match="not a Zarr session"):
+        open_session(tmp_path)
+
+
+def test_a_link_to_another_folder_is_refused(exported):
+    attributes = exported / "acquisition" / ".zattrs"
+    link = {"name": "x", "source": "../other.zarr", "path": "/data", "object_id": "1"}
+    attributes.write_text(json.dumps({"zarr_link": [link]}))
+    with pytest.raises(SessionFileError, match=r"'\.\./other\.zarr'"):
+        open_session(exported)
+
+
+def test_a_symbolic_link_is_refused(exported):
+    (exported / "acquisition" / "x").symlink_to("/etc")
+    with pytest.raises(SessionFileError, match="symbolic link"):
+        open_session(exported)
+
+
+def test_pickled_values_are_refused(exported):
+    meta = exported / "identifier" / ".zarray"
+    meta.write_text(meta.read_text().replace("vlen-utf8", "pickle"))
+    with pytest.raises(SessionFileError, match="could run code"):
+        open_session(exported)
+
+
+def test_what_we_export_holds_no_pickles(exported):
+    assert not [f for f in exported.rglob(".z*") if f.is_file() and "pickle" in f.read_text()]
+    assert np.all([f.suffix != ".pkl" for f in exported.rglob("*")])
