@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from scipy import fft
+from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from ace_nwb.imaging.blocks import map_blocks, sample_frames
 from ace_nwb.imaging.filtering import filter_frames
@@ -76,19 +77,27 @@ def estimate_motion(
     progress
         Called with (frames done, number of frames).
     """
-    lens = _choose_lens(movie, max_shift_px, filter_radius_px)
-    target = _build_target(movie, lens)
+    with threadpool_limits(1, user_api="blas"):
+        lens = _choose_lens(movie, max_shift_px, filter_radius_px)
+        target = _build_target(movie, lens)
+        parts = _register_all(movie, lens, target, workers, progress)
+    shifts = np.concatenate([part[0] for part in parts]) * lens.binning
+    quality = np.concatenate([part[1] for part in parts])
+    is_bad = find_bad_frames(quality)
+    return Motion(_bridge(shifts, is_bad), quality, is_bad, target.image)
+
+
+def _register_all(
+    movie: Movie, lens: "_Lens", target: "_Target", workers: int, progress: ProgressCallback
+) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Return the shifts and qualities of all frames, block by block."""
 
     def register(_start: int, block: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         images = lens.filter(block) - target.static
         shifts, quality = lens.register(lens.transform(images), target.spectrum)
         return lens.refine(images, shifts, target), quality
 
-    parts = list(map_blocks(movie, register, workers=workers, progress=progress))
-    shifts = np.concatenate([part[0] for part in parts]) * lens.binning
-    quality = np.concatenate([part[1] for part in parts])
-    is_bad = find_bad_frames(quality)
-    return Motion(_bridge(shifts, is_bad), quality, is_bad, target.image)
+    return list(map_blocks(movie, register, workers=workers, progress=progress))
 
 
 @dataclass(frozen=True)
@@ -175,10 +184,13 @@ class _Lens:
         slopes = np.stack([slope[inner].ravel() for slope in np.gradient(target.image)])
         products = np.stack([slopes[0] ** 2, slopes[0] * slopes[1], slopes[1] ** 2])
         moved = shift_frames(images, shifts, np.ones(len(images)))[:, *inner]
-        rest = moved.reshape(len(images), -1) - target.image[inner].ravel()
-        weights = 1 / (target.variance[inner].ravel() + rest**2 / 4)
+        rest = (moved - target.image[inner]).reshape(len(images), -1)
+        weights = np.square(rest)
+        weights *= np.float32(0.25)
+        weights += target.variance[inner].ravel()
+        np.reciprocal(weights, out=weights)
         a, b, d = (weights @ products.T).T.astype(float)
-        p, q = ((weights * rest) @ slopes.T).T.astype(float)
+        p, q = (np.multiply(weights, rest, out=rest) @ slopes.T).T.astype(float)
         determinant = np.maximum(a * d - b * b, 1e-12 * np.maximum(a * d, 1e-30))
         step = np.column_stack([d * p - b * q, a * q - b * p]) / determinant[:, None]
         is_small = np.abs(step).max(1) < _LARGEST_STEP_PX
