@@ -7,7 +7,7 @@ from pynwb.base import TimeSeriesReference, TimeSeriesReferenceVectorData
 from pynwb.core import VectorData, VectorIndex
 from pynwb.epoch import TimeIntervals
 
-from ace_nwb.nwb.columns import build_column, decode_texts
+from ace_nwb.nwb.columns import Columns, build_column, decode_texts
 from ace_nwb.nwb.ephys import EphysSeries
 from ace_nwb.nwb.layout import module_and_name
 from ace_nwb.nwb.session import Session, SessionWriter
@@ -79,7 +79,7 @@ def write_intervals(
     path: str,
     intervals_s: np.ndarray,
     *,
-    columns: dict[str, tuple[str, np.ndarray | list[str]]],
+    columns: Columns,
     references: list[TimeSeriesReference],
     description: str,
 ) -> None:

@@ -47,6 +47,11 @@ class EphysSeries:
         """Whether the samples are evenly spaced."""
         return self._series.timestamps is None
 
+    @property
+    def electrode_rows(self) -> tuple[int, ...]:
+        """Row of the electrodes table of each channel."""
+        return tuple(int(row) for row in self._series.electrodes.data[:])
+
     def times(self, start: int = 0, stop: int | None = None) -> np.ndarray:
         """Return the times of samples start..stop, session clock, seconds."""
         start, stop, _ = slice(start, stop).indices(self.n_samples)

@@ -9,7 +9,7 @@ from pynwb.ecephys import ElectricalSeries
 
 from ace_nwb.nwb import layout
 from ace_nwb.nwb.columns import build_column, read_columns
-from ace_nwb.nwb.ephys import EphysSeries, describe_series
+from ace_nwb.nwb.ephys import EphysSeries, describe_series, list_ephys
 from ace_nwb.nwb.layout import module_and_name
 from ace_nwb.nwb.series import compressed
 from ace_nwb.nwb.session import Session, SessionWriter
@@ -93,16 +93,15 @@ def write_filtered_ephys(
     return path
 
 
+def filtered_path(series: EphysSeries) -> str:
+    """Return where the band-passed stretch of a recorded series stands."""
+    return f"/processing/ecephys/EphysFiltered{series.name.removeprefix('ElectricalSeries')}"
+
+
 def list_filtered_ephys(session: Session) -> list[EphysSeries]:
-    """Return the band-passed ephys stretches in the order of their names."""
-    if not session.has("/processing/ecephys"):
-        return []
-    found = session.nwbfile.processing["ecephys"].data_interfaces
-    return [
-        describe_series(f"/processing/ecephys/{name}", found[name])
-        for name in sorted(found)
-        if name.startswith("EphysFiltered")
-    ]
+    """Return the band-passed stretches of the recorded series, channel by channel in time."""
+    paths = [filtered_path(series) for series in list_ephys(session)]
+    return [describe_series(path, session.get(path)) for path in paths if session.has(path)]
 
 
 def write_event_phase(writer: SessionWriter, phases: EventPhase) -> str:

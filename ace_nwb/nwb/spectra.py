@@ -23,6 +23,7 @@ def write_spectrogram(
     description: str,
     source: str | None = None,
     source_rois: np.ndarray | None = None,
+    metric: str = "power",
     **times: Any,
 ) -> str:
     """Write power over time and frequency, replacing the series of that path.
@@ -43,6 +44,8 @@ def write_spectrogram(
         Path of the series that was analysed.
     source_rois
         Rows of the ROI table that the channels are, if they are ROIs.
+    metric
+        What the values are.
     **times
         `rate_hz` and `start_s` (centre of the first window), or `timestamps`.
 
@@ -63,7 +66,7 @@ def write_spectrogram(
     series = DecompositionSeries(
         name=name,
         data=compressed(np.asarray(power, np.float32)),
-        metric="power",
+        metric=metric,
         unit=unit,
         description=description,
         bands=_bands(band_limits_hz),

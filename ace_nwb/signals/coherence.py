@@ -87,9 +87,7 @@ def compute_coherence(
     )
     p_value = (1 - np.clip(coherence, 0, 1)) ** np.maximum(n_estimates[:, np.newaxis] - 1, 0)
     # There, positive and negative frequencies mix and the estimates are not independent.
-    nyquist_hz, margin_hz = plan.sampling_rate_hz / 2, plan.resolution_hz
-    frequencies_hz = plan.frequencies_hz
-    p_value[:, (frequencies_hz < margin_hz) | (frequencies_hz > nyquist_hz - margin_hz)] = np.nan
+    p_value[:, ~_find_tested(plan)] = np.nan
     return Coherence(plan.frequencies_hz, coherence, phase, lower, upper, p_value, n_estimates)
 
 
@@ -143,6 +141,84 @@ def compute_null_level(n_estimates: int, *, p_value: float) -> float:
         Squared magnitude; 1 for a single estimate.
     """
     return 1.0 if n_estimates < 2 else float(1 - p_value ** (1 / (n_estimates - 1)))
+
+
+def find_coherence_peaks(found: Coherence) -> tuple[np.ndarray, np.ndarray]:
+    """Find the frequency of the greatest coherence of each channel, and how likely it is by chance.
+
+    Parameters
+    ----------
+    found
+        From `compute_coherence`.
+
+    Returns
+    -------
+    index, p_value
+        Index of the frequency, and the probability of so large a coherence at any of the
+        frequencies tested (Sidak's correction; neighbouring frequencies share estimates, so it is
+        on the safe side). NaN for a channel without estimates. Shape (channel,) each.
+    """
+    is_tested = np.isfinite(found.p_value)
+    lowest = np.min(np.where(is_tested, found.p_value, np.inf), axis=1)
+    index = np.argmin(np.where(is_tested, found.p_value, np.inf), axis=1)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        p_value = -np.expm1(is_tested.sum(axis=1) * np.log1p(-lowest))
+    return index, np.where(is_tested.any(axis=1), p_value, np.nan)
+
+
+def compute_shuffled_coherence(
+    first: np.ndarray, second: np.ndarray, *, plan: SpectralPlan, n_surrogates: int, seed: int
+) -> np.ndarray:
+    """Compute the greatest coherence at any frequency after shuffling the windows of one signal.
+
+    Bursts make few windows count, and coherence great by chance: the formula of
+    `compute_coherence` then rejects too often, this null does not.
+
+    Parameters
+    ----------
+    first, second, plan
+        As for `compute_coherence`.
+    n_surrogates
+        Number of random orders.
+    seed
+        Of the orders, which are the same for all channels.
+
+    Returns
+    -------
+    numpy.ndarray
+        Shape (surrogate, channel); NaN with less than 3 windows without a gap in any signal.
+    """
+    plan = replace(plan, step_samples=plan.window_samples)
+    first, second = _as_columns(first, second)
+    is_tested = _find_tested(plan)
+    ours, theirs = (
+        _transform(signal, plan)[..., is_tested].reshape(
+            -1, len(plan.tapers), signal.shape[1], int(is_tested.sum())
+        )
+        for signal in (first, second)
+    )
+    is_whole = np.isfinite(ours).all(axis=(1, 2, 3)) & np.isfinite(theirs).all(axis=(1, 2, 3))
+    ours, theirs = ours[is_whole][:, :, 0], theirs[is_whole]
+    null = np.full((n_surrogates, second.shape[1]), np.nan)
+    if len(ours) < 3 or not is_tested.any():
+        return null
+    power = (np.abs(ours) ** 2).sum(axis=(0, 1)) * (np.abs(theirs) ** 2).sum(axis=(0, 1))
+    # (frequency, channel, estimate): one product of matrices per frequency.
+    conjugate = theirs.conj().transpose(3, 2, 0, 1).reshape(*power.shape[::-1], -1)
+    rng = np.random.default_rng(seed)
+    for row in range(n_surrogates):
+        shuffled = ours[rng.permutation(len(ours))].reshape(-1, len(power.T)).T
+        cross = (conjugate @ shuffled[..., np.newaxis])[..., 0].T
+        with np.errstate(invalid="ignore", divide="ignore"):
+            null[row] = (np.abs(cross) ** 2 / power).max(axis=1)
+    return null
+
+
+def _find_tested(plan: SpectralPlan) -> np.ndarray:
+    """Tell where estimates are independent: not within the resolution of zero or Nyquist."""
+    nyquist_hz, margin_hz = plan.sampling_rate_hz / 2, plan.resolution_hz
+    frequencies_hz = plan.frequencies_hz
+    return (frequencies_hz >= margin_hz) & (frequencies_hz <= nyquist_hz - margin_hz)
 
 
 def _as_columns(first: np.ndarray, second: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -7,6 +7,7 @@ from scipy import fft
 
 from ace_nwb.errors import InputError
 from ace_nwb.signals.circular import PhaseLocking, compute_phase_locking, wrap_phase
+from ace_nwb.signals.perievent import compute_simultaneous_band
 from ace_nwb.signals.phase import interpolate_phase
 from ace_nwb.signals.runs import find_breaks, find_runs
 from ace_nwb.signals.surrogates import (
@@ -211,6 +212,78 @@ def compute_trace_phase_coupling(
     return TracePhaseCoupling(tuning, np.angle(harmonic), depth, surrogate_p, q_value)
 
 
+@dataclass(frozen=True)
+class PhaseHistogram:
+    """How many events fall into each bin of phase.
+
+    Parameters
+    ----------
+    edges
+        Radians from -pi to pi, shape (bin + 1,).
+    counts
+        Events per bin, shape (bin,).
+    null_lower, null_upper
+        Band that the whole histogram leaves by chance with probability 5 %, shape (bin,).
+    p_value
+        Probability that moved events leave their usual range as far in any bin.
+    """
+
+    edges: np.ndarray
+    counts: np.ndarray
+    null_lower: np.ndarray
+    null_upper: np.ndarray
+    p_value: float
+
+
+def compute_phase_histogram_test(
+    event_times_s: np.ndarray,
+    phase: np.ndarray,
+    *,
+    timestamps_s: np.ndarray,
+    n_bins: int,
+    null: tuple[SurrogateKind, int],
+    seed: int,
+) -> PhaseHistogram:
+    """Count events in bins of phase and compare with events moved in time.
+
+    The null band follows the phases that the oscillation itself spends most time at.
+
+    Parameters
+    ----------
+    event_times_s
+        Shape (event,), seconds; events without a phase are left out.
+    phase
+        Phase of the oscillation, shape (sample,), radians; NaN where there is none.
+    timestamps_s
+        Times of the samples, same clock, shape (sample,).
+    n_bins
+        Bins from -pi to pi.
+    null
+        Kind and number of surrogates, at least 19.
+    seed
+        Of the surrogates.
+
+    Returns
+    -------
+    PhaseHistogram
+        Counts with their null band.
+    """
+    found = interpolate_phase(phase, timestamps_s, times_s=np.asarray(event_times_s, float))
+    moved = move_events(
+        np.asarray(event_times_s, float)[np.isfinite(found)],
+        find_phase_support(phase, timestamps_s),
+        kind=null[0],
+        n_surrogates=null[1],
+        rng=np.random.default_rng(seed),
+    )
+    every = np.angle(_take_vectors(phase, timestamps_s, times_s=moved))
+    edges = np.linspace(-np.pi, np.pi, n_bins + 1)
+    counts = np.histogram(wrap_phase(found[np.isfinite(found)]), bins=edges)[0]
+    expected = np.array([np.histogram(wrap_phase(row), bins=edges)[0] for row in every])
+    lower, upper, p_value = compute_simultaneous_band(counts, expected.reshape(-1, n_bins))
+    return PhaseHistogram(edges, counts, lower, upper, p_value)
+
+
 def _shift_depths(phase: np.ndarray, centred: np.ndarray, *, shifts: np.ndarray) -> np.ndarray:
     """Depth of the harmonic after circular shifts of the phase, shape (shift, roi)."""
     vectors = fft.fft(np.exp(-1j * phase)).conj()
@@ -223,8 +296,14 @@ def _compute_vector_lengths(
     phase: np.ndarray, timestamps_s: np.ndarray, *, times_s: np.ndarray
 ) -> np.ndarray:
     """Length of the mean vector of every row of times, by the nearest sample with a phase."""
+    return np.abs(_take_vectors(phase, timestamps_s, times_s=times_s).mean(axis=1))
+
+
+def _take_vectors(
+    phase: np.ndarray, timestamps_s: np.ndarray, *, times_s: np.ndarray
+) -> np.ndarray:
+    """Take the unit vectors of the nearest samples with a phase, shape of `times_s`."""
     is_valid = np.isfinite(phase)
     valid_times_s = np.asarray(timestamps_s, dtype=float)[is_valid]
-    vectors = np.exp(1j * phase[is_valid])
     middles = (valid_times_s[1:] + valid_times_s[:-1]) / 2
-    return np.abs(vectors[np.searchsorted(middles, times_s)].mean(axis=1))
+    return np.exp(1j * phase[is_valid])[np.searchsorted(middles, times_s)]

@@ -66,10 +66,10 @@ def align_to_events(
         Shape (..., lag); NaN outside the recording and in gaps.
     """
     times_s = np.asarray(event_times_s, dtype=float)[..., np.newaxis] + lags_s
-    left, share = locate_times(timestamps_s, times_s=times_s, breaks=breaks)
-    values = np.asarray(values, dtype=float)
-    aligned = values[left] * (1 - share) + values[np.minimum(left + 1, len(values) - 1)] * share
-    return np.where(left >= 0, aligned, np.nan)
+    if breaks is None:
+        breaks = find_breaks(timestamps_s)
+    columns = np.asarray(values, dtype=float)[:, np.newaxis]
+    return _align_channels(columns, timestamps_s, times_s=times_s, breaks=breaks)[..., 0]
 
 
 def compute_perievent_average(
@@ -81,22 +81,49 @@ def compute_perievent_average(
     n_surrogates: int,
     seed: int,
 ) -> PerieventAverage:
-    """Average a signal around events and compare with circularly shifted events.
+    """Average one signal around events; see `compute_perievent_averages`."""
+    return compute_perievent_averages(
+        np.asarray(values, dtype=float)[:, np.newaxis],
+        timestamps_s,
+        event_times_s=event_times_s,
+        lags_s=lags_s,
+        n_surrogates=n_surrogates,
+        seed=seed,
+    )[0]
+
+
+def compute_perievent_averages(
+    values: np.ndarray,
+    timestamps_s: np.ndarray,
+    *,
+    event_times_s: np.ndarray,
+    lags_s: np.ndarray,
+    n_surrogates: int,
+    seed: int,
+) -> list[PerieventAverage]:
+    """Average signals around events and compare with circularly shifted events.
 
     Parameters
     ----------
-    values, timestamps_s, event_times_s, lags_s
-        As for `align_to_events`; events of shape (event,).
+    values
+        Shape (sample, channel); NaN marks a gap.
+    timestamps_s
+        Times of the samples, shape (sample,), seconds.
+    event_times_s
+        Shape (event,), same clock.
+    lags_s
+        Shape (lag,), seconds after the event.
     n_surrogates
         Number of circular shifts of the events within the recording; at least 19.
     seed
-        Of the shifts.
+        Of the shifts, which are the same for all channels.
 
     Returns
     -------
-    PerieventAverage
-        The p-value is corrected for the number of lags (maximum statistic). It hardly gets below
-        the range of lags over the duration, since shifts within that range keep a true response.
+    list of PerieventAverage
+        One per channel. The p-value is corrected for the number of lags (maximum statistic). It
+        hardly gets below the range of lags over the duration, since shifts within that range keep
+        a true response.
     """
     if n_surrogates < 19:
         raise ParameterError(
@@ -104,7 +131,10 @@ def compute_perievent_average(
             "Give at least 19."
         )
     event_times_s = np.asarray(event_times_s, dtype=float).reshape(-1)
-    aligned = align_to_events(values, timestamps_s, event_times_s=event_times_s, lags_s=lags_s)
+    breaks = find_breaks(timestamps_s)
+    aligned = _align_channels(
+        values, timestamps_s, times_s=event_times_s[:, np.newaxis] + lags_s, breaks=breaks
+    )
     n_events = np.isfinite(aligned).sum(axis=0)
     if n_events.min() < 2:
         raise InputError(
@@ -121,19 +151,31 @@ def compute_perievent_average(
         n_surrogates=n_surrogates,
         rng=np.random.default_rng(seed),
     )
-    breaks = find_breaks(timestamps_s)
     null = np.array(
         [
             _mean_of_finite(
-                align_to_events(
-                    values, timestamps_s, event_times_s=row, lags_s=lags_s, breaks=breaks
+                _align_channels(
+                    values, timestamps_s, times_s=row[:, np.newaxis] + lags_s, breaks=breaks
                 )
             )
             for row in moved
         ]
     )
-    lower, upper, p_value = compute_simultaneous_band(mean, null)
-    return PerieventAverage(np.asarray(lags_s), mean, error, n_events, lower, upper, p_value)
+    bands = [compute_simultaneous_band(mean[:, i], null[..., i]) for i in range(mean.shape[1])]
+    return [
+        PerieventAverage(np.asarray(lags_s), mean[:, i], error[:, i], n_events[:, i], *band)
+        for i, band in enumerate(bands)
+    ]
+
+
+def _align_channels(
+    values: np.ndarray, timestamps_s: np.ndarray, *, times_s: np.ndarray, breaks: np.ndarray
+) -> np.ndarray:
+    """Interpolate signals (sample, channel) at times; shape (..., channel)."""
+    left, share = locate_times(timestamps_s, times_s=times_s, breaks=breaks)
+    values, share = np.asarray(values, dtype=float), share[..., np.newaxis]
+    aligned = values[left] * (1 - share) + values[np.minimum(left + 1, len(values) - 1)] * share
+    return np.where((left >= 0)[..., np.newaxis], aligned, np.nan)
 
 
 def compute_correlogram(

@@ -15,6 +15,12 @@ class StageParams(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
+Rois = Literal["accepted", "all"]
+ROIS = "Which ROIs are analysed."
+CHANNELS = "Ephys channels analysed, with commas between; all if not given."
+SEED = "Seed of the random numbers."
+
+
 class SyncParams(StageParams):
     """Align the camera's clock to the ephys clock through the TTL pulses of its frames."""
 
@@ -224,3 +230,113 @@ class SpectrogramParams(StageParams):
     low_hz: float = Field(default=0.0, ge=0, description="Lowest frequency kept, Hz.")
     high_hz: float = Field(default=15.0, gt=0, description="Highest frequency of calcium, Hz.")
     ephys_high_hz: float = Field(default=50.0, gt=0, description="Highest frequency of ephys, Hz.")
+
+
+class ConditionsParams(StageParams):
+    """Name windows of the session (baseline, drug, ...), to be compared by later stages."""
+
+    windows: str | None = Field(
+        default=None,
+        description='Such as "baseline=0-60,drug=60-120": seconds of the session clock; a name may '
+        "have several. Without it, the file's own intervals with condition, label or tags count.",
+    )
+
+
+class BoutsParams(StageParams):
+    """Find bouts of the band-passed oscillation in every ephys channel."""
+
+    edge_sd: float = Field(
+        default=1.0, ge=0, description="A bout lasts while the envelope is so many SDs up."
+    )
+    peak_sd: float = Field(default=3.0, ge=0, description="SDs that the envelope must once reach.")
+    merge_gap_s: float = Field(default=0.5, ge=0, description="Bouts closer than this become one.")
+    min_duration_s: float = Field(default=1.0, ge=0, description="Shorter bouts are dropped.")
+
+
+class CouplingParams(StageParams):
+    """Test whether calcium events and traces prefer a phase of the ephys channels."""
+
+    min_events: int = Field(default=10, ge=2, description="ROIs with fewer events are not tested.")
+    null: Literal["circular_shift", "interval_shuffle"] = Field(
+        default="circular_shift", description="How events are moved to see what chance does."
+    )
+    n_surrogates: int = Field(default=1000, ge=99, description="Number of moved copies.")
+    n_bins: int = Field(default=18, ge=4, description="Bins of phase.")
+    rois: Rois = Field(default="accepted", description=ROIS)
+    channels: str | None = Field(default=None, description=CHANNELS)
+    seed: int = Field(default=0, ge=0, description=SEED)
+
+
+class CoherenceParams(StageParams):
+    """Compute the multitaper coherence of calcium and ephys, and its course."""
+
+    window_s: float = Field(default=10.0, gt=0, description="Length of a window, s.")
+    step_s: float = Field(default=1.0, gt=0, description="Distance of the coherogram's windows, s.")
+    time_bandwidth: float = Field(default=3.0, ge=1.5, description="Time-bandwidth product.")
+    low_hz: float = Field(default=0.1, ge=0, description="Lowest frequency, Hz.")
+    high_hz: float = Field(default=5.0, gt=0, description="Highest frequency, Hz.")
+    n_surrogates: int = Field(
+        default=500, ge=99, description="Number of shuffles of the windows that show chance."
+    )
+    confidence: float = Field(
+        default=0.95, gt=0, lt=1, description="Probability that the limits enclose the coherence."
+    )
+    rois: Rois = Field(default="accepted", description=ROIS)
+    channels: str | None = Field(default=None, description=CHANNELS)
+    seed: int = Field(default=0, ge=0, description=SEED)
+
+
+class CorrelationParams(StageParams):
+    """Correlate calcium traces with ephys at lags, against circular shifts."""
+
+    ephys_signal: Literal["resampled", "filtered", "amplitude"] = Field(
+        default="resampled",
+        description="Channel at the frames' rate, its band of ephys-filter, or that amplitude.",
+    )
+    max_lag_s: float = Field(default=1.0, gt=0, description="Greatest lag, s.")
+    n_surrogates: int = Field(default=500, ge=99, description="Number of circular shifts.")
+    rois: Rois = Field(default="accepted", description=ROIS)
+    channels: str | None = Field(default=None, description=CHANNELS)
+    seed: int = Field(default=0, ge=0, description=SEED)
+
+
+class CorrelogramsParams(StageParams):
+    """Count the lags between calcium events: of a ROI, with all others, and of pairs of ROIs."""
+
+    bin_s: float = Field(default=0.1, gt=0, description="Width of a bin, s.")
+    max_lag_s: float = Field(default=2.0, gt=0, description="Greatest lag, s.")
+    min_events: int = Field(default=10, ge=2, description="ROIs with fewer events are left out.")
+    n_surrogates: int = Field(default=200, ge=99, description="Number of circular shifts.")
+    pairs: bool = Field(
+        default=False, description="Whether every pair of ROIs is counted, which takes its time."
+    )
+    rois: Rois = Field(default="accepted", description=ROIS)
+    seed: int = Field(default=0, ge=0, description=SEED)
+
+
+class PerieventParams(StageParams):
+    """Average traces and ephys bands around TTL pulses, notes and bouts."""
+
+    around: str | None = Field(
+        default=None,
+        description="Names of TTL lines, events tables or OscillationBouts, with commas between; "
+        "all but the line of the frames if not given.",
+    )
+    before_s: float = Field(default=2.0, ge=0, description="Seconds before the event.")
+    after_s: float = Field(default=5.0, gt=0, description="Seconds after the event.")
+    step_s: float = Field(default=0.1, gt=0, description="Distance between lags, s.")
+    min_events: int = Field(default=5, ge=2, description="Lines with fewer events are left out.")
+    n_surrogates: int = Field(default=200, ge=99, description="Number of circular shifts.")
+    rois: Rois = Field(default="accepted", description=ROIS)
+    seed: int = Field(default=0, ge=0, description=SEED)
+
+
+class CompareParams(StageParams):
+    """Compare the conditions: event rates, dF/F and ephys bands, by permutation."""
+
+    epoch_s: float = Field(
+        default=10.0, gt=0, description="Length of the epochs that count as one value, s."
+    )
+    n_permutations: int = Field(default=2000, ge=99, description="Random arrangements.")
+    rois: Rois = Field(default="accepted", description=ROIS)
+    seed: int = Field(default=0, ge=0, description=SEED)

@@ -60,6 +60,7 @@ class Stage:
 
 _OPHYS = "/processing/ophys"
 _ECEPHYS = "/processing/ecephys"
+_COUPLING = "/processing/coupling"
 
 STAGES: dict[str, Stage] = {
     stage.name: stage
@@ -145,7 +146,64 @@ STAGES: dict[str, Stage] = {
             p.SpectrogramParams,
             ("/processing/spectral/*",),
             requires=("dff",),
-            uses=("evaluate", "sync"),
+            uses=("evaluate", "ephys-artifacts", "sync"),
+        ),
+        Stage("conditions", p.ConditionsParams, ("/intervals/Conditions",), uses=("sync",)),
+        Stage(
+            "bouts",
+            p.BoutsParams,
+            (f"{_ECEPHYS}/OscillationBouts",),
+            requires=("ephys-filter",),
+        ),
+        Stage(
+            "coupling",
+            p.CouplingParams,
+            (
+                f"{_COUPLING}/EventPhaseCoupling",
+                f"{_COUPLING}/TracePhaseCoupling",
+                f"{_COUPLING}/PhaseHistogram",
+            ),
+            requires=("events", "phase"),
+            uses=("evaluate", "conditions"),
+        ),
+        Stage(
+            "coherence",
+            p.CoherenceParams,
+            (
+                f"{_COUPLING}/RoiCoherence",
+                f"{_COUPLING}/MeanCoherence",
+                f"{_COUPLING}/Coherogram",
+            ),
+            requires=("dff",),
+            uses=("evaluate", "ephys-artifacts", "conditions", "sync"),
+        ),
+        Stage(
+            "correlation",
+            p.CorrelationParams,
+            (f"{_COUPLING}/RoiCorrelation", f"{_COUPLING}/MeanCorrelation"),
+            requires=("dff",),
+            uses=("evaluate", "ephys-artifacts", "ephys-filter", "conditions", "sync"),
+        ),
+        Stage(
+            "correlograms",
+            p.CorrelogramsParams,
+            (f"{_COUPLING}/EventCorrelograms",),
+            requires=("events",),
+            uses=("evaluate",),
+        ),
+        Stage(
+            "perievent",
+            p.PerieventParams,
+            (f"{_COUPLING}/RoiPerievent", f"{_COUPLING}/MeanPerievent"),
+            requires=("dff",),
+            uses=("evaluate", "ephys-filter", "bouts", "sync"),
+        ),
+        Stage(
+            "compare",
+            p.CompareParams,
+            (f"{_COUPLING}/ConditionComparison",),
+            requires=("events",),
+            uses=("evaluate", "ephys-filter", "conditions"),
         ),
     )
 }
