@@ -16,6 +16,9 @@ LEADING_ROWS = 10
 WINDOW_ROWS = 5
 """Rows on either side of a step that say whether the clock jumped."""
 
+STRETCH_ROWS = 20
+"""Rows over which the interval per frame is measured where a jump is."""
+
 JUMP_INTERVALS = 1.5
 """A step back by more than this many median intervals that stays is a jump of the clock."""
 
@@ -62,6 +65,16 @@ def median_interval(stamps_s: np.ndarray) -> float:
     return float(np.median(forward if len(forward) else np.abs(intervals)))
 
 
+def steady_interval(stamps_s: np.ndarray, position: np.ndarray) -> float:
+    """Return the interval per frame over long stretches, which jitter hardly moves, s."""
+    lag = min(STRETCH_ROWS, len(stamps_s) // 8)
+    if lag < 1:
+        return median_interval(stamps_s)
+    intervals = (stamps_s[lag:] - stamps_s[:-lag]) / (position[lag:] - position[:-lag])
+    forward = intervals[intervals > 0]
+    return float(np.median(forward)) if len(forward) else median_interval(stamps_s)
+
+
 def count_junk_stamps(raw_s: np.ndarray) -> int:
     """Return how many leading stamps cannot be true.
 
@@ -104,13 +117,12 @@ def classify_stamps(raw_s: np.ndarray, position: np.ndarray, *, is_counted: bool
     is_counted
         Whether positions count lost frames, so that a forward jump can be told from a loss.
     """
-    n_junk = count_junk_stamps(raw_s)
+    is_shuffled = _is_shuffled(raw_s)
+    n_junk = 0 if is_shuffled else count_junk_stamps(raw_s)
     unreadable = np.flatnonzero(~np.isfinite(raw_s))
     finite = np.flatnonzero(np.isfinite(raw_s))
     finite = finite[finite >= n_junk]
     stamps, places = raw_s[finite], position[finite]
-    n_back = int(np.count_nonzero(np.diff(stamps) < 0))
-    is_shuffled = n_back > max(3, SHUFFLED_SHARE * len(stamps))
     jumps: list[tuple[int, float]] = []
     forward: list[tuple[int, float]] = []
     if not is_shuffled and len(stamps) > 1:
@@ -127,7 +139,7 @@ def classify_stamps(raw_s: np.ndarray, position: np.ndarray, *, is_counted: bool
         backward=finite[bad[~is_equal]],
         jumps=tuple((int(finite[row]), jump_s) for row, jump_s in jumps),
         forward_jumps=tuple((int(finite[row]), jump_s) for row, jump_s in forward),
-        is_shuffled=is_shuffled,
+        is_shuffled=is_shuffled or len(bad) > len(raw_s) / 2,
     )
 
 
@@ -148,7 +160,7 @@ def find_jumps(
     stamps_s: np.ndarray, position: np.ndarray, *, is_forward: bool
 ) -> list[tuple[int, float]]:
     """Return (row, seconds) of steps of the clock that stay, all in one direction."""
-    interval_s = median_interval(stamps_s)
+    interval_s = steady_interval(stamps_s, position)
     level = stamps_s - interval_s * position
     steps = np.diff(level)
     limit_s = max(FORWARD_JUMP_S, 10 * interval_s) if is_forward else JUMP_INTERVALS * interval_s
@@ -172,7 +184,7 @@ def bridge_jumps(
     bridged = stamps_s.copy()
     for row, jump_s in jumps:
         bridged[row:] -= jump_s
-    interval_s = median_interval(stamps_s)
+    interval_s = steady_interval(stamps_s, position) if jumps else 0.0
     for row, _jump_s in jumps:
         expected_s = bridged[row - 1] + interval_s * (position[row] - position[row - 1])
         if bridged[row] <= bridged[row - 1]:
@@ -216,6 +228,14 @@ def interpolate_times(times_s: np.ndarray, position: np.ndarray, good: np.ndarra
     filled[:first] = times_s[first] - interval_s * (position[first] - position[:first])
     filled[last + 1 :] = times_s[last] + interval_s * (position[last + 1 :] - position[last])
     return filled
+
+
+def _is_shuffled(raw_s: np.ndarray) -> bool:
+    """Whether so many stamps go back that rows must be out of order throughout."""
+    stamps = raw_s[np.isfinite(raw_s)]
+    steps = np.diff(stamps)
+    n_back, n_forward = int(np.count_nonzero(steps < 0)), int(np.count_nonzero(steps > 0))
+    return n_back > max(3, SHUFFLED_SHARE * len(stamps)) or 2 * n_forward < len(steps) > 3
 
 
 def _is_jump(raw_s: np.ndarray, row: int) -> bool:
