@@ -136,21 +136,43 @@ def extract(
         steps = _Steps(progress, 3 + _SEED_ROUNDS * (1 + _UPDATES_PER_ROUND))
         scene = _prepare(inner, settings, folder, cell_diameter_px, ring_size_factor)
         steps.advance()
-        neurons, background, seeds = _empty(scene), _ring(scene, _empty(scene)), []
-        for _ in range(_SEED_ROUNDS):
-            new, found = _seed(scene, neurons, min_correlation, min_peak_to_noise)
-            seeds.append(found)
-            footprints = csc_array(hstack([neurons.footprints, new], format="csc"))
-            steps.advance()
-            for _ in range(_UPDATES_PER_ROUND):
-                neurons, background = _update(
-                    scene, footprints, background, merge_correlation, decay_time_s
-                )
-                footprints = neurons.footprints
-                steps.advance()
+        find = _Finding(min_correlation, min_peak_to_noise, merge_correlation, decay_time_s)
+        footprints, background, seeds = _find_neurons(scene, find, steps)
         result = _finish(inner, scene, footprints, background, autoregressive_order, decay_time_s)
         steps.advance()
-    return embed(replace(result, seeds=np.concatenate(seeds)), movie.shape[1:], box)
+    return embed(replace(result, seeds=seeds), movie.shape[1:], box)
+
+
+@dataclass(frozen=True)
+class _Finding:
+    """Parameters of `extract` that decide what is a neuron."""
+
+    min_correlation: float | None
+    min_peak_to_noise: float | None
+    merge_correlation: float
+    decay_time_s: float | None
+
+
+def _find_neurons(
+    scene: _Scene, find: _Finding, steps: "_Steps"
+) -> tuple[csc_array, Background, np.ndarray]:
+    """Return footprints, background and all seeds, looking again at what is left each time."""
+    neurons = _empty(scene)
+    background = _ring(scene, neurons)
+    seeds = [np.zeros((0, 2), int)]
+    for number in range(_SEED_ROUNDS):
+        new, found = _seed(scene, neurons, find)
+        steps.advance()
+        if number > 0 and len(found) == 0:
+            break
+        seeds.append(found)
+        footprints = csc_array(hstack([neurons.footprints, new], format="csc"))
+        for _ in range(_UPDATES_PER_ROUND):
+            neurons = _update(scene, footprints, background, find)
+            footprints = neurons.footprints
+            steps.advance()
+        background = _ring(scene, neurons)
+    return neurons.footprints, background, np.concatenate(seeds)
 
 
 class _Steps:
@@ -240,8 +262,7 @@ def _ring(scene: _Scene, neurons: Neurons) -> Background:
 def _seed(
     scene: _Scene,
     neurons: Neurons,
-    min_correlation: float | None,
-    min_peak_to_noise: float | None,
+    find: _Finding,
 ) -> tuple[csc_array, np.ndarray]:
     """Return first footprints of new neurons, and their seeds."""
     filtered = filter_footprints(neurons.footprints, scene.field_shape, scene.cell_diameter_px)
@@ -250,8 +271,8 @@ def _seed(
     thresholds = propose_thresholds(
         images,
         scene.movie.shape[0],
-        min_correlation=min_correlation,
-        min_peak_to_noise=min_peak_to_noise,
+        min_correlation=find.min_correlation,
+        min_peak_to_noise=find.min_peak_to_noise,
     )
     seeds = find_seeds(images, thresholds, cell_diameter_px=scene.cell_diameter_px)
     if neurons.footprints.shape[1] and len(seeds):
@@ -284,20 +305,19 @@ def _update(
     scene: _Scene,
     footprints: csc_array,
     background: Background,
-    merge_correlation: float,
-    decay_time_s: float | None,
-) -> tuple[Neurons, Background]:
-    """Update traces, merge, then update footprints and background, each once."""
+    find: _Finding,
+) -> Neurons:
+    """Update traces, merge, remove ghosts, then update footprints, each once."""
     if footprints.shape[1] == 0:
-        return _empty(scene), background
+        return _empty(scene)
     rate = scene.movie.frame_rate_hz
     projections = project_movie(scene.movie, footprints, background, workers=scene.workers)
     mixing = mix(footprints, background)
-    decay = np.full(footprints.shape[1], decay_time_s or _GUESSED_DECAY_S)
+    decay = np.full(footprints.shape[1], find.decay_time_s or _GUESSED_DECAY_S)
     raw, traces, _, _ = refine_traces(
         demix(projections, mixing), mixing, rate, CalciumModel(decay, 1), sweeps=1
     )
-    groups = find_groups(footprints, traces, merge_correlation=merge_correlation)
+    groups = find_groups(footprints, traces, merge_correlation=find.merge_correlation)
     merged, traces, _ = merge_groups(footprints, traces, groups)
     _, raw, _ = merge_groups(footprints, raw, groups)
     is_ghost = find_ghosts(
@@ -324,10 +344,7 @@ def _update(
     )
     shaped, norms = normalise(shaped)
     is_alive = norms > 0
-    neurons = Neurons(
-        shaped[:, is_alive], (traces * norms)[:, is_alive], (raw * norms)[:, is_alive]
-    )
-    return neurons, _ring(scene, neurons)
+    return Neurons(shaped[:, is_alive], (traces * norms)[:, is_alive], (raw * norms)[:, is_alive])
 
 
 def _finish(
