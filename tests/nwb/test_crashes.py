@@ -5,6 +5,7 @@ import re
 import shutil
 import subprocess
 import sys
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,7 +15,7 @@ import pytest
 from ace_nwb.errors import JournalError, OutputError
 from ace_nwb.nwb.journal import journal_path, recover
 from ace_nwb.nwb.session import edit_session, open_session
-from tests.fixtures.changes import CHANGES, add_motion, mark_frames
+from tests.fixtures.changes import CHANGES, Change, add_motion, add_rois, mark_frames
 from tests.fixtures.faults import CrashedFolder, FailingDisk, Operation, RecordingDisk
 from tests.fixtures.session_files import file_content
 
@@ -131,6 +132,73 @@ def test_a_disk_that_refuses_leaves_the_file_as_it_was_or_a_journal_to_replay(re
         with open_session(path) as session:
             assert session.nwbfile.identifier
     assert n_refused
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="limits the size of files")
+@pytest.mark.parametrize("room", [0, 1_000, 60_000, 100_000])
+def test_a_full_disk_leaves_the_file_as_it_was(recorded, room):
+    """The operating system refuses to let the file grow further than `room` bytes."""
+    import resource
+
+    before = recorded.path.read_bytes()
+    old = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (len(before) + room, old[1]))
+    try:
+        with pytest.raises(OutputError, match="as it was"):
+            change_with(recorded.path, add_rois)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, old)
+    assert recorded.path.read_bytes() == before
+    assert [p.name for p in recorded.path.parent.iterdir()] == [NAME]
+
+
+def change_with(path: Path, change: Change) -> None:
+    with edit_session(path) as writer:
+        change(writer)
+
+
+@pytest.fixture
+def as_nobody():
+    """Give up the rights of root for a while, which no permission stops."""
+    if not hasattr(os, "geteuid") or os.geteuid() != 0:
+        yield
+        return
+    os.seteuid(65534)
+    try:
+        yield
+    finally:
+        os.seteuid(0)
+
+
+@pytest.fixture
+def read_only(recorded_template):
+    """A session file in a folder in which nothing can be written."""
+    folder = Path(tempfile.mkdtemp())
+    path = folder / NAME
+    shutil.copy(recorded_template.path, path)
+    path.chmod(0o444)
+    folder.chmod(0o555)
+    yield path
+    folder.chmod(0o755)
+    shutil.rmtree(folder)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs folder permissions")
+def test_in_a_read_only_folder_a_session_is_read_and_a_change_refused(read_only, as_nobody):
+    with open_session(read_only) as session:
+        assert session.nwbfile.identifier
+    with pytest.raises(OutputError, match="write permission"):
+        change_with(read_only, mark_frames)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs folder permissions")
+def test_in_a_read_only_folder_an_unfinished_commit_is_refused(read_only, request):
+    read_only.parent.chmod(0o755)
+    journal_path(read_only).write_bytes(b"anything")
+    read_only.parent.chmod(0o555)
+    request.getfixturevalue("as_nobody")
+    with pytest.raises(OutputError, match="write permission"):
+        open_session(read_only)
 
 
 def change_and_fail(path: Path) -> None:
