@@ -24,11 +24,11 @@ from ace_nwb.imaging.movie import ProgressCallback, no_progress
 from ace_nwb.nwb.checks import Finding
 from ace_nwb.nwb.history import RunParameter, StageRun, append_run, current_runs, next_run_id
 from ace_nwb.nwb.session import Session, edit_session, open_session
-from ace_nwb.stages.comparison import Difference, compare_runs, pipeline_text
 from ace_nwb.stages.context import StageContext
 from ace_nwb.stages.parameters import Choice, build_parameters, format_value
 from ace_nwb.stages.params import StageParams
-from ace_nwb.stages.replacement import Replacement, make_room
+from ace_nwb.stages.provenance import Difference, compare_runs, pipeline_text
+from ace_nwb.stages.replacement import Replacement, make_room, note_change
 from ace_nwb.stages.status import (
     StageStatus,
     current_inputs,
@@ -189,6 +189,20 @@ def status(nwb_path: Path) -> list[StageStatus]:
     """Return for every stage whether it is done, stale or missing, and why."""
     known = _read_state(Path(nwb_path))
     return stage_statuses(known.runs, known.recording)
+
+
+def undo_sync(nwb_path: Path) -> bool:
+    """Put every series of the camera back on its own clock; return whether there was an alignment.
+
+    What was computed from aligned times stays and is stale then.
+    """
+    runs = _read_state(Path(nwb_path)).runs
+    if "sync" not in runs:
+        return False
+    with edit_session(nwb_path) as writer:
+        STAGES["sync"].load().undo(writer)
+        note_change(writer, runs["sync"], "remove", "undone by the user", _software())
+    return True
 
 
 def history_as_pipeline(nwb_path: Path) -> str:

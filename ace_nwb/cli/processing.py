@@ -58,6 +58,7 @@ def sync(
     /,
     *,
     line: str | None = None,
+    undo: Annotated[bool, Parameter(negative="")] = False,
     execution: Execution | None = None,
     rerun: Rerun | None = None,
 ) -> None:
@@ -72,9 +73,23 @@ def sync(
         A session file.
     line
         Events table with the frame pulses; found by its rate if not given.
+    undo
+        Put everything back on the camera's own clock.
     """
+    if undo:
+        _undo_sync(file)
+        return
     params = SyncParams() if line is None else SyncParams(line=line)
     _process("sync", file, params, execution=execution, rerun=rerun)
+
+
+def _undo_sync(file: Path) -> None:
+    from ace_nwb import pipeline
+
+    was_aligned = pipeline.undo_sync(file)
+    print(
+        f"{file}: {'back on' if was_aligned else 'not aligned; it is on'} the camera's own clock."
+    )
 
 
 def run(

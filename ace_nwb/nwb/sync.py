@@ -5,7 +5,7 @@ those times in `DeviceTime...` series, and reading device times prefers them, so
 can be repeated.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -127,6 +127,35 @@ def write_alignment(writer: SessionWriter, alignment: Alignment) -> list[str]:
     if len(alignment.low_confidence_s):
         written.append(_write_low_confidence(writer, alignment.low_confidence_s))
     return [layout.CLOCK_FIT, *written]
+
+
+def undo_alignment(writer: SessionWriter, ledger_columns: Iterable[str]) -> list[str]:
+    """Give every series of the device its own times back, and remove what the alignment wrote.
+
+    Parameters
+    ----------
+    writer
+        The session.
+    ledger_columns
+        Columns that the alignment added to the frame ledger.
+
+    Returns
+    -------
+        The paths whose times were given back.
+    """
+    paths = list_device_series(writer)
+    device_times = {path: read_device_times(writer, path) for path in paths}
+    reference = writer.nwbfile.session_start_time
+    for path, times_s in device_times.items():
+        if DEVICE_TIME_COLUMN in writer.h5[path]:
+            writer.remove_columns(path, [DEVICE_TIME_COLUMN])
+        writer.replace_timestamps(path, times_s)
+    writer.remove_columns(layout.FRAME_LEDGER, ledger_columns)
+    writer.set_reference_time(reference)
+    writer.remove(
+        [layout.CLOCK_FIT, layout.LOW_CONFIDENCE, *(device_time_path(path) for path in paths)]
+    )
+    return paths
 
 
 def read_clock_fit(session: Session) -> dict[str, np.ndarray]:

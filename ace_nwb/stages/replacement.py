@@ -1,7 +1,7 @@
 """What happens to earlier results when a stage runs again: replaced, kept, pruned, protected."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from fnmatch import fnmatch
 
@@ -67,7 +67,7 @@ def make_room(
         if other.name != stage.name and other.name in runs and _has_lost(other, removed):
             writer.remove(existing_paths(writer, _removable(other)))
             reason = f"{stage.name} re-run"
-            append_run(writer, _note(writer, runs[other.name], "remove", reason, software))
+            note_change(writer, runs[other.name], "remove", reason, software)
 
 
 def existing_paths(session: Session, patterns: Iterable[str]) -> list[str]:
@@ -117,7 +117,7 @@ def _keep(
     paths = [p for one in family for p in existing_paths(writer, _removable(STAGES[one]))]
     writer.keep_as(paths, name)
     for one in family:
-        append_run(writer, _note(writer, runs[one], "keep", f"kept as {name}", software))
+        note_change(writer, runs[one], "keep", f"kept as {name}", software)
 
 
 def _protect_curation(writer: SessionWriter, paths: list[str]) -> None:
@@ -137,20 +137,20 @@ def _protect_curation(writer: SessionWriter, paths: list[str]) -> None:
         )
 
 
-def _note(session: Session, run: StageRun, action: str, reason: str, software: str) -> StageRun:
-    """Return the history row that says what became of a run's results."""
-    return StageRun(
-        run_id=next_run_id(session),
+def note_change(
+    writer: SessionWriter, run: StageRun, action: str, reason: str, software: str
+) -> None:
+    """Add the history row that says what became of a run's results."""
+    row = replace(
+        run,
+        run_id=next_run_id(writer),
         action=action,
-        stage=run.stage,
-        revision=run.revision,
-        engine=run.engine,
-        fingerprint=run.fingerprint,
         started=datetime.now(UTC).isoformat(timespec="seconds"),
         duration_s=0.0,
         software=software,
         inputs={},
-        outputs=run.outputs,
         peak_memory_mb=0.0,
         warnings=reason,
+        parameters=(),
     )
+    append_run(writer, row)

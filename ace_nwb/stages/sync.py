@@ -14,6 +14,7 @@ from ace_nwb.nwb.sync import (
     list_device_series,
     read_device_times,
     read_ledger,
+    undo_alignment,
     write_alignment,
 )
 from ace_nwb.stages.context import StageContext
@@ -33,6 +34,13 @@ COUNTS = {
     "n_before": "Pulses before the first frame.",
     "n_after": "Pulses after the last frame.",
     "n_flagged": "Frames whose time is doubtful.",
+}
+
+LEDGER_COLUMNS = {
+    "pulse": "Row of the frame's edge in the table of the frame line, -1 if none.",
+    "session_time_s": "Time on the session clock, s.",
+    "confidence": "Probability that the time is right.",
+    "residual_s": "Time stamp minus fitted clock, s.",
 }
 
 
@@ -87,6 +95,11 @@ def compute(session: Session, params: SyncParams, context: StageContext) -> Stor
     )
 
 
+def undo(writer: SessionWriter) -> None:
+    """Give every series of the device its own times back."""
+    undo_alignment(writer, LEDGER_COLUMNS)
+
+
 def write(writer: SessionWriter, result: StoredAlignment) -> None:
     """Write the alignment."""
     write_alignment(writer, result)
@@ -129,15 +142,12 @@ def _ledger_columns(
     """Return what the ledger learns: frames that were not saved have no pulse and no time."""
     edge = np.where(alignment.pulse >= 0, pulses.edge[alignment.pulse], -1)
     columns = {
-        "pulse": ("Row of the frame's edge in the table of the frame line, -1 if none.", edge, -1),
-        "session_time_s": ("Time on the session clock, s.", alignment.session_time_s, np.nan),
-        "confidence": ("Probability that the time is right.", alignment.confidence, 0.0),
-        "residual_s": ("Time stamp minus fitted clock, s.", alignment.residual_s, np.nan),
+        "pulse": _spread(edge, rows, -1),
+        "session_time_s": _spread(alignment.session_time_s, rows, np.nan),
+        "confidence": _spread(alignment.confidence, rows, 0.0),
+        "residual_s": _spread(alignment.residual_s, rows, np.nan),
     }
-    return {
-        name: (text, _spread(values, rows, empty))
-        for name, (text, values, empty) in columns.items()
-    }
+    return {name: (LEDGER_COLUMNS[name], values) for name, values in columns.items()}
 
 
 def _spread(values: np.ndarray, rows: _FrameRows, empty: float) -> np.ndarray:

@@ -4,9 +4,11 @@ from datetime import timedelta
 
 import h5py
 import numpy as np
+import pynwb
 import pytest
 
 from ace_nwb import pipeline
+from ace_nwb.cli import run
 from ace_nwb.errors import SyncError, UnknownNameError
 from ace_nwb.nwb.movie import NwbMovie
 from ace_nwb.nwb.series import read_times
@@ -92,6 +94,27 @@ def test_file_without_the_frame_line_is_refused_and_stays_as_it_was(session_copy
         pipeline.process(session_copy, "sync", {"pulse_mode": "toggle"})
     assert "TTLBoard0Port0Bit1" in str(caught.value)
     assert session_copy.read_bytes() == before
+
+
+def test_undo_gives_back_the_times_of_the_conversion_and_sync_can_be_repeated(
+    session, session_copy
+):
+    assert run(["sync", str(session_copy), "--undo"]) == 0
+    with open_session(session) as aligned, open_session(session_copy) as undone:
+        for path in list_device_series(undone):
+            np.testing.assert_array_equal(
+                read_device_times(aligned, path), read_device_times(undone, path)
+            )
+        assert undone.nwbfile.timestamps_reference_time == undone.nwbfile.session_start_time
+        assert not undone.has("/processing/sync/DeviceTime")
+        assert "pulse" not in read_ledger(undone)
+    states = {status.stage: status.state for status in pipeline.status(session_copy)}
+    assert states["sync"] == "missing"
+    assert states["events"] == "stale"
+    assert pynwb.validate(path=str(session_copy)) == []
+    pipeline.process(session_copy, "sync")
+    with open_session(session) as first, open_session(session_copy) as second:
+        np.testing.assert_array_equal(NwbMovie(first).timestamps, NwbMovie(second).timestamps)
 
 
 def test_unknown_line_is_refused_with_the_known_ones(session_copy):
