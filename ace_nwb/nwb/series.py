@@ -9,7 +9,7 @@ from pynwb import TimeSeries
 from ace_nwb.nwb.layout import MOVIE, module_and_name
 from ace_nwb.nwb.session import Session, SessionWriter
 
-GZIP_LEVEL = 4
+GZIP_LEVEL = 1
 
 
 def compressed(data: np.ndarray, *, chunks: tuple[int, ...] | None = None) -> H5DataIO:
