@@ -27,16 +27,43 @@ def check_safe(h5: h5py.File, path: Path, *, allow_beside: bool = True) -> None:
     SessionFileError
         If there is such an object; the message names it.
     """
-    for holder, target in _outside_files(h5):
-        if not (_is_same_file(target) or (allow_beside and _is_within_folder(target, path))):
+    _check(h5, path, allow_beside=allow_beside, checked={path.resolve()})
+
+
+def _check(h5: h5py.File, path: Path, *, allow_beside: bool, checked: set[Path]) -> None:
+    """Check one file, and those beside it that it leads to."""
+    for holder, target, is_link in _outside_files(h5):
+        if _is_same_file(target):
+            continue
+        if not (is_link and allow_beside and _is_within_folder(target, path)):
             raise SessionFileError(
-                f"{path}: {holder} takes its content from {target!r}, outside the file's folder. "
+                f"{path}: {holder} takes its content from {target!r}, not from the file. "
                 "A session file holds its own data. Do not trust this file."
             )
+        _check_linked(path, holder, target, checked=checked)
 
 
-def _outside_files(h5: h5py.File) -> Iterator[tuple[str, str]]:
-    """Yield (object, other file) for everything that points out of the file."""
+def _check_linked(path: Path, holder: str, target: str, *, checked: set[Path]) -> None:
+    """Check a file beside; HDF5 would look for a missing one in the current folder."""
+    linked = (path.resolve().parent / target).resolve()
+    if linked in checked:
+        return
+    checked.add(linked)
+    try:
+        with h5py.File(linked, "r") as h5:
+            _check(h5, linked, allow_beside=True, checked=checked)
+    except OSError as error:
+        raise SessionFileError(
+            f"{path}: {holder} leads to {target!r}, which is no readable HDF5 file beside it. "
+            "Put the file there, or get a complete copy of the session."
+        ) from error
+
+
+def _outside_files(h5: h5py.File) -> Iterator[tuple[str, str, bool]]:
+    """Yield (object, other file, whether by a link) for everything that points out of the file.
+
+    Raw storage in another file, which may be any file at all, is not a link.
+    """
     groups: list[h5py.Group] = [h5["/"]]
     datasets: list[h5py.Dataset] = []
 
@@ -46,19 +73,15 @@ def _outside_files(h5: h5py.File) -> Iterator[tuple[str, str]]:
     h5.visititems(sort)
     for dataset in datasets:
         for source, _, _ in dataset.external or ():
-            yield dataset.name, str(source)
-            yield dataset.name, _ALWAYS_OUTSIDE
+            yield dataset.name, str(source), False
         if dataset.is_virtual:
             for source in dataset.virtual_sources():
-                yield dataset.name, source.file_name
+                yield dataset.name, source.file_name, True
     for group in groups:
         for name in group:
             link = group.get(name, getlink=True)
             if isinstance(link, h5py.ExternalLink):
-                yield f"{group.name}/{name}", link.filename
-
-
-_ALWAYS_OUTSIDE = "/"  # raw storage in a second file is refused even beside the session
+                yield f"{group.name.rstrip('/')}/{name}", link.filename, True
 
 
 def _is_same_file(target: str) -> bool:

@@ -59,6 +59,35 @@ def test_a_link_to_a_file_beside_is_allowed(recorded):
         assert session.h5["scratch/x"][2] == 2
 
 
+def test_a_file_beside_cannot_lead_further(recorded, secret):
+    with h5py.File(recorded.path.parent / "raw.h5", "w") as h5:
+        h5.create_dataset("data", (100,), np.uint8, external=[(str(secret), 0, 100)])
+    with h5py.File(recorded.path, "r+") as h5:
+        h5["scratch/x"] = h5py.ExternalLink("raw.h5", "/data")
+    refused(recorded.path, r"raw\.h5: /data takes its content from")
+
+
+def test_a_link_to_a_missing_file_is_refused(recorded, tmp_path_factory, monkeypatch):
+    """HDF5 would go on to look for it in the current folder."""
+    current = tmp_path_factory.mktemp("current")
+    with h5py.File(current / "raw.h5", "w") as h5:
+        h5["data"] = 1
+    monkeypatch.chdir(current)
+    with h5py.File(recorded.path, "r+") as h5:
+        h5["scratch/x"] = h5py.ExternalLink("raw.h5", "/data")
+    refused(recorded.path, "no readable HDF5 file beside it")
+
+
+def test_files_that_link_to_each_other_are_read(recorded):
+    with h5py.File(recorded.path.parent / "raw.h5", "w") as h5:
+        h5["data"] = np.arange(3)
+        h5["back"] = h5py.ExternalLink(recorded.path.name, "/acquisition")
+    with h5py.File(recorded.path, "r+") as h5:
+        h5["scratch/x"] = h5py.ExternalLink("raw.h5", "/data")
+    with open_session(recorded.path) as session:
+        assert session.h5["scratch/x"][2] == 2
+
+
 def test_a_virtual_data_set_over_another_file_is_refused(recorded, secret):
     virtual = h5py.VirtualLayout((4,), np.float64)
     virtual[:] = h5py.VirtualSource(str(secret), "x", (4,))
