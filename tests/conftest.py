@@ -8,6 +8,7 @@ pytest_plugins = [
     "tests.fixtures.recordings",
     "tests.fixtures.session_files",
     "tests.fixtures.changes",
+    "tests.fixtures.coupled_sessions",
 ]
 
 

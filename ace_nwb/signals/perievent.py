@@ -7,7 +7,7 @@ import numpy as np
 from ace_nwb.errors import InputError, ParameterError
 from ace_nwb.signals.phase import locate_times
 from ace_nwb.signals.runs import find_breaks
-from ace_nwb.signals.surrogates import move_events
+from ace_nwb.signals.surrogates import SurrogateKind, move_events
 
 
 @dataclass(frozen=True)
@@ -80,6 +80,7 @@ def compute_perievent_average(
     lags_s: np.ndarray,
     n_surrogates: int,
     seed: int,
+    null: SurrogateKind = "circular_shift",
 ) -> PerieventAverage:
     """Average one signal around events; see `compute_perievent_averages`."""
     return compute_perievent_averages(
@@ -89,6 +90,7 @@ def compute_perievent_average(
         lags_s=lags_s,
         n_surrogates=n_surrogates,
         seed=seed,
+        null=null,
     )[0]
 
 
@@ -100,8 +102,9 @@ def compute_perievent_averages(
     lags_s: np.ndarray,
     n_surrogates: int,
     seed: int,
+    null: SurrogateKind = "circular_shift",
 ) -> list[PerieventAverage]:
-    """Average signals around events and compare with circularly shifted events.
+    """Average signals around events and compare with events moved in time.
 
     Parameters
     ----------
@@ -114,16 +117,19 @@ def compute_perievent_averages(
     lags_s
         Shape (lag,), seconds after the event.
     n_surrogates
-        Number of circular shifts of the events within the recording; at least 19.
+        Number of moved copies of the events within the recording; at least 19.
     seed
-        Of the shifts, which are the same for all channels.
+        Of the copies, which are the same for all channels.
+    null
+        "circular_shift" moves all events together and keeps every rhythm; "interval_shuffle" also
+        permutes the intervals between them.
 
     Returns
     -------
     list of PerieventAverage
-        One per channel. The p-value is corrected for the number of lags (maximum statistic). It
-        hardly gets below the range of lags over the duration, since shifts within that range keep
-        a true response.
+        One per channel. The p-value is corrected for the number of lags (maximum statistic). With
+        circular shifts it hardly gets below the range of lags over the duration, since shifts
+        within that range keep a true response.
     """
     if n_surrogates < 19:
         raise ParameterError(
@@ -147,11 +153,11 @@ def compute_perievent_averages(
     moved = move_events(
         event_times_s,
         recorded,
-        kind="circular_shift",
+        kind=null,
         n_surrogates=n_surrogates,
         rng=np.random.default_rng(seed),
     )
-    null = np.array(
+    shifted = np.array(
         [
             _mean_of_finite(
                 _align_channels(
@@ -161,7 +167,7 @@ def compute_perievent_averages(
             for row in moved
         ]
     )
-    bands = [compute_simultaneous_band(mean[:, i], null[..., i]) for i in range(mean.shape[1])]
+    bands = [compute_simultaneous_band(mean[:, i], shifted[..., i]) for i in range(mean.shape[1])]
     return [
         PerieventAverage(np.asarray(lags_s), mean[:, i], error[:, i], n_events[:, i], *band)
         for i, band in enumerate(bands)

@@ -23,6 +23,7 @@ from ace_nwb.signals.surrogates import compute_surrogate_p, control_false_discov
 from ace_nwb.stages.channels import FrameSignals, is_within, list_windows, read_frame_signals
 from ace_nwb.stages.context import StageContext
 from ace_nwb.stages.params import CoherenceParams
+from ace_nwb.stages.regular import describe_times
 from ace_nwb.stages.result_rows import ResultRows, write_rows
 
 _NOT_SPECTRAL = {"confidence", "rois", "channels", "n_surrogates", "seed"}
@@ -116,7 +117,7 @@ def write(writer: SessionWriter, result: CoherenceResult) -> None:
         description="Squared coherence of the mean dF/F of the analysed ROIs with ephys channels: "
         f"{', '.join(course.channels)}; times are window centres.",
         source=layout.DFF_TRACES,
-        timestamps=course.times_s,
+        **describe_times(course.times_s),
     )
 
 

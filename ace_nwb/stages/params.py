@@ -326,7 +326,12 @@ class PerieventParams(StageParams):
     after_s: float = Field(default=5.0, gt=0, description="Seconds after the event.")
     step_s: float = Field(default=0.1, gt=0, description="Distance between lags, s.")
     min_events: int = Field(default=5, ge=2, description="Lines with fewer events are left out.")
-    n_surrogates: int = Field(default=200, ge=99, description="Number of circular shifts.")
+    null: Literal["circular_shift", "interval_shuffle"] = Field(
+        default="circular_shift",
+        description="How events are moved to see what chance does; shuffled intervals find more "
+        "where events come at irregular times.",
+    )
+    n_surrogates: int = Field(default=200, ge=99, description="Number of moved copies.")
     rois: Rois = Field(default="accepted", description=ROIS)
     seed: int = Field(default=0, ge=0, description=SEED)
 

@@ -40,6 +40,7 @@ def compute(session: Session, params: PerieventParams, context: StageContext) ->
         "lags_s": lags_s,
         "n_surrogates": params.n_surrogates,
         "seed": params.seed,
+        "null": params.null,
     }
     tables = _empty_tables()
     triggers = _read_triggers(session, params)
@@ -125,7 +126,7 @@ def _empty_tables() -> list[ResultRows]:
                 "n_events": "Events with a value at every lag.",
                 "peak_lag_s": "Lag of the mean that is farthest from chance.",
                 "peak": "Mean dF/F at that lag.",
-                "p_value": "Probability of such an excursion at any lag, by circular shifts.",
+                "p_value": "Probability of such an excursion at any lag.",
                 "q_value": "p corrected for the number of ROIs tested (false discovery rate).",
                 "mean": "Mean dF/F at the lags of MeanPerievent.",
             },

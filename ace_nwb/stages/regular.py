@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Literal, cast
+from typing import Any, Literal, cast
 
 import numpy as np
 
@@ -64,6 +64,14 @@ class LazySamples:
 
     def __getitem__(self, samples: slice) -> np.ndarray:
         return self.series.read(samples.start, samples.stop) * self.scale
+
+
+def describe_times(times_s: np.ndarray) -> dict[str, Any]:
+    """Return times as rate and start where they are regular, as NWB wants, else one by one."""
+    steps_s = np.diff(times_s)
+    if len(steps_s) and np.ptp(steps_s) < 1e-6:
+        return {"rate_hz": 1 / steps_s.mean(), "start_s": times_s[0]}
+    return {"timestamps": times_s}
 
 
 def frames_on_grid(session: Session, values: np.ndarray) -> RegularGrid:

@@ -1,0 +1,239 @@
+"""Relations between calcium and ephys, written to a session file and compared with the truth."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from ace_nwb import pipeline
+from ace_nwb.archive import validate
+from ace_nwb.engines.base import EngineSettings
+from ace_nwb.errors import ParameterError, UnknownNameError
+from ace_nwb.nwb import coupling as stored
+from ace_nwb.nwb.conditions import read_conditions
+from ace_nwb.nwb.session import open_session
+from ace_nwb.nwb.spectra import read_spectrogram
+from ace_nwb.stages.conditions import parse_windows
+from tests.fixtures.coupled_sessions import (
+    FOLLOWER,
+    FOLLOWS_BY_S,
+    LOCKED,
+    RESPONDER,
+    RESPONDS_AFTER_S,
+    run_stages,
+)
+
+FIRST = ("dff", "deconvolve", "events", "ephys-artifacts", "ephys-filter", "filter", "phase")
+LATER = (
+    "conditions",
+    "bouts",
+    "coupling",
+    "coherence",
+    "correlation",
+    "correlograms",
+    "perievent",
+    "compare",
+)
+RELATED = {*LOCKED, FOLLOWER}
+CHOSEN: dict[str, dict[str, Any]] = {
+    "conditions": {"windows": "baseline=5-100, drug=100-195"},
+    "perievent": {"n_surrogates": 400, "null": "interval_shuffle"},
+    "coupling": {"n_surrogates": 400},
+    "correlation": {"n_surrogates": 200, "channels": "CSC1"},
+}
+
+
+@pytest.fixture(scope="module")
+def coupled(coupled_template):
+    run_stages(coupled_template.path, {stage: CHOSEN.get(stage, {}) for stage in (*FIRST, *LATER)})
+    return coupled_template
+
+
+@pytest.fixture(scope="module")
+def uncoupled(uncoupled_template):
+    stages = (*FIRST, "coupling", "coherence", "correlation")
+    run_stages(uncoupled_template.path, {stage: CHOSEN.get(stage, {}) for stage in stages})
+    return uncoupled_template.path
+
+
+def read_rows(path, table, **wanted):
+    """Return the columns of the rows in which every given column has the given value."""
+    with open_session(path) as session:
+        columns = stored.read_result_table(session, table)
+    kept = np.ones(len(next(iter(columns.values()))), bool)
+    for name, value in wanted.items():
+        kept &= columns[name] == value
+    return {name: values[kept] for name, values in columns.items()}
+
+
+def test_locked_rois_and_only_these_are_found_at_their_phases(coupled):
+    rows = read_rows(coupled.path, stored.EVENT_PHASE_COUPLING, channel="CSC1", condition="whole")
+    assert set(rows["roi"][rows["q_value"] < 0.05]) == RELATED
+    for roi, phase in LOCKED.items():
+        found = rows["preferred_phase"][rows["roi"] == roi]
+        assert abs(np.angle(np.exp(1j * (found - phase)))) < 0.5  # half a frame is 0.16
+    assert (rows["counts"].sum(axis=1) == rows["n_events"]).all()
+
+
+def test_rows_refer_to_their_roi_and_electrode(coupled):
+    with open_session(coupled.path) as session:
+        table = session.get(stored.EVENT_PHASE_COUPLING)
+        assert table["roi"].table.name == "PlaneSegmentation"
+        electrodes = table["electrode"]
+        names = np.asarray(electrodes.table["channel_name"].data[:])[electrodes.data[:]]
+        assert (names == np.asarray(table["channel"].data[:])).all()
+
+
+def test_an_unrelated_channel_has_no_locked_roi(coupled):
+    rows = read_rows(coupled.path, stored.EVENT_PHASE_COUPLING, channel="CSC2", condition="whole")
+    assert not (rows["q_value"] < 0.05).any()
+
+
+@pytest.mark.parametrize(
+    "table",
+    [
+        stored.EVENT_PHASE_COUPLING,
+        stored.TRACE_PHASE_COUPLING,
+        stored.ROI_COHERENCE,
+        stored.ROI_CORRELATION,
+    ],
+)
+def test_spikes_that_know_nothing_of_ephys_are_not_coupled(uncoupled, table):
+    rows = read_rows(uncoupled, table)
+    assert np.isfinite(rows["q_value"]).any()
+    assert not (rows["q_value"] < 0.05).any()
+
+
+def test_pooled_phases_leave_the_null_band_where_cells_are_locked(coupled, uncoupled):
+    locked = read_rows(coupled.path, stored.PHASE_HISTOGRAM, channel="CSC1", condition="drug")
+    free = read_rows(uncoupled, stored.PHASE_HISTOGRAM, channel="CSC1", condition="whole")
+    assert locked["p_value"][0] < 0.05
+    assert (locked["count"] > locked["null_upper"]).any()
+    assert free["p_value"][0] > 0.05
+
+
+def test_traces_depend_on_the_phase_they_follow(coupled):
+    rows = read_rows(coupled.path, stored.TRACE_PHASE_COUPLING, channel="CSC1", condition="whole")
+    assert set(rows["roi"][rows["q_value"] < 0.01]) == RELATED
+    follows = rows["preferred_phase"][rows["roi"] == FOLLOWER][0]
+    assert follows == pytest.approx(2 * np.pi * FOLLOWS_BY_S, abs=0.2)
+
+
+def test_coherence_of_a_follower_stands_at_its_frequency_and_lag(coupled):
+    rows = read_rows(coupled.path, stored.ROI_COHERENCE, channel="CSC1", condition="whole")
+    at = rows["roi"] == FOLLOWER
+    assert rows["q_value"][at] < 0.05
+    assert rows["frequency_hz"][at] == pytest.approx(1.0, abs=0.3)
+    lag_s = rows["phase"][at] / (2 * np.pi * rows["frequency_hz"][at])
+    assert lag_s == pytest.approx(FOLLOWS_BY_S, abs=0.02)
+    assert rows["lower"][at] < rows["coherence"][at] < rows["upper"][at]
+    assert not (rows["q_value"][~np.isin(rows["roi"], list(RELATED))] < 0.01).any()
+
+
+def test_coherogram_has_the_band_of_the_oscillation_all_the_time(coupled):
+    with open_session(coupled.path) as session:
+        found = read_spectrogram(session, stored.COHEROGRAM)
+    centres_hz = found["band_limits_hz"].mean(axis=1)
+    inside, outside = abs(centres_hz - 1) < 0.2, centres_hz > 3
+    assert found["power"].shape[0] >= found["power"].shape[2]
+    assert found["power"][:, 0, inside].mean() > 0.8
+    assert found["power"][:, 0, outside].mean() < 0.4
+
+
+def test_lagged_correlation_finds_who_leads(coupled):
+    rows = read_rows(coupled.path, stored.ROI_CORRELATION, channel="CSC1", condition="whole")
+    at = rows["roi"] == FOLLOWER
+    assert rows["lag_s"][at] == pytest.approx(FOLLOWS_BY_S, abs=0.051)
+    assert rows["q_value"][at] < 0.05
+    assert rows["effective_n"][at] < 4000
+
+
+def test_the_responder_and_only_it_answers_the_pulses(coupled):
+    rows = read_rows(coupled.path, stored.ROI_PERIEVENT, trigger="StimLine")
+    assert rows["roi"][rows["q_value"] < 0.03].tolist() == [RESPONDER]
+    peak_s = rows["peak_lag_s"][rows["roi"] == RESPONDER]
+    assert peak_s == pytest.approx(RESPONDS_AFTER_S, abs=0.2)
+    mean = read_rows(coupled.path, stored.MEAN_PERIEVENT, trigger="StimLine", signal="mean dF/F")
+    assert mean["n_events"].max() == len(coupled.pulses_s)
+    assert (mean["null_lower"] < mean["null_upper"]).all()
+
+
+def test_autocorrelograms_are_even_and_count_no_event_with_itself(coupled):
+    rows = read_rows(coupled.path, stored.CORRELOGRAMS, partner="itself")
+    counts = rows["counts"]
+    np.testing.assert_array_equal(counts, counts[:, ::-1])
+    assert (counts[:, counts.shape[1] // 2] <= rows["n_events"]).all()
+
+
+def test_conditions_are_compared_and_the_changed_rois_found(coupled):
+    with open_session(coupled.path) as session:
+        conditions = read_conditions(session)
+    assert {name: spans.tolist() for name, spans in conditions.items()} == {
+        "baseline": [[5, 100]],
+        "drug": [[100, 195]],
+    }
+    rows = read_rows(
+        coupled.path, stored.COMPARISON, measure="event rate, Hz (CalciumEventsDeconvolution)"
+    )
+    changed = set(rows["subject"][rows["q_value"] < 0.05]) - {"mean of the ROIs"}
+    assert changed == {"ROI 4", "ROI 5"}
+    at = rows["subject"] == "ROI 4"
+    assert rows["effect_lower"][at] > 0
+    assert rows["n_first"][at] == rows["n_second"][at] == 9
+
+
+def test_every_condition_has_its_rows(coupled):
+    rows = read_rows(coupled.path, stored.EVENT_PHASE_COUPLING, roi=0, channel="CSC1")
+    n_events = dict(zip(rows["condition"], rows["n_events"], strict=True))
+    assert n_events["baseline"] + n_events["drug"] <= n_events["whole"]
+    assert min(n_events.values()) > 10
+
+
+def test_the_file_has_no_finding_above_a_suggestion(coupled):
+    findings = validate(coupled.path)
+    assert {finding.severity for finding in findings} <= {"BEST_PRACTICE_SUGGESTION"}, findings
+
+
+def test_numbers_do_not_depend_on_workers_and_come_again(coupled, tmp_path):
+    copy = tmp_path / "copy.nwb"
+    copy.write_bytes(coupled.path.read_bytes())
+    pipeline.process(
+        copy, "coupling", CHOSEN["coupling"], settings=EngineSettings(4, 2**30), force=True
+    )
+    for table in (stored.EVENT_PHASE_COUPLING, stored.PHASE_HISTOGRAM):
+        before, after = read_rows(coupled.path, table), read_rows(copy, table)
+        for name in before:
+            np.testing.assert_array_equal(before[name], after[name])
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("baseline=60-0", "baseline=60-0"),
+        ("baseline", "name=start-stop"),
+        ("baseline=0-60,drug=50-90", "overlap by 10 s"),
+        ("whole=0-10", "all of the recording"),
+    ],
+)
+def test_windows_that_make_no_sense_are_refused(text, message):
+    with pytest.raises(ParameterError, match=message):
+        parse_windows(text)
+
+
+def test_a_condition_may_have_several_windows():
+    windows = parse_windows("rest=0-10, run=10-20, rest=20-30.5")
+    assert windows["rest"].tolist() == [[0, 10], [20, 30.5]]
+
+
+@pytest.mark.parametrize(
+    ("stage", "parameters", "error", "message"),
+    [
+        ("conditions", {"windows": "late=500-600"}, ParameterError, "500 to 600 s"),
+        ("coupling", {"channels": "CSC7"}, UnknownNameError, "CSC1"),
+        ("perievent", {"around": "Nothing"}, UnknownNameError, "StimLine"),
+        ("coherence", {"low_hz": 30.0, "high_hz": 40.0}, ParameterError, "Nyquist frequency"),
+    ],
+)
+def test_refusals_say_what_there_is(coupled, stage, parameters, error, message):
+    with pytest.raises(error, match=message):
+        pipeline.process(coupled.path, stage, parameters)
