@@ -74,14 +74,14 @@ class Plan:
     Parameters
     ----------
     stages
-        Names in order; all of them by default.
+        Names in order; by default all but those that run on request and have never been asked for.
     choices
         Chosen parameter values.
     is_explicit
         Whether somebody asked for just these stages: then one that cannot run is an error.
     """
 
-    stages: tuple[str, ...] = tuple(STAGES)
+    stages: tuple[str, ...] | None = None
     choices: Choices = field(default_factory=dict)
     is_explicit: bool = False
 
@@ -97,8 +97,7 @@ def read_plan(pipeline_path: Path | None = None, settings: Iterable[str] = ()) -
     Parameters
     ----------
     pipeline_path
-        YAML with a mapping `stages`: stage name -> parameters (may be empty). Without it all
-        stages run.
+        YAML with a mapping `stages`: stage name -> parameters (may be empty).
     settings
         Texts such as "motion.max_shift_px=30"; they win over the file.
 
@@ -108,7 +107,7 @@ def read_plan(pipeline_path: Path | None = None, settings: Iterable[str] = ()) -
         If a stage or parameter is unknown, or a text is not of that form.
     """
     choices: Choices = {}
-    stages = tuple(STAGES)
+    stages = None
     if pipeline_path is not None:
         content = _read_pipeline(Path(pipeline_path))
         wanted = {find_stage(name).name for name in content}
@@ -161,7 +160,7 @@ def run(
     )
     outcomes = []
     known = _read_state(job.nwb_path)
-    for name in plan.stages:
+    for name in _wanted_stages(plan, known):
         outcomes.append(_run_stage(find_stage(name), job, known))
         if outcomes[-1].action == "ran":
             known = _read_state(job.nwb_path)
@@ -222,6 +221,14 @@ def stale_findings(nwb_path: Path) -> list[Finding]:
         for s in status(nwb_path)
         if s.state == "stale"
     ]
+
+
+def _wanted_stages(plan: Plan, known: "_State") -> list[str]:
+    """Return the plan's stages; those on request join once they have a result or a choice."""
+    if plan.stages is not None:
+        return list(plan.stages)
+    asked_for = set(known.runs) | set(plan.choices)
+    return [s.name for s in STAGES.values() if not s.on_request or s.name in asked_for]
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ import pytest
 
 import ace_nwb
 from ace_nwb import pipeline
+from ace_nwb.stages.table import STAGES
 
 EXAMPLES = Path(ace_nwb.__file__).parent.parent / "examples"
 
@@ -38,7 +39,9 @@ def test_recording_is_converted_and_processed_in_python(demo, tmp_path):
         recording / "meta.yaml",
         tmp_path / "session.nwb",
     )
-    assert shown.count("done") == len(pipeline.status(tmp_path / "session.nwb"))
+    states = {status.stage: status.state for status in pipeline.status(tmp_path / "session.nwb")}
+    assert {states[name] for name in states if not STAGES[name].on_request} == {"done"}
+    assert shown.count("done") >= 12
 
 
 @pytest.mark.parametrize("path", sorted(EXAMPLES.glob("*pipeline*.yaml")), ids=lambda p: p.name)

@@ -102,7 +102,9 @@ def test_history_as_pipeline_gives_the_same_fingerprints_on_the_raw_recording(
     assert run(["history", str(session), "--as-pipeline"]) == 0
     path = tmp_path / "pipeline.yaml"
     path.write_text(capsys.readouterr().out)
-    assert set(yaml.safe_load(path.read_text())["stages"]) == set(STAGES)
+    assert set(yaml.safe_load(path.read_text())["stages"]) == {
+        stage.name for stage in STAGES.values() if not stage.on_request
+    }
     pipeline.run(fresh, pipeline.read_plan(path))
     assert run(["diff", str(session), str(fresh)]) == 0
     assert "Same stages" in capsys.readouterr().out
@@ -143,3 +145,11 @@ def test_interrupted_run_goes_on_with_the_unfinished_stage(fresh, monkeypatch):
     actions = {outcome.stage: outcome.action for outcome in pipeline.run(fresh, plan)}
     assert actions.pop("summary") == "ran"
     assert set(actions.values()) == {"already done"}
+
+
+def test_stage_on_request_runs_when_named_and_is_kept_up_to_date_from_then_on(session_copy):
+    assert states(session_copy)["bouts"] == "missing"
+    assert "bouts" not in {outcome.stage for outcome in pipeline.run(session_copy)}
+    plan = pipeline.read_plan(settings=["bouts.min_duration_s=0.5"])
+    assert {o.stage: o.action for o in pipeline.run(session_copy, plan)}["bouts"] == "ran"
+    assert {o.stage: o.action for o in pipeline.run(session_copy)}["bouts"] == "already done"

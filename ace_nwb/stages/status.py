@@ -75,7 +75,8 @@ def _status(
     recording: str,
 ) -> StageStatus:
     if stage.name not in runs:
-        return StageStatus(stage.name, "missing", "not run")
+        reason = "runs on request" if stage.on_request else "not run"
+        return StageStatus(stage.name, "missing", reason)
     run = runs[stage.name]
     if run.revision != stage.revision:
         return StageStatus(stage.name, "stale", f"made by revision {run.revision} of the stage")

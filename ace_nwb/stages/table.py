@@ -33,6 +33,8 @@ class Stage:
         Raised when results change though parameters do not.
     writes_in_place
         Whether its products are columns of a table that another stage or the conversion wrote.
+    on_request
+        Whether it runs only when it is asked for: its question is not everybody's.
     """
 
     name: str
@@ -42,6 +44,7 @@ class Stage:
     uses: tuple[str, ...] = ()
     revision: int = 1
     writes_in_place: bool = False
+    on_request: bool = False
 
     @property
     def summary(self) -> str:
@@ -148,12 +151,19 @@ STAGES: dict[str, Stage] = {
             requires=("dff",),
             uses=("evaluate", "ephys-artifacts", "sync"),
         ),
-        Stage("conditions", p.ConditionsParams, ("/intervals/Conditions",), uses=("sync",)),
+        Stage(
+            "conditions",
+            p.ConditionsParams,
+            ("/intervals/Conditions",),
+            uses=("sync",),
+            on_request=True,
+        ),
         Stage(
             "bouts",
             p.BoutsParams,
             (f"{_ECEPHYS}/OscillationBouts",),
             requires=("ephys-filter",),
+            on_request=True,
         ),
         Stage(
             "coupling",
@@ -176,6 +186,7 @@ STAGES: dict[str, Stage] = {
             ),
             requires=("dff",),
             uses=("evaluate", "ephys-artifacts", "conditions", "sync"),
+            on_request=True,
         ),
         Stage(
             "correlation",
@@ -183,6 +194,7 @@ STAGES: dict[str, Stage] = {
             (f"{_COUPLING}/RoiCorrelation", f"{_COUPLING}/MeanCorrelation"),
             requires=("dff",),
             uses=("evaluate", "ephys-artifacts", "ephys-filter", "conditions", "sync"),
+            on_request=True,
         ),
         Stage(
             "correlograms",
@@ -190,6 +202,7 @@ STAGES: dict[str, Stage] = {
             (f"{_COUPLING}/EventCorrelograms",),
             requires=("events",),
             uses=("evaluate",),
+            on_request=True,
         ),
         Stage(
             "perievent",
@@ -197,6 +210,7 @@ STAGES: dict[str, Stage] = {
             (f"{_COUPLING}/RoiPerievent", f"{_COUPLING}/MeanPerievent"),
             requires=("dff",),
             uses=("evaluate", "ephys-filter", "bouts", "sync"),
+            on_request=True,
         ),
         Stage(
             "compare",
@@ -204,6 +218,7 @@ STAGES: dict[str, Stage] = {
             (f"{_COUPLING}/ConditionComparison",),
             requires=("events",),
             uses=("evaluate", "ephys-filter", "conditions"),
+            on_request=True,
         ),
     )
 }
