@@ -8,7 +8,7 @@ from the rows themselves.
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.ndimage import minimum_filter1d
+from scipy.ndimage import minimum_filter1d, uniform_filter1d
 
 from ace_nwb.errors import SyncError
 from ace_nwb.sync.clock import ClockFit, fit_clock
@@ -24,6 +24,8 @@ _CLEAR_CUT = 7.0  # nats between two starts
 _N_ROUNDS = 3
 _EARLY_S = 5e-3  # a time stamp off the clock by more than that, or later than jitter, is doubtful
 _MIN_FITTING = 0.9  # with fewer rows on the clock, the clock is wrong
+_NEIGHBOURS = 101
+_LATE_SHARE = 0.3
 _BESIDE = 8  # rows beside a doubtful segment: they had to make room for it
 
 
@@ -145,8 +147,7 @@ def _refine(rows: Rows, start: Start, max_jitter_s: float) -> Match:
         jitter = JitterModel.learn((aligned - times[decoded.captured])[good], max_jitter_s)
         rates = find_rates(timeline, decoded.captured)
     late = aligned - times[decoded.captured]
-    fits = (late > -_EARLY_S) & (late < max_jitter_s + _EARLY_S)
-    plausible = np.where(fits & (fits.mean() > _MIN_FITTING), 1.0, 0.5)
+    plausible = _judge_rows(timeline, decoded.captured, segment, late, max_jitter_s)
     placed = minimum_filter1d(placed, 2 * _BESIDE + 1)
     return Match(
         timeline=timeline,
@@ -160,6 +161,37 @@ def _refine(rows: Rows, start: Start, max_jitter_s: float) -> Match:
         rates=rates,
         rests_on_press=start.rests_on_press,
     )
+
+
+def _judge_rows(
+    timeline: Timeline,
+    captured: np.ndarray,
+    segment: np.ndarray,
+    late_s: np.ndarray,
+    max_jitter_s: float,
+) -> np.ndarray:
+    """Return the most that each row may be trusted, whatever its posterior says.
+
+    The posterior holds only where the model does: not where time stamps are off the clock, at the
+    very rows of a clock jump, and where a pulse is missing just where the frame rate changes;
+    nor anywhere if the rate changes and time stamps are too late to follow it, or the clock jumps.
+    """
+    fits = (late_s > -_EARLY_S) & (late_s < max_jitter_s + _EARLY_S)
+    around = uniform_filter1d(fits.astype(float), _NEIGHBOURS, mode="nearest")
+    trusted = fits & (around > _MIN_FITTING) & (fits.mean() > _MIN_FITTING)
+    for jump in np.flatnonzero(np.diff(segment)):
+        trusted[max(jump - 1, 0) : jump + 3] = False
+    changes = np.flatnonzero(np.abs(np.diff(timeline.period_s)) > 0.02 * timeline.period_s[1:])
+    at_change = np.zeros(timeline.times_s.size, dtype=bool)
+    for change in changes:
+        at_change[max(change - _BESIDE, 0) : change + _BESIDE] = True
+    trusted &= timeline.is_real[captured] | ~at_change[captured]
+    used = timeline.period_s[captured]
+    if np.ptp(used) > 0.02 * used.min():
+        # a wrong phase after a change of rate looks like a jump, or hides in late time stamps
+        late = float(np.quantile(late_s, 0.95))
+        trusted &= bool(segment[-1] == 0 and late < _LATE_SHARE * used.min())
+    return np.where(trusted, 1.0, 0.5)
 
 
 def _doubt_junk(decoded: Decoded, rows: Rows) -> np.ndarray:

@@ -20,7 +20,7 @@ _END_LOSS = 0.06
 _END_MISSING = 1e-3
 _USUAL_SHIFT = 100
 _BEYOND = 30
-_MAX_SHIFT = 1500
+_MAX_SHIFT = 700
 
 
 @dataclass(frozen=True)
@@ -87,7 +87,7 @@ def place_segments(
     first_prior
         Log probability of each allowed shift of the first segment from other evidence, or None.
     """
-    shifts = allowed_shifts(segments, timeline)
+    shifts = allowed_shifts(segments.captured, timeline)
     scores = _segment_scores(segments, timeline, rates, shifts)
     scores[0] += _start_scores(segments, timeline, rates, shifts)
     scores[-1] += _end_scores(segments, timeline, rates, shifts)
@@ -101,10 +101,10 @@ def place_segments(
     return Placement(shifts[path], posterior[np.arange(path.size), path], rivals, evidence)
 
 
-def allowed_shifts(segments: Segments, timeline: Timeline) -> np.ndarray:
+def allowed_shifts(captured: np.ndarray, timeline: Timeline) -> np.ndarray:
     """Return the shifts worth weighing: a few hundred, and as many as bring all rows to pulses."""
     held = np.flatnonzero(timeline.is_held)
-    first, last = int(segments.captured.min()), int(segments.captured.max())
+    first, last = int(captured.min()), int(captured.max())
     low = min(-_USUAL_SHIFT, int(held[-1]) - last - _BEYOND)
     high = max(_USUAL_SHIFT, int(held[0]) - first + _BEYOND)
     low = max(low, -first, -_MAX_SHIFT)

@@ -16,8 +16,10 @@ MAX_LATENCY_S = 0.015
 """Longest constant delay from a frame's pulse to its time stamp, for the record-press evidence."""
 
 _MAX_SEGMENTS = 60
+_MAX_CELLS = 3e6  # of the link matrices together
 _MAX_STARTS = 6
 _MARGIN_FRAMES = 40
+_OUTSIDE_FRAMES = 110
 _FAR_FRAMES = 2
 _N_FOLLOWED = 4
 _JUMP_S = 8e-3
@@ -49,7 +51,7 @@ class Start:
     def is_settled(self) -> bool:
         """Whether following it again would lead to the same."""
         near = np.abs(self.placement.shift).max() <= _FAR_FRAMES
-        return bool(near and self.placement.probability.min() >= 0.5)
+        return bool(near and self.placement.probability.min() >= _SETTLED)
 
     @property
     def score(self) -> float:
@@ -135,7 +137,7 @@ def follow_start(
         offsets = _moved_offsets(segments, timeline, placement)
     rests_on_press = False
     if record_press_s is not None and placement.probability[0] < _SETTLED:
-        prior = _press_prior(segments, timeline, train, record_press_s)
+        prior = _press_prior(segments, timeline, train, rates, record_press_s)
         pressed = place_segments(segments, timeline, rates, first_prior=prior)
         rests_on_press = bool(pressed.probability[0] >= _SETTLED)
         placement = pressed if rests_on_press else placement
@@ -188,7 +190,7 @@ def _follow(
     offset, segment = track.offset_s[nearest], track.segment[nearest]
     aligned = rows.device_time_s + offset
     overhang = max(train.times_s[0] - aligned.min(), aligned.max() - train.times_s[-1], 0.0)
-    n_outside = int(overhang / train.period_s.min()) + _MARGIN_FRAMES
+    n_outside = int(overhang / train.period_s.min()) + _OUTSIDE_FRAMES
     timeline = continue_train(train, n_outside=n_outside)
     jitter = JitterModel.broad(max_jitter_s)
     captured = decode_rows(rows, aligned, timeline, FaultRates(0.01, 0.005), jitter).captured
@@ -214,7 +216,11 @@ def find_rates(timeline: Timeline, captured: np.ndarray) -> FaultRates:
 
 
 def _press_prior(
-    segments: Segments, timeline: Timeline, train: PulseTrain, record_press_s: float
+    segments: Segments,
+    timeline: Timeline,
+    train: PulseTrain,
+    rates: FaultRates,
+    record_press_s: float,
 ) -> np.ndarray:
     """Log probability of each shift, given that the line toggles from the record press on.
 
@@ -222,17 +228,27 @@ def _press_prior(
     is later by a constant latency of at most `MAX_LATENCY_S`. Where stray pulses stand shortly
     before the block, its first pulse may be one of them and the press decides nothing.
     """
-    frame = segments.captured[0] + allowed_shifts(segments, timeline)
+    frame = segments.captured[0] + allowed_shifts(segments.captured, timeline)
     times, period = timeline.times_s, timeline.period_s[segments.captured[0]]
     press = record_press_s + segments.offset_s[0] + times[frame] - times[segments.captured[0]]
     real = np.flatnonzero(timeline.is_real)
-    first_of_block = real[np.searchsorted(timeline.block[real], timeline.block[frame])]
-    after = times[first_of_block] - press
-    off = np.maximum(-after, after - period - MAX_LATENCY_S) - 2e-3
+    block = timeline.block[real]
+    at_or_after = np.minimum(np.searchsorted(real, frame), real.size - 1)
+    first_of_block = real[np.searchsorted(block, block[at_or_after])]
+    began = np.minimum(times[first_of_block], times[frame])  # rows may precede the first pulse
+    after = began - press
     stray = train.stray_times_s
-    began = times[first_of_block]
     n_near = np.searchsorted(stray, began) - np.searchsorted(stray, began - 60 * period)
-    return -np.clip(off / 3e-4, 0.0, np.where(n_near > 0, 3.0, 20.0))
+    sure = np.where(n_near > 0, 3.0, 20.0)
+    in_time = -np.minimum(_off(after, period), sure)
+    first_missing = -np.minimum(_off(after - period, period), sure) + np.log(rates.missing + 1e-3)
+    return np.maximum(in_time, first_missing)
+
+
+def _off(after_press_s: np.ndarray, period: float) -> np.ndarray:
+    """Return how far a first capture lies outside the interval after the press, in 0.3 ms."""
+    off = np.maximum(-after_press_s, after_press_s - period - MAX_LATENCY_S)
+    return np.maximum(off - 2e-3, 0.0) / 3e-4
 
 
 def _cut(
@@ -243,7 +259,9 @@ def _cut(
     period = timeline.period_s[captured]
     certain = (np.diff(segment) != 0) | (np.abs(np.diff(period)) > 0.02 * period[1:])
     skipped = np.where(certain, np.inf, np.diff(captured))
-    order = np.argsort(-skipped, kind="stable")[: min(int((skipped > 1).sum()), _MAX_SEGMENTS)]
+    n_shifts = allowed_shifts(captured, timeline).size
+    most = int(np.clip(_MAX_CELLS / n_shifts**2, 8, _MAX_SEGMENTS))
+    order = np.argsort(-skipped, kind="stable")[: min(int((skipped > 1).sum()), most)]
     starts = np.concatenate([[0], np.sort(order) + 1, [n_rows]]).astype(int)
     steps = np.full(starts.size - 1, np.nan)
     for g in range(1, starts.size - 1):

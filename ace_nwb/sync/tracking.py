@@ -43,7 +43,9 @@ class _Follower:
         self.times, self.train, self.max_jitter = times, train, max_jitter
         self.period = float(np.median(train.period_s))
         self.stretch = int(np.clip(round(6.0 / self.period), 40, 240))
-        self.scores = _learn_phase_scores(times, self.period, self.stretch)
+        self.density = _learn_jitter_phases(times, self.period, self.stretch)
+        self.known_scores: dict[float, np.ndarray] = {}
+        self.tune(self.period)
         self.offset, self.slope = offset, 0.0
         self.anchor: tuple[float, float] | None = None
         self.at = float(times[0])
@@ -56,6 +58,17 @@ class _Follower:
         self.offset, self.at, self.anchor = offset, float(self.times[row]), None
         self.segment[row:] = self.segment[row - 1] + 1
 
+    def tune(self, period: float) -> None:
+        """Take the frame interval of the stretch at hand; the jitter is the same in seconds."""
+        self.local_period = period
+        key = round(period, 6)
+        if key not in self.known_scores:
+            density = _at_period(self.density, self.period, period)
+            shift = np.arange(_N_BINS)
+            turned = (shift[None, :] + shift[:, None]) % _N_BINS
+            self.known_scores[key] = _log_density(density)[turned]
+        self.scores = self.known_scores[key]
+
     def predict(self, times: np.ndarray) -> np.ndarray:
         return self.offset + self.slope * (times - self.at)
 
@@ -64,11 +77,15 @@ class _Follower:
         captured, period = self.train.times_s, self.train.period_s
         index = np.clip(np.searchsorted(captured, aligned + 1e-3) - 1, 0, captured.size - 1)
         late = (aligned - captured[index]) / period[index]
-        valid = (late > -0.5) & (late < 1.5)
+        at_rate = np.abs(period[index] - self.local_period) < 0.02 * self.local_period
+        valid = (late > -0.5) & (late < 1.5) & at_rate
         return np.floor(late * _N_BINS).astype(int) % _N_BINS, valid
 
     def likelihoods(self, aligned: np.ndarray) -> tuple[np.ndarray, int]:
         """Return the log likelihood of each phase shift (bins), and the rows that tell."""
+        captured = self.train.times_s
+        middle = np.searchsorted(captured, aligned[aligned.size // 2]) - 1
+        self.tune(float(self.train.period_s[np.clip(middle, 0, captured.size - 1)]))
         bins, valid = self.phases(aligned)
         counts = np.bincount(bins[valid], minlength=_N_BINS)
         return self.scores @ counts, int(valid.sum())
@@ -118,11 +135,11 @@ def follow_clock(
     return ClockTrack(state.offsets, state.segment, state.total / device_time_s.size)
 
 
-def _learn_phase_scores(times: np.ndarray, period: float, stretch: int) -> np.ndarray:
-    """Log likelihood of a row in bin b when the phase shift is k bins, shape (k, b).
+def _learn_jitter_phases(times: np.ndarray, period: float, stretch: int) -> np.ndarray:
+    """Return the density of rows by phase, the beginning of the jitter at bin 0, shape (bin,).
 
-    The shape of the jitter is learned from the stretches themselves: each is turned to fit the
-    mean of the others best, which is then renewed.
+    It is learned from the stretches themselves: each is turned to fit the mean of the others
+    best, which is then renewed.
     """
     n_stretches = max(times.size // stretch, 1)
     rows = np.arange(times.size) // stretch
@@ -139,7 +156,19 @@ def _learn_phase_scores(times: np.ndarray, period: float, stretch: int) -> np.nd
         best = np.argmax(counts @ scores.T, axis=1)
         aligned = np.take_along_axis(counts, (shift - best[:, None]) % _N_BINS, axis=1)
         density = aligned.sum(axis=0) + 1.0
-    return _log_density(_put_floor_first(density))[turned]
+    return _put_floor_first(density)
+
+
+def _at_period(density: np.ndarray, period: float, other: float) -> np.ndarray:
+    """Return the same jitter, in seconds, by phase of another frame interval."""
+    if abs(other / period - 1) < 1e-3:
+        return density
+    n_folds = int(np.ceil(period / other))
+    late = (np.arange(_N_BINS * n_folds) + 0.5) / _N_BINS * other
+    bins = (late / period * _N_BINS).astype(int)
+    floor = float(np.quantile(density, 0.1))
+    spread = np.where(bins < _N_BINS, density[np.minimum(bins, _N_BINS - 1)], floor)
+    return spread.reshape(n_folds, _N_BINS).sum(axis=0)
 
 
 def _log_density(density: np.ndarray) -> np.ndarray:
@@ -170,12 +199,12 @@ def _advance(state: _Follower, start: int, stop: int, *, first: bool) -> None:
         return
     elapsed = times[-1] - state.at
     reach = 1e-3 + (_MAX_DRIFT if state.slope == 0.0 else 5e-5) * max(elapsed, 0.0)
-    width = _N_BINS // 2 if first else int(np.ceil(reach / state.period * _N_BINS))
+    width = _N_BINS // 2 if first else int(np.ceil(reach / state.local_period * _N_BINS))
     window = np.arange(-width, width + 1)
     here = likelihoods[window % _N_BINS] - 1e-3 * np.abs(window)
     shift = int(window[np.argmax(here)])
     if not first and likelihoods.max() - here.max() > _BREAK_EVIDENCE:
-        state.offset += shift * state.period / _N_BINS
+        state.offset += shift * state.local_period / _N_BINS
         split = _locate_jump(state, start, stop, 0, (int(np.argmax(likelihoods)) - shift) % _N_BINS)
         state.offsets[start:split] = state.predict(state.times[start:split])
         _jump(state, split, stop)
@@ -183,7 +212,9 @@ def _advance(state: _Follower, start: int, stop: int, *, first: bool) -> None:
         return
     state.total += float(here.max())
     middle = float(times.mean())
-    state.offset = float(state.predict(np.array([middle]))[0]) + shift * state.period / _N_BINS
+    state.offset = (
+        float(state.predict(np.array([middle]))[0]) + shift * state.local_period / _N_BINS
+    )
     state.at = middle
     _update_slope(state)
     state.offsets[start:stop] = state.predict(times)
@@ -216,9 +247,9 @@ def _oddity(state: _Follower, begin: int, stop: int) -> np.ndarray:
     """Log prior of a jump before each row: time steps that jitter cannot explain come first."""
     rows = np.arange(begin, stop)
     step = state.times[rows] - state.times[np.maximum(rows - 1, 0)]
-    periods = step / state.period
+    periods = step / state.local_period
     fraction = np.abs(periods - np.maximum(np.round(periods), 1.0))
-    unusual = np.abs(step - state.period) > state.max_jitter + 2e-3
+    unusual = np.abs(step - state.local_period) > state.max_jitter + 2e-3
     return np.where(unusual, 10.0 + 6.0 * np.minimum(fraction, 0.5), 0.0)
 
 
@@ -230,9 +261,9 @@ def _offset_after_jump(state: _Follower, start: int, stop: int) -> tuple[float, 
     offset = float(captured[index] - state.times[start])
     times = state.times[start:stop]
     likelihoods, n_told = state.likelihoods(times + offset + state.slope * (times - times[0]))
-    shift = int(np.argmax(likelihoods)) / _N_BINS * state.period
+    shift = int(np.argmax(likelihoods)) / _N_BINS * state.local_period
     if shift > state.max_jitter + 2e-3:
-        shift -= state.period
+        shift -= state.local_period
     return offset + shift, float(likelihoods.max()), n_told
 
 

@@ -52,9 +52,14 @@ def old_rule(recording: Recording) -> tuple[np.ndarray, np.ndarray]:
     return filled[index], sure[index]
 
 
-def run_session(seed: int) -> Outcome:
+def run_session_with_rate_changes(seed: int) -> Outcome:
+    """Run a session of the set in which some change their frame rate."""
+    return run_session(seed, with_rate_changes=True)
+
+
+def run_session(seed: int, *, with_rate_changes: bool = False) -> Outcome:
     """Simulate, align both ways, and compare with the truth."""
-    faults = draw_faults(seed)
+    faults = draw_faults(seed, with_rate_changes=with_rate_changes)
     recording = simulate(faults, seed=seed)
     tolerance = QUARTER / faults.fps
     old_times, old_sure = old_rule(recording)
@@ -139,10 +144,12 @@ def main() -> None:
     parser.add_argument("--sessions", type=int, default=2000)
     parser.add_argument("--first-seed", type=int, default=10000)
     parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--rate-changes", action="store_true", help="let 5 %% change their rate")
     parser.add_argument("--json", help="also write every outcome to this file")
     options = parser.parse_args()
     seeds = range(options.first_seed, options.first_seed + options.sessions)
-    outcomes = run_all(seeds, options.workers)
+    run = run_session_with_rate_changes if options.rate_changes else run_session
+    outcomes = run_all(seeds, options.workers, run)
     print_table(outcomes)
     if options.json:
         with open(options.json, "w") as file:  # noqa: PTH123

@@ -163,7 +163,7 @@ def _daq_numbers(faults: Faults, n: int, rng: np.random.Generator) -> np.ndarray
     return numbers
 
 
-def draw_faults(seed: int) -> Faults:
+def draw_faults(seed: int, *, with_rate_changes: bool = False) -> Faults:
     """Draw one recording of the benchmark: all faults crossing, half of them mild (up to 1 %)."""
     rng = np.random.default_rng([seed, 77])
     mild = rng.random() < 0.5
@@ -200,7 +200,7 @@ def draw_faults(seed: int) -> Faults:
         curvature_s=float(rng.choice([0, 0, 0.002])),
         jumps=int(rng.choice([0, 0, 0, 0, 1, 2])),
         pauses=int(rng.choice([0, 0, 0, 1, 2])),
-        rate_change=bool(rng.random() < 0.05),
+        rate_change=bool(rng.random() < 0.05) and with_rate_changes,
         daq=bool(rng.random() < 0.5),
         daq_reseeded=bool(rng.random() < 0.1),
         junk_first=bool(rng.random() < 0.15),
