@@ -69,7 +69,12 @@ FORMATS = Registry(
     group="ace_nwb.formats",
     built_in={
         "miniscope-daq": "ace_nwb.interfaces.miniscope_daq:FORMAT",
+        "miniscope-v3": "ace_nwb.interfaces.miniscope_v3:FORMAT",
+        "open-ephys-miniscope": "ace_nwb.interfaces.open_ephys_miniscope:FORMAT",
+        "onix-miniscope": "ace_nwb.interfaces.onix:MINISCOPE_FORMAT",
+        "movie-files": "ace_nwb.interfaces.mapped_movie:FORMAT",
         "neuralynx": "ace_nwb.interfaces.neuralynx:FORMAT",
+        "onix": "ace_nwb.interfaces.onix:EPHYS_FORMAT",
     },
 )
 

@@ -4,7 +4,7 @@ import numpy as np
 from pynwb import NWBFile, TimeSeries
 from pynwb.behavior import CompassDirection, SpatialSeries
 
-from ace_nwb.interfaces.imaging_recording import HeadOrientation, Note
+from ace_nwb.interfaces.imaging_recording import HeadOrientation, Note, Signal
 from ace_nwb.interfaces.nwb_objects import add_events, get_module
 
 
@@ -41,6 +41,22 @@ def add_orientation(nwbfile: NWBFile, orientation: HeadOrientation, *, suffix: s
     )
     module.add(quaternion)
     module.add(CompassDirection(name=f"CompassDirection{suffix}", spatial_series=yaw))
+
+
+def add_signals(nwbfile: NWBFile, signals: tuple[Signal, ...], *, suffix: str) -> None:
+    """Add slow signals of a device to processing/behavior; equal times are stored once."""
+    stored: list[TimeSeries] = []
+    for signal in signals:
+        shared = [other for other in stored if other.timestamps is signal.times_s]
+        series = TimeSeries(
+            name=f"{signal.name}{suffix}",
+            description=signal.description,
+            data=signal.values,
+            unit=signal.unit,
+            timestamps=shared[0] if shared else signal.times_s,
+        )
+        get_module(nwbfile, "behavior").add(series)
+        stored.append(series)
 
 
 def add_notes(nwbfile: NWBFile, notes: tuple[Note, ...], *, source: str) -> None:

@@ -12,7 +12,12 @@ from pynwb import NWBFile
 
 from ace_nwb.errors import AceNwbWarning, FormatError
 from ace_nwb.interfaces.base import ArrayPlacer
-from ace_nwb.interfaces.behavior_objects import add_control_changes, add_notes, add_orientation
+from ace_nwb.interfaces.behavior_objects import (
+    add_control_changes,
+    add_notes,
+    add_orientation,
+    add_signals,
+)
 from ace_nwb.interfaces.detection import load_format
 from ace_nwb.interfaces.imaging_objects import (
     add_camera,
@@ -164,6 +169,7 @@ class ImagingInterface(BaseDataInterface):
             if found.orientation is not None:
                 add_orientation(nwbfile, found.orientation, suffix=suffix)
             add_frame_lines(nwbfile, found, suffix=suffix, source=recording.program)
+            add_signals(nwbfile, found.signals, suffix=suffix)
             if found.clock is not None:
                 add_clock_facts(nwbfile, [(f"/acquisition/OnePhotonSeries{suffix}", found.clock)])
         add_settings(nwbfile, recording.devices, names)

@@ -86,6 +86,17 @@ class FrameLine:
 
 
 @dataclass(frozen=True)
+class Signal:
+    """A slow signal of a device: times (s, device clock) and values (sample,) or (sample, n)."""
+
+    name: str
+    description: str
+    unit: str
+    times_s: np.ndarray
+    values: np.ndarray
+
+
+@dataclass(frozen=True)
 class ClockFacts:
     """The clock that a device's times are counted on, where the source says.
 
@@ -114,6 +125,7 @@ class DeviceRecording:
     ledger: FrameLedger
     orientation: HeadOrientation | None = None
     lines: tuple[FrameLine, ...] = ()
+    signals: tuple[Signal, ...] = ()
     clock: ClockFacts | None = None
     irregularities: tuple[Irregularity, ...] = ()
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from ace_nwb.errors import FormatError, MetadataError
-from ace_nwb.interfaces.base import Candidate
+from ace_nwb.interfaces.base import Candidate, Evidence
 from ace_nwb.interfaces.detection import detect, detect_required, find_candidates, load_format
 from ace_nwb.interfaces.imaging_recording import ReadOptions, parse_zone
 from ace_nwb.interfaces.metadata import read_yaml
@@ -98,6 +98,8 @@ def _find_imaging(folder: Path, options: SourceOptions) -> Candidate | None:
     name = options.format_of("imaging")
     if not options.segments:
         if name is not None:
+            if options.mapping is not None and not find_candidates(folder, format_name=name):
+                return Candidate(name, folder.resolve(), (Evidence(1, "stated with a mapping"),))
             return detect_required(folder, "imaging", format_name=name)
         return detect(folder, "imaging")
     found = [

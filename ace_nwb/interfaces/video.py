@@ -14,6 +14,7 @@ import numpy as np
 from av.error import FFmpegError
 
 from ace_nwb.errors import MovieError
+from ace_nwb.interfaces.tiff_movie import SUFFIXES, iterate_tiff, probe_tiff
 
 GREY_FORMATS = {
     "gray": np.uint8,
@@ -35,7 +36,7 @@ class MovieProbe:
     n_rows: int
     n_columns: int
     n_frames_header: int
-    counted_by: Literal["packets", "decoding"]
+    counted_by: Literal["packets", "decoding", "pages"]
     is_cut_off: bool
     container_rate_hz: float
     size_bytes: int
@@ -61,6 +62,12 @@ def probe_movie(file_path: Path, *, decode: bool = False) -> MovieProbe:
     MovieError
         If the file is not a movie that can be opened.
     """
+    if file_path.suffix.lower() in SUFFIXES:
+        facts = probe_tiff(file_path)
+        pages = facts["n_frames_header"]
+        return MovieProbe(
+            file_path=file_path, n_frames=pages, counted_by="pages", is_cut_off=False, **facts
+        )
     n_whole, is_cut_off, facts = _walk_packets(file_path)
     if decode:
         n_whole = count_decoded_frames(file_path)
@@ -105,7 +112,10 @@ def iterate_frames(probes: Sequence[MovieProbe]) -> Iterator[np.ndarray]:
         If a file yields fewer frames than it was measured to hold, or frames of another size.
     """
     for probe in probes:
-        yield from _decode(probe)
+        if probe.file_path.suffix.lower() in SUFFIXES:
+            yield from iterate_tiff(probe.file_path)
+        else:
+            yield from _decode(probe)
 
 
 def check_movies_alike(probes: Sequence[MovieProbe]) -> None:

@@ -91,6 +91,22 @@ def write_videos(
         _write_video(folder / f"{number}.avi", frames, codec=codec)
 
 
+def write_numbered_videos(
+    folder: Path, frames: np.ndarray, *, stem: str, first: int, frames_per_file: int
+) -> None:
+    """Write frames as <stem><first>.avi, ... uncompressed, as the legacy program does."""
+    for number, start in enumerate(range(0, len(frames), frames_per_file), start=first):
+        part = frames[start : start + frames_per_file]
+        write_video(folder / f"{stem}{number}.avi", part, codec="rawvideo", pixel_format="bgr24")
+
+
+def write_video(
+    path: Path, frames: np.ndarray, *, codec: str, pixel_format: str | None = None
+) -> None:
+    """Write one movie file from an array (frame, row, column)."""
+    _write_video(path, iter(frames), codec=codec, pixel_format=pixel_format)
+
+
 def _regroup(blocks: Iterable[np.ndarray], size: int) -> Iterator[Iterator[np.ndarray]]:
     """Deal single frames out in groups of the given size."""
     frames = (frame for block in blocks for frame in block)
@@ -105,7 +121,9 @@ def _take(first: np.ndarray, frames: Iterator[np.ndarray], n_more: int) -> Itera
         yield frame
 
 
-def _write_video(path: Path, frames: Iterator[np.ndarray], *, codec: str) -> None:
+def _write_video(
+    path: Path, frames: Iterator[np.ndarray], *, codec: str, pixel_format: str | None = None
+) -> None:
     """Write one AVI file."""
     with av.open(path, "w", format="avi") as container:
         stream: Any = None
@@ -113,9 +131,11 @@ def _write_video(path: Path, frames: Iterator[np.ndarray], *, codec: str) -> Non
             if stream is None:
                 stream = container.add_stream(codec, rate=CONTAINER_RATE_HZ)
                 stream.height, stream.width = image.shape
-                stream.pix_fmt = "gray" if codec == "ffv1" else "yuvj420p"
+                stream.pix_fmt = pixel_format or ("yuvj420p" if codec == "mjpeg" else "gray")
                 stream.codec_context.thread_count = 1
             frame = av.VideoFrame.from_ndarray(image, format="gray")
+            if pixel_format is not None:
+                frame = frame.reformat(format=pixel_format)
             container.mux(stream.encode(frame))
         container.mux(stream.encode())
 

@@ -9,6 +9,8 @@ from ace_nwb.interfaces.base import ArrayPlacer, Format, iterate_source
 from ace_nwb.interfaces.detection import load_format
 from ace_nwb.interfaces.imaging_recording import ReadOptions
 from ace_nwb.registry import FORMATS
+from ace_nwb.simulation import miniscope_v3, onix, open_ephys
+from tests.fixtures.recordings import write_mapped_recording
 
 
 @pytest.fixture(params=FORMATS.names())
@@ -17,11 +19,18 @@ def format_(request) -> Format:
 
 
 @pytest.fixture
-def folder(format_, toy_source):
-    return {
-        "miniscope-daq": toy_source.miniscope_folder,
-        "neuralynx": toy_source.ephys_folder,
-    }[format_.name]
+def folder(format_, toy_source, tmp_path_factory):
+    made = tmp_path_factory.mktemp("recording")
+    writers = {
+        "miniscope-daq": lambda: toy_source.miniscope_folder,
+        "neuralynx": lambda: toy_source.ephys_folder,
+        "miniscope-v3": lambda: miniscope_v3.write_recording(made).folder,
+        "open-ephys-miniscope": lambda: open_ephys.write_recording(made).folder,
+        "onix-miniscope": lambda: onix.write_acquisition(made).folder,
+        "onix": lambda: onix.write_acquisition(made).folder,
+        "movie-files": lambda: write_mapped_recording(made),
+    }
+    return writers[format_.name]()
 
 
 @pytest.fixture

@@ -1,0 +1,92 @@
+"""Legacy V3 folders against the truth of the simulation."""
+
+import numpy as np
+import pytest
+from pynwb import NWBHDF5IO
+
+from ace_nwb.convert import convert
+from ace_nwb.errors import InputError, MetadataError, TimestampError
+from ace_nwb.inspection import inspect_folder
+from ace_nwb.interfaces.miniscope_v3 import read_recording
+from ace_nwb.interfaces.policies import parse_policies
+from ace_nwb.interfaces.sources import SourceOptions
+from ace_nwb.simulation.miniscope_v3 import write_recording
+from tests.fixtures.recordings import METADATA, cut_file
+
+ZONE = SourceOptions(timezone="America/New_York")
+WITHOUT_SUBJECT = METADATA | {"Subject": {"species": "Mus musculus", "sex": "F", "age": "P90D"}}
+
+
+@pytest.mark.parametrize("scope_number", [0, 1])
+def test_a_recording_round_trips(tmp_path, scope_number):
+    truth = write_recording(tmp_path, scope_number=scope_number)
+    path = convert(tmp_path, tmp_path / "out.nwb", metadata=WITHOUT_SUBJECT, options=ZONE)
+    with NWBHDF5IO(path, "r") as io:
+        nwbfile = io.read()
+        series = nwbfile.acquisition["OnePhotonSeries"]
+        assert np.array_equal(series.data[:].transpose(0, 2, 1), truth.frames)
+        assert np.array_equal(series.timestamps[:], truth.times_s)
+        camera = nwbfile.acquisition["BehavCam"]
+        assert camera.external_file[:].tolist()[0].endswith("H15_M6_S3/behavCam1.avi")
+        assert np.array_equal(camera.timestamps[:], truth.camera_times_s)
+        assert nwbfile.session_start_time.isoformat() == "2025-06-12T15:06:03-04:00"
+        assert nwbfile.subject.subject_id == "m7"
+        assert nwbfile.events["Notes"][:]["note"].tolist() == ["grooming", "sleeps, then wakes"]
+        ledger = nwbfile.processing["sync"]["FrameLedger"][:]
+        assert ledger["device_time_raw_s"][0] == 3_401_234.567
+        assert ledger["repair"].tolist() == ["junk_stamps"] + [""] * 56
+        settings = nwbfile.processing["misc"]["DeviceSettings"][:]
+        assert dict(zip(settings["setting"], settings["value"], strict=True))["excitation"] == "12"
+
+
+def test_inspect_says_which_camera_is_the_scope(tmp_path):
+    write_recording(tmp_path, scope_number=1)
+    text = inspect_folder(tmp_path).to_text()
+    assert "3 Y800" not in text
+    assert "Camera 1 of timestamp.dat is Miniscope" in text
+    assert "scope Miniscope" in text
+    assert "57 frames" in text
+
+
+def test_a_start_without_a_zone_is_refused(tmp_path):
+    write_recording(tmp_path)
+    with pytest.raises(MetadataError, match="session_start_time"):
+        convert(tmp_path, tmp_path / "out.nwb", metadata=METADATA)
+
+
+def test_cameras_of_equal_count_are_not_guessed(tmp_path):
+    truth = write_recording(tmp_path, n_frames=40, n_camera_frames=40)
+    with pytest.raises(TimestampError, match=r"all have 40 rows"):
+        read_recording(truth.folder)
+
+
+def test_a_cut_movie_is_refused_or_salvaged(tmp_path):
+    truth = write_recording(tmp_path)
+    cut_file(truth.folder / "msCam3.avi", 0.7)
+    with pytest.raises(InputError, match=r"msCam3\.avi is cut off"):
+        convert(tmp_path, tmp_path / "out.nwb", metadata=METADATA, options=ZONE)
+    options = SourceOptions(timezone="-04:00", policies=parse_policies(["all=repair"]))
+    path = convert(tmp_path, tmp_path / "out.nwb", metadata=METADATA, options=options)
+    with NWBHDF5IO(path, "r") as io:
+        nwbfile = io.read()
+        data = nwbfile.acquisition["OnePhotonSeries"].data[:].transpose(0, 2, 1)
+        ledger = nwbfile.processing["sync"]["FrameLedger"][:]
+    assert 40 < len(data) < 57
+    assert np.array_equal(data, truth.frames[: len(data)])
+    assert (ledger["status"] == "unreadable").sum() == 57 - len(data)
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("", "begins with ''"),
+        ("a\tb\n1\t2\n", "begins with"),
+        ("camNum\tframeNum\tsysClock\tbuffer\n", "no rows"),
+        ("camNum\tframeNum\tsysClock\tbuffer\n1\tx\t3\t1\n", "line 2 holds"),
+    ],
+)
+def test_a_damaged_table_is_refused(tmp_path, text, words):
+    truth = write_recording(tmp_path)
+    (truth.folder / "timestamp.dat").write_text(text)
+    with pytest.raises(TimestampError, match=words):
+        read_recording(truth.folder)
