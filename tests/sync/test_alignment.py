@@ -180,7 +180,7 @@ def test_low_confidence_intervals_are_on_the_session_clock_and_cover_flagged_fra
 
 
 def test_results_are_strictly_increasing_and_repeatable() -> None:
-    recording = simulate(draw_faults(3), seed=3)
+    recording = simulate(Faults(lost=0.01, jumps=1, pauses=1), seed=3)
     first, second = (align(recording, record_press_s=0.0) for _ in range(2))
     assert np.all(np.diff(first.session_time_s) > 0)
     np.testing.assert_array_equal(first.session_time_s, second.session_time_s)
