@@ -24,6 +24,9 @@ GREY_FORMATS = {
 }
 """Pixel formats whose only plane is the picture itself."""
 
+THREAD_TYPE = "AUTO"
+"""How libav decodes on several cores."""
+
 
 @dataclass(frozen=True)
 class MovieProbe:
@@ -234,7 +237,7 @@ def _video_stream(container: Any, file_path: Path) -> Any:
     if not container.streams.video:
         raise _unreadable(file_path, "no video stream in it")
     stream = container.streams.video[0]
-    stream.thread_type = "AUTO"
+    stream.thread_type = THREAD_TYPE
     return stream
 
 

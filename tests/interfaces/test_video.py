@@ -1,9 +1,11 @@
+import hashlib
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from ace_nwb.errors import MovieError
+from ace_nwb.interfaces import video
 from ace_nwb.interfaces.video import (
     check_movies_alike,
     count_decoded_frames,
@@ -131,3 +133,47 @@ def test_a_file_that_shrinks_after_it_was_measured_is_an_error(tmp_path):
     cut_file(path, 0.5)
     with pytest.raises(MovieError, match=r"(beyond frame \d of|decodes to \d frames but holds) 10"):
         list(iterate_frames([probe]))
+
+
+PIXELS_SHA256 = "9374634ebad5dce219c75adf9137ceb97ad3cd9ead736668c0cde41c0948e1f8"
+"""Of the frames that every lossless codec must give back."""
+
+CODECS = {
+    "FFV1": ("a.avi", "ffv1", "gray", True),
+    "FFV1 in colour": ("a.avi", "ffv1", "bgr0", True),
+    "FFV1 in MKV": ("a.mkv", "ffv1", "gray", True),
+    "GREY": ("a.avi", "rawvideo", "gray", True),
+    "DIB": ("a.avi", "rawvideo", "bgr24", True),
+    "MJPG": ("a.avi", "mjpeg", "yuvj420p", False),
+    "XVID": ("a.avi", "mpeg4", "yuv420p", False),
+    "HEVC": ("a.mkv", "libx265", "gray", False),
+}
+
+
+@pytest.mark.parametrize("name", CODECS)
+def test_every_codec_gives_the_same_pixels_whatever_the_number_of_threads(
+    tmp_path, name, monkeypatch
+):
+    file_name, codec, pixel_format, is_lossless = CODECS[name]
+    ramp = np.linspace(30, 220, 64).astype(np.uint8)
+    frames = np.stack([np.roll(np.tile(ramp, (48, 1)), 3 * shift, 1) for shift in range(8)])
+    write_movie(tmp_path / file_name, frames, codec=codec, pixel_format=pixel_format)
+    decoded = read_all(tmp_path / file_name)
+    assert decoded.shape == frames.shape
+    if is_lossless:
+        assert hashlib.sha256(decoded.tobytes()).hexdigest() == PIXELS_SHA256
+    else:
+        assert np.abs(decoded.astype(int) - frames).mean() < 4
+    monkeypatch.setattr(video, "THREAD_TYPE", "NONE")
+    assert np.array_equal(read_all(tmp_path / file_name), decoded)
+
+
+@pytest.mark.parametrize("name", CODECS)
+def test_every_codec_is_counted_alike_by_packets_and_by_decoding(tmp_path, name):
+    file_name, codec, pixel_format, _is_lossless = CODECS[name]
+    write_movie(
+        tmp_path / file_name, draw_frames(11, 48, 64), codec=codec, pixel_format=pixel_format
+    )
+    probe = probe_movie(tmp_path / file_name)
+    assert (probe.n_frames, probe.is_cut_off) == (11, False)
+    assert count_decoded_frames(tmp_path / file_name) == 11
