@@ -44,7 +44,7 @@ def test_result_agrees_with_the_truth(demo):
     assert figures["trace_correlation_median"] >= 0.9
     assert figures["motion_error_px"] <= 0.3
     assert figures["sync_error_ms_max"] <= 2
-    assert figures["preferred_phase_error_rad_max"] <= 0.6  # few spikes in 20 s
+    assert figures["preferred_phase_error_rad_max"] <= 0.3
 
 
 def decode(path: Path) -> np.ndarray:
