@@ -115,7 +115,7 @@ def test_what_a_commit_writes_before_its_journal_lies_behind_the_old_end(traced)
 def test_a_disk_that_refuses_leaves_the_file_as_it_was_or_a_journal_to_replay(recorded, kind):
     path, before = recorded.path, recorded.path.read_bytes()
     n_refused = 0
-    for stop_at in (0, 1, 2, 14, 20, 24):
+    for stop_at in (0, 2, 14, 20):
         path.write_bytes(before)
         try:
             with edit_session(path, disk=FailingDisk(stop_at, kinds=(kind,))) as writer:
@@ -225,7 +225,7 @@ from tests.fixtures.faults import KillingDisk
 folder, *stops = sys.argv[1:]
 for stop in stops:
     if os.fork() == 0:
-        disk = KillingDisk(int(stop), is_torn=int(stop) % 4 == 2)
+        disk = KillingDisk(int(stop), is_torn=int(stop) % 2 == 1)
         with edit_session(Path(folder) / f"{stop}.nwb", disk=disk) as writer:
             mark_frames(writer)
         os._exit(0)
@@ -239,7 +239,7 @@ def test_a_killed_process_leaves_the_file_as_before_or_as_after(recorded, tmp_pa
     shutil.copy(recorded.path, reference)
     with edit_session(reference, disk=disk) as writer:
         mark_frames(writer)
-    stops = [str(stop) for stop in range(0, len(disk.operations) + 1, 2)]
+    stops = [str(stop) for stop in range(0, len(disk.operations) + 1, 3)]
     for stop in stops:
         shutil.copy(recorded.path, tmp_path / f"{stop}.nwb")
     command = [sys.executable, "-c", CHILD, str(tmp_path), *stops]

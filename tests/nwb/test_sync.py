@@ -34,7 +34,7 @@ def test_everything_on_the_device_clock_is_listed(recorded):
         assert set(list_device_series(session)) == {layout.MOVIE, HEAD, "/events/Notes"}
 
 
-@pytest.mark.parametrize("shifts", [(3.25,), (3.25, -1.5), (1.0, 2.0, 3.25)])
+@pytest.mark.parametrize("shifts", [(3.25,), (1.0, 2.0, -1.5)])
 def test_however_often_aligned_the_device_times_and_the_last_alignment_stand(recorded, shifts):
     for shift_s in shifts:
         align(recorded.path, shift_s)

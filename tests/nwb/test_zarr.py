@@ -34,9 +34,8 @@ def exported(exported_template, tmp_path):
     return shutil.copytree(exported_template, tmp_path / "session.nwb.zarr")
 
 
-@pytest.mark.parametrize("large_bytes", [100, 2**24])
-def test_there_and_back_nothing_is_lost(analysed, tmp_path, monkeypatch, large_bytes):
-    monkeypatch.setattr(zarr_session, "LARGE_BYTES", large_bytes)  # both ways of copying
+def test_there_and_back_nothing_is_lost(analysed, tmp_path, monkeypatch):
+    monkeypatch.setattr(zarr_session, "LARGE_BYTES", 2000)  # some arrays go piece by piece
     export_zarr(analysed, tmp_path / "there.nwb.zarr")
     import_zarr(tmp_path / "there.nwb.zarr", tmp_path / "back.nwb")
     with h5py.File(analysed) as first, h5py.File(tmp_path / "back.nwb") as second:
