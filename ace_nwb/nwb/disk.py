@@ -1,8 +1,12 @@
 """The few file operations of a commit, one method each, so that tests can stop after any one."""
 
 import os
+import sys
 from io import FileIO
 from pathlib import Path
+
+if sys.platform == "darwin":
+    import fcntl
 
 
 class Disk:
@@ -36,7 +40,10 @@ class Disk:
 
     def sync(self, file: FileIO) -> None:
         """Wait until the file's bytes are on the medium."""
-        os.fsync(file.fileno())
+        if sys.platform == "darwin":  # there fsync stops at the cache of the drive
+            fcntl.fcntl(file.fileno(), fcntl.F_FULLFSYNC)
+        else:
+            os.fsync(file.fileno())
 
     def rename(self, source: Path, target: Path) -> None:
         """Rename a file, replacing the target."""

@@ -16,6 +16,7 @@ from pathlib import Path
 from ace_nwb.errors import JournalError, OutputError
 from ace_nwb.nwb.disk import Disk, read_bytes
 from ace_nwb.nwb.lock import WriterLock
+from ace_nwb.nwb.opening import existing_file
 from ace_nwb.nwb.overlay import PAGE_SIZE, OverlayFile
 from ace_nwb.nwb.superblock import read_end_of_file
 
@@ -72,6 +73,16 @@ class Recovery:
     n_pages: int = 0
     n_bytes_dropped: int = 0
 
+    def __str__(self) -> str:
+        if self.action == "replayed":
+            return (
+                f"An interrupted change was complete and is now in the file: {self.n_pages} pages."
+            )
+        if self.action == "discarded":
+            dropped = f"{self.n_bytes_dropped} bytes behind its end"
+            return f"An interrupted change was dropped, the file is as before: {dropped}."
+        return "There is nothing to recover."
+
 
 def journal_path(path: Path) -> Path:
     """Return the journal that belongs to a session file."""
@@ -124,7 +135,7 @@ def commit(overlay: OverlayFile, file: FileIO) -> None:
         ) from error
 
 
-def recover(path: Path, dry_run: bool = False, *, disk: Disk | None = None) -> Recovery:
+def recover(path: str | Path, dry_run: bool = False, *, disk: Disk | None = None) -> Recovery:
     """Complete or drop an interrupted change of a session file.
 
     Parameters
@@ -141,7 +152,7 @@ def recover(path: Path, dry_run: bool = False, *, disk: Disk | None = None) -> R
     SessionLockedError
         If another process is writing the file.
     """
-    disk = disk or Disk()
+    path, disk = existing_file(path), disk or Disk()
     if dry_run:
         return _recover_locked(path, disk, dry_run=True)
     with WriterLock(path, wait_s=WAIT_FOR_WRITER_S):

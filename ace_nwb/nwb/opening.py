@@ -13,14 +13,17 @@ from ace_nwb.nwb.safety import check_safe
 
 
 def existing_file(path: str | Path) -> Path:
-    """Return the path of a file that exists, or raise SessionFileError."""
+    """Return the path of a file that exists, or raise SessionFileError.
+
+    A symbolic link is followed: lock and journal belong beside the file itself.
+    """
     path = Path(path)
     if not path.is_file():
         raise SessionFileError(
             f"{path} does not exist or is not a file. An NWB session file was expected; "
             "`ace-nwb convert` makes one."
         )
-    return path
+    return path.resolve() if path.is_symlink() else path
 
 
 def open_for_writing(path: Path, disk: Disk) -> FileIO:

@@ -66,6 +66,24 @@ def test_a_file_moved_together_with_its_journal_recovers(interrupted, tmp_path):
     assert moved.read_bytes() == interrupted.read_bytes()
 
 
+def test_through_a_symbolic_link_the_file_itself_is_recovered(interrupted, tmp_path_factory):
+    link = tmp_path_factory.mktemp("links") / "link.nwb"
+    link.symlink_to(interrupted)
+    with open_session(link) as session:
+        assert "verdict" in session.h5["processing/sync/FrameLedger"]
+    with edit_session(link) as writer:
+        assert writer.path == interrupted
+    assert link.is_symlink()
+    assert [p.name for p in link.parent.iterdir()] == [link.name]
+
+
+def test_what_recovering_did_is_said_in_words(interrupted):
+    assert "now in the file as a whole" in str(recover(interrupted))
+    assert str(recover(interrupted)) == "There is nothing to recover."
+    interrupted.write_bytes(interrupted.read_bytes() + b"left over")
+    assert "9 bytes" in str(recover(interrupted))
+
+
 @pytest.mark.parametrize("position", [0, 9, 40, 200, -1])
 def test_a_damaged_journal_is_refused(interrupted, position):
     content = bytearray(journal_path(interrupted).read_bytes())
