@@ -74,6 +74,7 @@ FORMATS = Registry(
         "onix-miniscope": "ace_nwb.interfaces.onix:MINISCOPE_FORMAT",
         "movie-files": "ace_nwb.interfaces.mapped_movie:FORMAT",
         "neuralynx": "ace_nwb.interfaces.neuralynx:FORMAT",
+        "open-ephys-binary": "ace_nwb.interfaces.open_ephys_binary:FORMAT",
         "onix": "ace_nwb.interfaces.onix:EPHYS_FORMAT",
     },
 )

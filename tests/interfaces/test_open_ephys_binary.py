@@ -1,0 +1,75 @@
+"""Open Ephys binary recordings against the truth of the simulation."""
+
+import numpy as np
+import pytest
+from pynwb import NWBHDF5IO
+
+from ace_nwb.convert import convert
+from ace_nwb.errors import EphysError
+from ace_nwb.inspection import inspect_folder
+from ace_nwb.interfaces.open_ephys_binary.folder import read_recording
+from ace_nwb.simulation.open_ephys_binary import FIRST_SAMPLE, STREAM, write_recording
+from tests.fixtures.recordings import METADATA
+
+STATED = METADATA | {
+    "NWBFile": {"session_description": "x", "session_start_time": "2025-06-12T15:26:31-04:00"}
+}
+
+
+@pytest.mark.parametrize("is_old", [False, True], ids=["0.6", "0.5"])
+def test_a_recording_round_trips(tmp_path, is_old):
+    truth = write_recording(tmp_path / "raw", is_old=is_old)
+    path = convert(tmp_path / "raw", tmp_path / "out.nwb", metadata=STATED)
+    with NWBHDF5IO(path, "r") as io:
+        nwbfile = io.read()
+        series = nwbfile.acquisition["ElectricalSeries"]
+        assert np.array_equal(series.data[:], truth.samples)
+        assert series.conversion == pytest.approx(truth.microvolt_per_bit * 1e-6)
+        assert (series.starting_time, series.rate) == (0, 30_000)
+        assert nwbfile.electrodes["channel_name"][:].tolist() == ["CH1", "CH2", "CH3", "CH4"]
+        for line, (times_s, levels) in truth.edges.items():
+            table = nwbfile.events[f"TTLLine{line}"]
+            assert table["timestamp"].data[:] == pytest.approx(times_s, abs=1e-9)
+            assert table["level"].data[:].tolist() == levels.tolist()
+
+
+def test_a_gap_of_the_sample_numbers_makes_two_series(tmp_path):
+    truth = write_recording(tmp_path / "raw")
+    numbers = FIRST_SAMPLE + np.arange(30_000)
+    numbers[20_000:] += 3000
+    np.save(truth.folder / "continuous" / STREAM / "sample_numbers.npy", numbers)
+    path = convert(tmp_path / "raw", tmp_path / "out.nwb", metadata=STATED)
+    with NWBHDF5IO(path, "r") as io:
+        second = io.read().acquisition["ElectricalSeries1"]
+        assert second.starting_time == pytest.approx(23_000 / 30_000)
+        assert np.array_equal(second.data[:], truth.samples[20_000:])
+
+
+def test_inspect_counts_edges(tmp_path):
+    write_recording(tmp_path)
+    text = inspect_folder(tmp_path, metadata=STATED).to_text()
+    assert "Rhythm Data (4 channels)" in text
+    assert "TTL Line 1: 60 edges, 60.00 per s" in text
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "words"),
+    [
+        ("structure.oebin", b"{", "not readable JSON"),
+        ("structure.oebin", b"[]", "holds a list"),
+        ("structure.oebin", b'{"continuous": [{"folder_name": 3}]}', "lacks an entry"),
+        (
+            "structure.oebin",
+            b'{"continuous": [{"folder_name": "../../x", "channels": []}]}',
+            "outside",
+        ),
+        ("structure.oebin", b"{}", "names no continuous stream"),
+        (f"continuous/{STREAM}/sample_numbers.npy", b"junk", "no array of numbers"),
+        (f"continuous/{STREAM}/continuous.dat", b"12345678", "holds 1 samples"),
+    ],
+)
+def test_damaged_recordings_are_refused(tmp_path, name, content, words):
+    truth = write_recording(tmp_path)
+    (truth.folder / name).write_bytes(content)
+    with pytest.raises(EphysError, match=words):
+        read_recording(truth.folder)
