@@ -15,6 +15,7 @@ from ace_nwb.nwb.session import Session, SessionWriter
 _COLUMN_DESCRIPTIONS = {
     "amplitude": "Height of the event, in units of the trace.",
     "snr": "Height of the event in noise standard deviations.",
+    "legacy_index": "Index of the peak in the trace or its difference, as find_peaks gives it.",
 }
 
 

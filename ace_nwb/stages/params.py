@@ -128,6 +128,11 @@ class DffParams(StageParams):
     method: Literal["delta_f_over_f", "delta_f_over_sqrt_f"] = Field(
         default="delta_f_over_f", description="What the difference is divided by."
     )
+    interpolation: Literal["centred", "legacy"] = Field(
+        default="centred",
+        description="Where a window's percentile stands: at its centre, or as the predecessor had "
+        "it, the first and last at the ends (traces and background then share one percentile).",
+    )
 
 
 class DeconvolveParams(StageParams):
@@ -222,7 +227,7 @@ class PhaseParams(StageParams):
 
 
 class SpectrogramParams(StageParams):
-    """Compute multitaper spectrograms of the mean trace and of every ephys channel."""
+    """Compute spectrograms of the mean trace, of every ephys channel, and of ROIs if wanted."""
 
     window_s: float = Field(default=30.0, gt=0, description="Length of a window, s.")
     step_s: float = Field(default=3.0, gt=0, description="Distance between windows, s.")
@@ -230,6 +235,27 @@ class SpectrogramParams(StageParams):
     low_hz: float = Field(default=0.0, ge=0, description="Lowest frequency kept, Hz.")
     high_hz: float = Field(default=15.0, gt=0, description="Highest frequency of calcium, Hz.")
     ephys_high_hz: float = Field(default=50.0, gt=0, description="Highest frequency of ephys, Hz.")
+    method: Literal["dpss", "multitaper", "wavelet"] = Field(
+        default="dpss",
+        description="Our multitaper, that of the package multitaper, or Morlet wavelets.",
+    )
+    weights: Literal["equal", "adaptive"] = Field(
+        default="equal", description="Weights of the tapers; adaptive keeps leakage out."
+    )
+    n_cycles: float = Field(default=7.0, gt=1, description="Length of a wavelet in cycles.")
+    per_roi: bool = Field(
+        default=False, description="Whether every accepted ROI gets a spectrogram of its own."
+    )
+    lines: bool = Field(
+        default=False, description="Whether windows are searched for sinusoids (F-test)."
+    )
+    treatment: Literal["none", "missing", "interpolate", "hann"] = Field(
+        default="interpolate",
+        description="What artefacts of ephys become: a gap, a straight line, or faded out.",
+    )
+    taper_samples: int = Field(
+        default=75, ge=0, description="Length of the whole Hann window that fades out, samples."
+    )
 
 
 class ConditionsParams(StageParams):

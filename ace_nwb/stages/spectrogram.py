@@ -1,4 +1,7 @@
-"""Stage spectrogram: multitaper power over time of the mean trace and of every ephys channel."""
+"""Stage spectrogram: power over time of the mean trace, of ephys channels and of ROIs.
+
+The estimators behind the parameter `method` are in `spectral_estimates`.
+"""
 
 from dataclasses import dataclass
 from itertools import groupby
@@ -7,14 +10,22 @@ import numpy as np
 
 from ace_nwb.errors import InputError
 from ace_nwb.nwb import layout
-from ace_nwb.nwb.rois import read_roi_series, read_roi_table
+from ace_nwb.nwb.rois import read_roi_series
 from ace_nwb.nwb.session import Session, SessionWriter
 from ace_nwb.nwb.spectra import write_spectrogram
 from ace_nwb.signals.bands import average_bands
-from ace_nwb.signals.multitaper import Spectrogram, compute_spectrogram, plan_spectrogram
+from ace_nwb.signals.multitaper import Spectrogram
+from ace_nwb.stages.choosing import accepted_rois
 from ace_nwb.stages.context import StageContext
 from ace_nwb.stages.params import SpectrogramParams
-from ace_nwb.stages.regular import RegularSignal, frames_on_grid, read_slow_ephys
+from ace_nwb.stages.regular import (
+    RegularSignal,
+    describe_times,
+    frames_on_grid,
+    read_slow_ephys,
+)
+from ace_nwb.stages.result_rows import ResultRows, write_rows
+from ace_nwb.stages.spectral_estimates import add_lines, empty_lines, estimate_power
 
 
 @dataclass(frozen=True)
@@ -28,42 +39,47 @@ class NamedSpectrogram:
     times_s: np.ndarray
     power: np.ndarray
     band_limits_hz: np.ndarray
+    rois: np.ndarray | None = None
 
 
-def compute(
-    session: Session, params: SpectrogramParams, context: StageContext
-) -> list[NamedSpectrogram]:
-    """Compute the spectrogram of the mean dF/F of accepted ROIs, and of the ephys channels."""
-    grid = frames_on_grid(session, _mean_trace(session))
-    calcium = RegularSignal(
-        "",
-        layout.DFF_TRACES,
-        ("mean dF/F of the accepted ROIs",),
-        grid.values,
-        grid.start_s,
-        grid.rate_hz,
-    )
-    found = [_analyse([calcium], params, context, name="CalciumSpectrogram", unit="1/Hz")]
-    ephys = read_slow_ephys(
-        session, max_frequency_hz=params.ephys_high_hz, skip=context.remarks.append
-    )
-    for number, (_, stretches) in enumerate(groupby(ephys, lambda s: (s.channel_names, s.rate_hz))):
-        name = f"EphysSpectrogram{number or ''}"
-        found.append(_analyse(list(stretches), params, context, name=name, unit="V^2/Hz"))
-    context.progress(1, 1)
-    return [spectrogram for spectrogram in found if spectrogram is not None]
+@dataclass(frozen=True)
+class Spectra:
+    """Spectrograms, and the sinusoids found in them."""
+
+    spectrograms: list[NamedSpectrogram]
+    lines: ResultRows
 
 
-def write(writer: SessionWriter, result: list[NamedSpectrogram]) -> None:
-    """Write the spectrograms."""
-    for found in result:
-        steps_s = np.diff(found.times_s)
-        is_regular = len(steps_s) > 0 and np.ptp(steps_s) < 1e-6
-        times = (
-            {"rate_hz": 1 / steps_s.mean(), "start_s": found.times_s[0]}
-            if is_regular
-            else {"timestamps": found.times_s}
-        )
+@dataclass(frozen=True)
+class _Request:
+    """What is analysed together: stretches of the same channels, and how the result is called."""
+
+    name: str
+    unit: str
+    high_hz: float
+    stretches: list[RegularSignal]
+    rois: np.ndarray | None = None
+
+
+def compute(session: Session, params: SpectrogramParams, context: StageContext) -> Spectra:
+    """Compute the spectrogram of the mean dF/F of accepted ROIs, of ephys, of ROIs if wanted."""
+    requests = [*_list_calcium(session, params), *_list_ephys(session, params, context)]
+    lines = empty_lines()
+    found = []
+    for number, request in enumerate(requests, start=1):
+        found += _analyse(request, params, context)
+        if params.lines:
+            for stretch in request.stretches:
+                add_lines(lines, stretch, params, high_hz=request.high_hz)
+        context.progress(number, len(requests))
+    if params.lines:
+        context.remarks.append(f"{len(lines)} sinusoids in windows (q < 0.05)")
+    return Spectra(found, lines)
+
+
+def write(writer: SessionWriter, result: Spectra) -> None:
+    """Write the spectrograms and the lines."""
+    for found in result.spectrograms:
         write_spectrogram(
             writer,
             f"/processing/spectral/{found.name}",
@@ -72,36 +88,64 @@ def write(writer: SessionWriter, result: list[NamedSpectrogram]) -> None:
             unit=found.unit,
             description=found.description,
             source=found.source,
-            **times,
+            source_rois=found.rois,
+            **describe_times(found.times_s),
         )
+    write_rows(writer, [result.lines])
 
 
-def _mean_trace(session: Session) -> np.ndarray:
-    """Return the mean dF/F over the accepted ROIs, or over all if none have been judged."""
-    traces = read_roi_series(session, layout.DFF_TRACES)
-    accepted = read_roi_table(session).get("accepted", np.ones(traces.shape[1], bool)).astype(bool)
-    if not accepted.any():
-        raise InputError(
-            f"None of the {traces.shape[1]} ROIs is accepted, so there is no mean trace. Lower "
-            "the thresholds of the evaluate stage, or look at the report why."
+def _list_calcium(session: Session, params: SpectrogramParams) -> list[_Request]:
+    """Return the mean trace of the accepted ROIs, and the ROIs if they are wanted."""
+    rois = accepted_rois(session)
+    grid = frames_on_grid(session, read_roi_series(session, layout.DFF_TRACES)[:, rois])
+    unit = "n.a." if params.method == "wavelet" else "1/Hz"
+    mean = RegularSignal(
+        "",
+        layout.DFF_TRACES,
+        ("mean dF/F of the accepted ROIs",),
+        grid.values.mean(axis=1, keepdims=True),
+        grid.start_s,
+        grid.rate_hz,
+    )
+    requests = [_Request("CalciumSpectrogram", unit, params.high_hz, [mean])]
+    if params.per_roi:
+        names = tuple(f"ROI {roi}" for roi in rois)
+        every = RegularSignal("", layout.DFF_TRACES, names, grid.values, grid.start_s, grid.rate_hz)
+        requests.append(_Request("RoiSpectrogram", unit, params.high_hz, [every], rois))
+    return requests
+
+
+def _list_ephys(
+    session: Session, params: SpectrogramParams, context: StageContext
+) -> list[_Request]:
+    """Return the ephys channels, those of one series group together."""
+    ephys = read_slow_ephys(
+        session,
+        max_frequency_hz=params.ephys_high_hz,
+        skip=context.remarks.append,
+        treatment=params.treatment,
+        taper_samples=params.taper_samples,
+    )
+    unit = "V^2" if params.method == "wavelet" else "V^2/Hz"
+    return [
+        _Request(f"EphysSpectrogram{number or ''}", unit, params.ephys_high_hz, list(stretches))
+        for number, (_, stretches) in enumerate(
+            groupby(ephys, lambda s: (s.channel_names, s.rate_hz))
         )
-    return traces[:, accepted].mean(axis=1)
+    ]
 
 
 def _analyse(
-    stretches: list[RegularSignal],
-    params: SpectrogramParams,
-    context: StageContext,
-    *,
-    name: str,
-    unit: str,
-) -> NamedSpectrogram | None:
+    request: _Request, params: SpectrogramParams, context: StageContext
+) -> list[NamedSpectrogram]:
     """Compute the windows of every gap-free stretch; the bands are no more than the windows."""
-    high_hz = params.high_hz if name == "CalciumSpectrogram" else params.ephys_high_hz
-    parts = [_analyse_stretch(stretch, params, context, high_hz=high_hz) for stretch in stretches]
+    parts = [
+        _analyse_stretch(stretch, params, context, high_hz=request.high_hz)
+        for stretch in request.stretches
+    ]
     known = [part for part in parts if part is not None]
     if not known:
-        return None
+        return []
     times_s = np.concatenate([part.times_s for part in known])
     power, limits = average_bands(
         np.concatenate([part.power for part in known]),
@@ -111,35 +155,50 @@ def _analyse(
     width_hz = float(limits[0, 1] - limits[0, 0])
     if width_hz > 2 * params.time_bandwidth / params.window_s:
         context.remarks.append(
-            f"{name}: {len(times_s)} windows hold as many bands, about {width_hz:.2g} Hz wide (NWB "
-            "wants time to be the longest side); a shorter step_s gives finer ones."
+            f"{request.name}: {len(times_s)} windows hold as many bands, about {width_hz:.2g} Hz "
+            "wide (NWB wants time to be the longest side); a shorter step_s gives finer ones."
         )
-    channels = ", ".join(stretches[0].channel_names)
-    return NamedSpectrogram(
-        name=name,
-        source=stretches[0].path,
-        unit=unit,
-        description=f"Power density of {channels}; times are window centres.",
-        times_s=times_s,
-        power=power,
-        band_limits_hz=limits,
-    )
+    return _split_channels(request, params, times_s=times_s, power=power, limits=limits)
+
+
+def _split_channels(
+    request: _Request,
+    params: SpectrogramParams,
+    *,
+    times_s: np.ndarray,
+    power: np.ndarray,
+    limits: np.ndarray,
+) -> list[NamedSpectrogram]:
+    """Return one series, or several if there are more channels than windows (see above)."""
+    what = "Squared amplitude" if params.method == "wavelet" else "Power density"
+    names = request.stretches[0].channel_names
+    found: list[NamedSpectrogram] = []
+    for first in range(0, power.shape[1], len(times_s)):
+        kept = slice(first, first + len(times_s))
+        found.append(
+            NamedSpectrogram(
+                name=f"{request.name}{len(found) or ''}",
+                source=request.stretches[0].path,
+                unit=request.unit,
+                description=f"{what} of {', '.join(names[kept])}; times are window centres.",
+                times_s=times_s,
+                power=power[:, kept],
+                band_limits_hz=limits,
+                rois=None if request.rois is None else request.rois[kept],
+            )
+        )
+    return found
 
 
 def _analyse_stretch(
     stretch: RegularSignal, params: SpectrogramParams, context: StageContext, *, high_hz: float
 ) -> Spectrogram | None:
     """Compute one stretch; one too short for a window is left out with a remark."""
-    plan = plan_spectrogram(
-        sampling_rate_hz=stretch.rate_hz,
-        high_hz=high_hz,
-        **params.model_dump(include={"window_s", "step_s", "time_bandwidth", "low_hz"}),
-    )
-    if plan.message and plan.message not in context.remarks:
-        context.remarks.append(plan.message)
     try:
-        found = compute_spectrogram(stretch.values, plan)
+        found, message = estimate_power(stretch, params, high_hz=high_hz)
     except InputError as error:
         context.remarks.append(f"{stretch.path} is left out: {error}")
         return None
+    if message and message not in context.remarks:
+        context.remarks.append(message)
     return Spectrogram(stretch.start_s + found.times_s, found.frequencies_hz, found.power)

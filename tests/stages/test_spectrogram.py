@@ -1,0 +1,116 @@
+"""The ways of the spectrogram stage, on a session file."""
+
+import sys
+
+import numpy as np
+import pytest
+
+from ace_nwb import pipeline
+from ace_nwb.archive import validate
+from ace_nwb.errors import MissingPackageError, ParameterError
+from ace_nwb.nwb.coupling import read_result_table
+from ace_nwb.nwb.session import open_session
+from ace_nwb.nwb.spectra import read_spectrogram
+from tests.fixtures.coupled_sessions import N_ROIS, run_stages
+
+SHORT = {"window_s": 10.0, "step_s": 2.0, "high_hz": 5.0, "ephys_high_hz": 10.0}
+
+
+@pytest.fixture(scope="module")
+def template(coupled_template, tmp_path_factory):
+    path = tmp_path_factory.mktemp("spectra") / "session.nwb"
+    path.write_bytes(coupled_template.path.read_bytes())
+    run_stages(path, {"dff": {}, "ephys-artifacts": {}})
+    return path
+
+
+@pytest.fixture
+def file(template, tmp_path):
+    path = tmp_path / "session.nwb"
+    path.write_bytes(template.read_bytes())
+    return path
+
+
+def read(path, name):
+    with open_session(path) as session:
+        found = read_spectrogram(session, f"/processing/spectral/{name}")
+    return found["times_s"], found["band_limits_hz"].mean(axis=1), found["power"]
+
+
+def test_every_roi_can_have_a_spectrogram_and_refers_to_its_row(file):
+    pipeline.process(file, "spectrogram", SHORT | {"per_roi": True})
+    times_s, frequencies_hz, power = read(file, "RoiSpectrogram")
+    assert power.shape == (len(times_s), N_ROIS, len(frequencies_hz))
+    with open_session(file) as session:
+        series = session.get("/processing/spectral/RoiSpectrogram")
+        assert series.source_channels.data[:].tolist() == list(range(N_ROIS))
+    _, _, mean = read(file, "CalciumSpectrogram")
+    assert mean.shape[0] == power.shape[0]
+
+
+def test_more_rois_than_windows_are_kept_in_several_series(file):
+    pipeline.process(file, "spectrogram", SHORT | {"per_roi": True, "step_s": 40.0})
+    shapes = [read(file, name)[2].shape for name in ("RoiSpectrogram", "RoiSpectrogram1")]
+    assert all(shape[1] <= shape[0] for shape in shapes)
+    assert sum(shape[1] for shape in shapes) == N_ROIS
+    assert {f.severity for f in validate(file)} <= {"BEST_PRACTICE_SUGGESTION"}
+
+
+@pytest.mark.parametrize("choice", [{}, {"weights": "adaptive"}])
+def test_every_method_finds_the_oscillation(file, choice):
+    pipeline.process(file, "spectrogram", SHORT | choice)
+    _, frequencies_hz, power = read(file, "EphysSpectrogram")
+    peak_hz = frequencies_hz[np.nanmean(power[:, 0], axis=0).argmax()]
+    assert peak_hz == pytest.approx(1.0, abs=0.2)
+
+
+def test_wavelet_power_is_the_squared_amplitude(file):
+    pipeline.process(file, "spectrogram", SHORT | {"method": "wavelet", "n_cycles": 4.0})
+    _, frequencies_hz, power = read(file, "EphysSpectrogram")
+    assert frequencies_hz[np.nanmean(power[:, 0], axis=0).argmax()] == pytest.approx(1.0, abs=0.2)
+    at = np.abs(frequencies_hz - 1).argmin()
+    assert np.nanmedian(power[:, 0, at]) == pytest.approx(250e-6**2, rel=0.3)
+
+
+def test_mains_hum_is_found_as_a_line(template, tmp_path):
+    file = tmp_path / "hum.nwb"
+    file.write_bytes(template.read_bytes())
+    import h5py
+
+    with h5py.File(file, "r+") as h5:
+        data = h5["/acquisition/ElectricalSeries0/data"]
+        hum = 100 * np.cos(2 * np.pi * 50 * np.arange(len(data)) / 500)
+        data[:, 1] = data[:, 1] + np.round(hum / 0.2).astype(np.int16)
+    pipeline.process(file, "spectrogram", SHORT | {"lines": True, "ephys_high_hz": 60.0})
+    with open_session(file) as session:
+        lines = read_result_table(session, "/processing/spectral/SpectralLines")
+    hums = (lines["signal"] == "CSC2") & (np.abs(lines["frequency_hz"] - 50) < 0.11)
+    assert hums.sum() >= 50
+    assert np.median(lines["amplitude"][hums]) == pytest.approx(100e-6, rel=0.2)
+    assert not (np.abs(lines["frequency_hz"][lines["signal"] == "CSC1"] - 50) < 0.11).any()
+
+
+def test_a_missing_package_names_the_extra(file, monkeypatch):
+    monkeypatch.setitem(sys.modules, "multitaper", None)
+    monkeypatch.setitem(sys.modules, "multitaper.mtspec", None)
+    before = file.read_bytes()
+    with pytest.raises(MissingPackageError, match=r"ace-nwb\[multitaper\]"):
+        pipeline.process(file, "spectrogram", SHORT | {"method": "multitaper"})
+    assert file.read_bytes() == before
+
+
+@pytest.mark.interop
+@pytest.mark.filterwarnings("ignore")
+def test_the_package_gives_the_same_but_for_the_scale(file):
+    pytest.importorskip("multitaper")
+    slow = SHORT | {"step_s": 30.0}
+    pipeline.process(file, "spectrogram", slow)
+    ours = read(file, "CalciumSpectrogram")[2]
+    pipeline.process(file, "spectrogram", slow | {"method": "multitaper"})
+    theirs = read(file, "CalciumSpectrogram")[2]
+    assert np.corrcoef(np.log(ours.ravel()), np.log(theirs.ravel()))[0, 1] > 0.99
+
+
+def test_an_empty_band_is_refused_with_its_numbers(file):
+    with pytest.raises(ParameterError, match="12 to 11 Hz"):
+        pipeline.process(file, "spectrogram", SHORT | {"low_hz": 12.0, "high_hz": 11.0})
