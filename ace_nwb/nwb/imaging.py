@@ -63,7 +63,7 @@ def read_field(session: Session) -> FieldOfView:
 
 
 def write_images(
-    writer: SessionWriter, path: str, images: dict[str, np.ndarray], description: str
+    writer: SessionWriter, path: str, images: dict[str, np.ndarray], *, description: str
 ) -> str:
     """Write images of the analysed field, placed in the recorded one (zero outside).
 
@@ -106,7 +106,7 @@ def read_images(session: Session, path: str) -> dict[str, np.ndarray]:
 def write_projections(writer: SessionWriter, images: dict[str, np.ndarray]) -> str:
     """Write the summary images: name -> (row, column) of the analysed field."""
     description = "Summary images of the motion-corrected movie over all frames."
-    return write_images(writer, layout.IMAGES, images, description)
+    return write_images(writer, layout.IMAGES, images, description=description)
 
 
 def read_projections(session: Session) -> dict[str, np.ndarray]:

@@ -304,7 +304,7 @@ def _write_background(writer: SessionWriter, background: RingBackground) -> list
         writer,
         layout.BACKGROUND_IMAGES,
         {"baseline": background.baseline},
-        "Constant part of the background model.",
+        description="Constant part of the background model.",
     )
     weights = csr_array(background.weights)
     neighbours = VectorData(
