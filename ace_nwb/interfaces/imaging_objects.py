@@ -203,7 +203,7 @@ def add_segments(nwbfile: NWBFile, segments: Sequence[Segment]) -> None:
     if not segments:
         return
     columns = {
-        "name": ("Folder of the segment.", [segment.name for segment in segments]),
+        "folder": ("Folder of the segment.", [segment.name for segment in segments]),
         "device_start_s": ("First frame, device time, s.", [s.start_s for s in segments]),
         "device_stop_s": ("Last frame, device time, s.", [s.stop_s for s in segments]),
     }
