@@ -6,6 +6,7 @@ from the rows themselves.
 """
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from scipy.ndimage import minimum_filter1d, uniform_filter1d
@@ -24,6 +25,7 @@ _CLEAR_CUT = 7.0  # nats between two starts
 _N_ROUNDS = 3
 _EARLY_S = 5e-3  # a time stamp off the clock by more than that, or later than jitter, is doubtful
 _MIN_FITTING = 0.9  # with fewer rows on the clock, the clock is wrong
+_CERTAIN = 0.9999  # rows are many: less would let some pass wrongly
 _NEIGHBOURS = 101
 _LATE_SHARE = 0.3
 _BESIDE = 8  # rows beside a doubtful segment: they had to make room for it
@@ -135,10 +137,12 @@ def _refine(rows: Rows, start: Start, max_jitter_s: float) -> Match:
     placed = np.repeat(start.placement.probability, sizes)
     rates, good = start.rates, ~rows.is_junk
     jitter = JitterModel.learn((aligned - times[captured])[good], max_jitter_s)
+    joined = np.zeros(captured.size, dtype=bool)
     for _ in range(_N_ROUNDS):
         decoded = decode_rows(rows, aligned, timeline, rates, jitter)
         matched = np.flatnonzero(good & timeline.is_real[decoded.captured])
-        segment = _join_empty(segment, matched)
+        before, segment = segment, _join_empty(segment, matched)
+        joined |= _is_joined(before, segment)
         clock = fit_clock(
             rows.device_time_s[matched], times[decoded.captured[matched]], segment[matched]
         )
@@ -148,6 +152,8 @@ def _refine(rows: Rows, start: Start, max_jitter_s: float) -> Match:
         rates = find_rates(timeline, decoded.captured)
     late = aligned - times[decoded.captured]
     plausible = _judge_rows(timeline, decoded.captured, segment, late, max_jitter_s)
+    plausible[joined] = 0.5
+    plausible[decoded.probability < _CERTAIN] *= 0.99
     placed = minimum_filter1d(placed, 2 * _BESIDE + 1)
     return Match(
         timeline=timeline,
@@ -217,3 +223,15 @@ def _join_empty(segment: np.ndarray, matched: np.ndarray) -> np.ndarray:
     counts = np.bincount(segment[matched], minlength=int(segment.max()) + 1)
     kept = np.flatnonzero(counts >= 5)
     return np.clip(np.searchsorted(kept, segment, side="right") - 1, 0, None)
+
+
+def _is_joined(before: np.ndarray, after: np.ndarray) -> np.ndarray:
+    """Say which rows belong to a segment that was too short to stand alone."""
+    edges = np.flatnonzero(np.diff(before)) + 1
+    lost = np.zeros(before.size, dtype=bool)
+    for start, stop in pairwise([0, *edges.tolist(), before.size]):
+        apart_before = start > 0 and after[start] != after[start - 1]
+        apart_after = stop < before.size and after[stop] != after[stop - 1]
+        kept = (start == 0 or apart_before) and (stop == before.size or apart_after)
+        lost[start:stop] = not kept and stop - start < 5 + _BESIDE
+    return lost
