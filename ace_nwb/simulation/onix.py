@@ -135,6 +135,7 @@ def _write_miniscope(
     """Write the movie and its clock."""
     frames = rng.integers(0, 256, (n_frames, 24, 32), np.uint8)
     frame_clock = 2_000_000 + 8_333_333 * np.arange(n_frames, dtype=np.uint64)
+    frame_clock[1:] += rng.integers(0, 5000, n_frames - 1, np.uint64)
     rows = np.arange(values_per_frame, dtype=np.uint64) * 13_000
     stems = ("ucla-miniscope-v4-image", "ucla-miniscope-v4-clock")
     movie, clock = stems if is_tutorial else ("video", "video-clock")
@@ -148,6 +149,7 @@ def _write_bno(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Write the orientation sensor: clock, Euler angles, quaternion x y z w, and the rest."""
     clock = 1_800_000 + 2_500_000 * np.arange(50, dtype=np.uint64)
+    clock[1:] += rng.integers(0, 5000, 49, np.uint64)
     quaternions = rng.normal(0, 1, (50, 4))
     quaternions /= np.linalg.norm(quaternions, axis=1, keepdims=True)
     quaternions = np.round(quaternions, 6)

@@ -35,7 +35,7 @@ def write_recording(
     folder.mkdir(parents=True, exist_ok=True)
     kept = np.setdiff1d(np.arange(n_frames), lost)
     frames = rng.integers(0, 256, (len(kept), 20, 28), np.uint8)
-    times_ms = 33 * kept
+    times_ms = 33 * kept + rng.integers(0, 3, len(kept)) * (kept > 1)
     quaternions = np.round(rng.normal(0, 1, (len(kept), 4)), 6)
     levels = (kept // 7) % 2
     stamps = [(START + timedelta(milliseconds=int(t))).isoformat() for t in times_ms]
