@@ -225,6 +225,75 @@ class Phases:
 
 
 @dataclass(frozen=True)
+class Band:
+    """A curve with an interval around it and what chance would give, arrays of shape (point,).
+
+    Parameters
+    ----------
+    name
+        What it is of: a channel, a trigger.
+    x
+        Phase (radians), frequency (Hz) or lag (s).
+    values, lower, upper
+        The curve and its interval; equal where there is none.
+    null_lower, null_upper
+        Band that chance keeps to.
+    note
+        What the numbers say.
+    """
+
+    name: str
+    x: np.ndarray
+    values: np.ndarray
+    lower: np.ndarray
+    upper: np.ndarray
+    null_lower: np.ndarray
+    null_upper: np.ndarray
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Course:
+    """Coherence of the mean trace with a channel over time, shape (window, frequency)."""
+
+    channel: str
+    times_s: np.ndarray
+    frequencies_hz: np.ndarray
+    coherence: np.ndarray
+
+
+@dataclass(frozen=True)
+class Effects:
+    """Effect sizes of one measure between two conditions, shape (subject,)."""
+
+    measure: str
+    first: str
+    second: str
+    subjects: np.ndarray
+    effect: np.ndarray
+    lower: np.ndarray
+    upper: np.ndarray
+    q_value: np.ndarray
+
+
+@dataclass(frozen=True)
+class Relations:
+    """Everything that was found; parts whose stage has not been run are empty."""
+
+    histogram: Band | None = None
+    coherence: tuple[Band, ...] = ()
+    course: Course | None = None
+    perievent: tuple[Band, ...] = ()
+    effects: tuple[Effects, ...] = ()
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing has been related."""
+        found = (self.histogram, self.coherence, self.course, self.perievent, self.effects)
+        return not any(found)
+
+
+@dataclass(frozen=True)
 class StageRow:
     """One stage: its state, what was changed from the default, its last run, and remarks on it."""
 
@@ -265,5 +334,6 @@ class SessionContent:
     events: Events | None = None
     spectrograms: tuple[Spectrogram, ...] = ()
     phases: Phases | None = None
+    relations: Relations | None = None
     stages: tuple[StageRow, ...] = ()
     history: tuple[HistoryRow, ...] = ()

@@ -7,6 +7,7 @@ from ace_nwb.nwb.history import current_runs, read_runs
 from ace_nwb.nwb.session import Session, open_session
 from ace_nwb.report import recording, results
 from ace_nwb.report.content import Frames, SessionContent
+from ace_nwb.report.relations import read_relations
 from ace_nwb.stages.status import StageStatus, stage_statuses
 
 
@@ -55,6 +56,7 @@ def collect(session: Session, stage_status: Sequence[StageStatus] | None = None)
         events=events,
         spectrograms=results.read_spectrograms(session, phases.channel if phases else None),
         phases=phases,
+        relations=read_relations(session),
         stages=results.list_stages(stage_status, runs),
         history=results.list_history(read_runs(session)),
     )

@@ -7,7 +7,7 @@ import numpy as np
 from markupsafe import Markup
 from matplotlib.figure import Figure
 
-from ace_nwb.report import imaging, signals, sync, theme
+from ace_nwb.report import coupling, imaging, signals, sync, theme
 from ace_nwb.report.content import Frames, Outlines, SessionContent, Traces
 from ace_nwb.report.wording import plain_label
 
@@ -68,8 +68,11 @@ def build_sections(content: SessionContent, file_name: str) -> list[Section]:
         _events_section,
         _spectrogram_section,
         _phase_section,
+        _coupling_section,
+        _conditions_section,
     )
-    return [build(content, file_name) for build in builders]
+    sections = [build(content, file_name) for build in builders]
+    return [section for section in sections if section.rows or section.absent]
 
 
 def _picture(name: str, title: str, figure: Figure, **texts: object) -> Picture:
@@ -298,3 +301,61 @@ def _phase_section(content: SessionContent, file_name: str) -> Section:
         _picture("preferred-phase", caption, figure, caption=caption, good=good, is_wide=False)
     )
     return Section(anchors, title, (tuple(pictures),))
+
+
+def _coupling_section(content: SessionContent, file_name: str) -> Section:
+    anchors, title = ("coupling",), "Coupling of calcium and ephys"
+    found = content.relations
+    if found is None or found.is_empty:
+        return _absent(anchors, title, f"ace-nwb process coupling {file_name}")
+    rows: list[tuple[Picture, ...]] = []
+    with theme.figure_theme():
+        if found.histogram is not None:
+            figure = coupling.histogram_figure(found.histogram)
+            caption = "Events of the analysed ROIs by ephys phase; dashed: the band that events "
+            caption += f"moved in time keep to (95 %). {found.histogram.note}."
+            good = "bars that leave the band on one side; all within it is chance."
+            rows.append(
+                (
+                    _picture(
+                        "phase-counts", title, figure, caption=caption, good=good, is_wide=False
+                    ),
+                )
+            )
+        if found.coherence:
+            figure = coupling.coherence_figure(found.coherence)
+            caption = "Coherence of the mean trace with each channel, its 95 % confidence in "
+            caption += "colour, and what shuffled windows stay below at every frequency in grey."
+            good = "a peak that rises above the grey with its whole band."
+            rows.append((_picture("coherence", caption, figure, caption=caption, good=good),))
+        if found.course is not None:
+            figure = coupling.course_figure(found.course, content.span_s)
+            caption = "The same over time, for the channel that stands out most."
+            rows.append((_picture("coherogram", caption, figure, caption=caption),))
+        if found.perievent:
+            figure = coupling.perievent_figure(found.perievent)
+            caption = "Mean trace around events with its standard error; in grey the band that "
+            caption += "averages around moved events keep to (95 %)."
+            good = "a curve that leaves the grey after zero; before zero nothing can answer."
+            rows.append((_picture("perievent", caption, figure, caption=caption, good=good),))
+    return Section(anchors, title, tuple(rows))
+
+
+def _conditions_section(content: SessionContent, _file_name: str) -> Section:
+    """Show the comparison of conditions where somebody asked for one."""
+    anchors, title = ("conditions",), "Conditions"
+    if content.relations is None or not content.relations.effects:
+        return Section(anchors, title)
+    pictures = []
+    for number, effects in enumerate(content.relations.effects):
+        with theme.figure_theme():
+            figure = coupling.effects_figure(effects)
+        n_sure = int(np.sum(effects.q_value < 0.05))
+        caption = f"{plain_label(effects.measure)}, {plain_label(effects.second)} minus "
+        caption += f"{plain_label(effects.first)}: effect size and its 95 % interval of each of "
+        caption += f"{len(effects.subjects)}; in colour the {n_sure} with q < 0.05."
+        pictures.append(
+            _picture(f"effects-{number}", caption, figure, caption=caption, is_wide=False)
+        )
+    rows = [tuple(pictures[i : i + 2]) for i in range(0, len(pictures), 2)]
+    return Section(anchors, title, tuple(rows))

@@ -1,5 +1,6 @@
 """Relations between calcium and ephys, written to a session file and compared with the truth."""
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -21,6 +22,7 @@ from tests.fixtures.coupled_sessions import (
     RESPONDER,
     RESPONDS_AFTER_S,
     run_stages,
+    write_coupled_session,
 )
 
 FIRST = ("dff", "deconvolve", "events", "ephys-artifacts", "ephys-filter", "filter", "phase")
@@ -44,16 +46,20 @@ CHOSEN: dict[str, dict[str, Any]] = {
 
 
 @pytest.fixture(scope="module")
-def coupled(coupled_template):
-    run_stages(coupled_template.path, {stage: CHOSEN.get(stage, {}) for stage in (*FIRST, *LATER)})
-    return coupled_template
+def coupled(coupled_template, tmp_path_factory):
+    path = tmp_path_factory.mktemp("related") / "session.nwb"
+    path.write_bytes(coupled_template.path.read_bytes())
+    run_stages(path, {stage: CHOSEN.get(stage, {}) for stage in (*FIRST, *LATER)})
+    return replace(coupled_template, path=path)
 
 
 @pytest.fixture(scope="module")
-def uncoupled(uncoupled_template):
+def uncoupled(tmp_path_factory):
+    path = tmp_path_factory.mktemp("unrelated") / "session.nwb"
+    write_coupled_session(path, is_coupled=False, seed=1)
     stages = (*FIRST, "coupling", "coherence", "correlation")
-    run_stages(uncoupled_template.path, {stage: CHOSEN.get(stage, {}) for stage in stages})
-    return uncoupled_template.path
+    run_stages(path, {stage: CHOSEN.get(stage, {}) for stage in stages})
+    return path
 
 
 def read_rows(path, table, **wanted):

@@ -1,0 +1,106 @@
+"""How calcium and ephys relate, from the file to the pictures."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from ace_nwb.nwb.session import open_session
+from ace_nwb.report import coupling, theme
+from ace_nwb.report.content import Band, Course, Effects, Relations
+from ace_nwb.report.relations import read_relations
+from ace_nwb.report.sections import build_sections
+from tests.fixtures.coupled_sessions import N_ROIS, run_stages
+from tests.report.examples import make_content
+
+STAGES = {
+    "dff": {},
+    "deconvolve": {},
+    "events": {},
+    "ephys-filter": {},
+    "filter": {},
+    "phase": {},
+    "conditions": {"windows": "baseline=5-100,drug=100-195"},
+    "coupling": {"n_surrogates": 100, "channels": "CSC1"},
+    "coherence": {"n_surrogates": 100, "channels": "CSC1"},
+    "perievent": {"n_surrogates": 100},
+    "compare": {"n_permutations": 100},
+}
+
+
+@pytest.fixture(scope="module")
+def relations(coupled_template, tmp_path_factory):
+    path = tmp_path_factory.mktemp("relations") / "session.nwb"
+    path.write_bytes(coupled_template.path.read_bytes())
+    run_stages(path, STAGES)
+    with open_session(path) as session:
+        return read_relations(session)
+
+
+def band(name="CSC1"):
+    x = np.linspace(-3, 3, 18)
+    return Band(name, x, x * 0 + 0.5, x * 0 + 0.4, x * 0 + 0.6, x * 0, x * 0 + 0.3, note="n")
+
+
+def made_up():
+    times_s = np.arange(0, 100.0)
+    effects = Effects(
+        "dF/F", "a", "b", np.array(["x", "y"]), *(np.array([1.0, -1]),) * 3, np.array([0.01, 0.5])
+    )
+    values = np.random.default_rng(0).random((100, 9))
+    values[40:50] = np.nan
+    course = Course("CSC1", times_s, np.arange(9.0), values)
+    return Relations(band(), (band(), band("CSC2")), course, (band("Line"),), (effects,))
+
+
+def test_all_parts_are_read_from_the_file(relations):
+    assert relations.histogram.name == "CSC1"
+    assert len(relations.histogram.values) == 18
+    assert "ROIs are locked" in relations.histogram.note
+    assert [b.name for b in relations.coherence] == ["CSC1"]
+    assert relations.coherence[0].x[relations.coherence[0].values.argmax()] == pytest.approx(
+        1.0, abs=0.35
+    )
+    assert relations.course.coherence.shape == (
+        len(relations.course.times_s),
+        len(relations.course.frequencies_hz),
+    )
+    assert [b.name for b in relations.perievent] == ["StimLine"]
+    assert {e.measure for e in relations.effects} >= {"dF/F", "ephys amplitude, V"}
+    assert len(relations.effects[0].subjects) == N_ROIS + 1
+
+
+def test_a_file_without_coupling_has_no_relations(coupled_template):
+    with open_session(coupled_template.path) as session:
+        assert read_relations(session).is_empty
+
+
+def test_the_null_band_stands_behind_the_histogram():
+    with theme.figure_theme():
+        figure = coupling.histogram_figure(band())
+    panel = figure.axes[0]
+    assert len(panel.patches) == 18 + 2
+    assert "phase of CSC1" in panel.get_xlabel()
+
+
+def test_every_channel_has_a_panel_of_its_own():
+    with theme.figure_theme():
+        figure = coupling.coherence_figure([band("A"), band("B"), band("C")])
+    assert [panel.get_title(loc="left") for panel in figure.axes] == ["A", "B", "C"]
+
+
+def test_sure_effects_are_coloured():
+    with theme.figure_theme():
+        figure = coupling.effects_figure(made_up().effects[0])
+    colours = [line.get_color() for line in figure.axes[0].lines[:2]]
+    assert colours == [theme.FAINT, theme.CALCIUM]
+
+
+def test_the_page_shows_the_relations_and_says_what_is_missing():
+    content = make_content()
+    missing = {s.title: s for s in build_sections(content, "x.nwb")}
+    assert "ace-nwb process coupling x.nwb" in missing["Coupling of calcium and ephys"].absent
+    assert "Conditions" not in missing
+    shown = {s.title: s for s in build_sections(replace(content, relations=made_up()), "x.nwb")}
+    assert len(shown["Coupling of calcium and ephys"].rows) == 4
+    assert "1 with q < 0.05" in shown["Conditions"].rows[0][0].caption
