@@ -9,6 +9,8 @@ from itertools import pairwise
 
 import numpy as np
 
+_FOREIGN_S = 0.1  # farther from the rest than any jitter: rows beyond an unseen jump
+
 
 @dataclass(frozen=True)
 class ClockFit:
@@ -158,8 +160,9 @@ def _levels(device: np.ndarray, lag: np.ndarray, slope: float) -> tuple[np.ndarr
 
 def _level(lag: np.ndarray) -> float:
     """Return a robust level near the early edge of one stretch of lags."""
-    ordered = np.sort(lag)[::-1]
-    return float(ordered[: max(int(0.6 * lag.size), 1)].mean())
+    near = lag[np.abs(lag - np.median(lag)) < _FOREIGN_S]
+    ordered = np.sort(near)[::-1]
+    return float(ordered[: max(int(0.6 * near.size), 1)].mean())
 
 
 def _is_curved(flat: np.ndarray) -> bool:
