@@ -153,3 +153,22 @@ def test_stage_on_request_runs_when_named_and_is_kept_up_to_date_from_then_on(se
     plan = pipeline.read_plan(settings=["bouts.min_duration_s=0.5"])
     assert {o.stage: o.action for o in pipeline.run(session_copy, plan)}["bouts"] == "ran"
     assert {o.stage: o.action for o in pipeline.run(session_copy)}["bouts"] == "already done"
+
+
+def test_processed_session_goes_to_zarr_and_back_without_a_difference(session, tmp_path, capsys):
+    stored, back = tmp_path / "session.nwb.zarr", tmp_path / "back.nwb"
+    assert run(["export", str(session), "--zarr", str(stored)]) == 0
+    assert run(["import", str(stored), str(back)]) == 0
+    assert run(["diff", str(session), str(back)]) == 0
+    path = "/processing/ophys/DfOverF/RoiResponseSeries/data"
+    with h5py.File(session) as first, h5py.File(back) as second:
+        np.testing.assert_array_equal(first[path][:], second[path][:])
+
+
+def test_result_that_zarr_cannot_give_back_is_refused_before_anything_is_written(
+    session_copy, tmp_path, capsys
+):
+    pipeline.process(session_copy, "bouts", {"edge_sd": 0.1, "peak_sd": 0.5, "min_duration_s": 0.1})
+    assert run(["export", str(session_copy), "--zarr", str(tmp_path / "out.nwb.zarr")]) == 1
+    assert "OscillationBouts" in capsys.readouterr().err
+    assert not list(tmp_path.glob("out*"))

@@ -9,7 +9,7 @@ from typing import Any
 from cyclopts import App
 from cyclopts.exceptions import CycloptsError
 
-from ace_nwb.cli import catalogue, demo, processing, recording, session
+from ace_nwb.cli import catalogue, demo, exchange, processing, recording, session
 from ace_nwb.cli.console import print_error
 from ace_nwb.errors import AceNwbError
 
@@ -37,6 +37,8 @@ VERBS: dict[str, App | Callable[..., Any]] = {
     "diff": session.diff,
     "validate": session.validate,
     "report": session.report,
+    "export": exchange.export,
+    "import": exchange.import_session,
     "recover": session.recover,
     "repack": session.repack,
     "list": catalogue.list_entries,

@@ -20,6 +20,7 @@ from hdmf_zarr.nwb import NWBZarrIO
 from hdmf_zarr.utils import ZarrDataIO
 from numcodecs import JSON, Blosc
 from pynwb import NWBHDF5IO, NWBFile, TimeSeries, get_manager
+from pynwb.base import TimeSeriesReferenceVectorData
 
 from ace_nwb.errors import OutputError, SessionFileError
 from ace_nwb.nwb.reading import Session
@@ -81,6 +82,7 @@ def export_zarr(path: str | Path, target: str | Path, *, progress: Progress | No
     try:
         with open_session(path) as session:
             nwbfile = session.nwbfile
+            _check_storable(nwbfile, session.path)
             _stream_large_arrays(nwbfile, _ZARR, progress)
             io = ZarrIO(
                 str(partial), manager=get_manager(), mode="w", object_codec_class=JSON
@@ -91,6 +93,18 @@ def export_zarr(path: str | Path, target: str | Path, *, progress: Progress | No
     finally:
         shutil.rmtree(partial, ignore_errors=True)
     return target
+
+
+def _check_storable(nwbfile: NWBFile, path: Path) -> None:
+    """Refuse columns that refer to stretches of series: Zarr's codecs cannot read them back."""
+    for table in nwbfile.all_children():
+        for name in getattr(table, "colnames", None) or ():
+            if isinstance(table[name], TimeSeriesReferenceVectorData):
+                raise OutputError(
+                    f"{path}: the column {name} of {table.name} refers to stretches of series, "
+                    "which cannot be read back from Zarr. Remove that result (it was made on "
+                    "request), or keep the session as an HDF5 file."
+                )
 
 
 def import_zarr(source: str | Path, path: str | Path, *, progress: Progress | None = None) -> Path:

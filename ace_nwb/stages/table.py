@@ -74,7 +74,11 @@ STAGES: dict[str, Stage] = {
         Stage(
             "preprocess",
             p.PreprocessParams,
-            (f"{_OPHYS}/MeanFluorescence", f"{_OPHYS}/BleachingTrend"),
+            (
+                f"{_OPHYS}/FieldOfView",
+                f"{_OPHYS}/MeanFluorescence",
+                f"{_OPHYS}/BleachingTrend",
+            ),
         ),
         Stage(
             "motion",
@@ -95,6 +99,8 @@ STAGES: dict[str, Stage] = {
                 f"{_OPHYS}/ImageSegmentation",
                 f"{_OPHYS}/Fluorescence",
                 f"{_OPHYS}/BackgroundModel",
+                f"{_OPHYS}/BackgroundImages",
+                f"{_OPHYS}/Seeds",
             ),
             uses=("preprocess", "motion"),
         ),

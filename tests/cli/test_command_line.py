@@ -25,6 +25,10 @@ from ace_nwb.stages.table import STAGES
         "list",
         "recover",
         "schema",
+        "diff",
+        "export",
+        "import",
+        "repack",
     ],
 )
 def test_every_verb_has_help_with_an_example(verb, capsys):
