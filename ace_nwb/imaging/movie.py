@@ -41,6 +41,7 @@ class ArrayMovie:
 
     @property
     def shape(self) -> tuple[int, int, int]:
+        """(n_frames, n_rows, n_columns)."""
         n_frames, n_rows, n_columns = self.frames.shape
         return n_frames, n_rows, n_columns
 
