@@ -44,6 +44,15 @@ def test_import_contracts_hold():
     assert done.returncode == 0, done.stdout
 
 
+@pytest.mark.parametrize("arguments", [["check"], ["format", "--check"]], ids=" ".join)
+def test_linter_and_formatter_have_nothing_to_say(arguments):
+    if not (REPOSITORY / ".importlinter").exists():
+        pytest.skip("runs in a checkout")
+    command = ["ruff", *arguments, "--no-cache", "ace_nwb", "tests", "examples"]
+    done = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout
+
+
 @pytest.mark.parametrize("path", MODULES, ids=lambda p: str(p.relative_to(PACKAGE)))
 def test_module_has_a_topic_a_docstring_and_a_readable_length(path):
     text = path.read_text(encoding="utf-8")

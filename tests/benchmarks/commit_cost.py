@@ -3,7 +3,7 @@
 Run `python -m tests.benchmarks.commit_cost [--gigabytes 5] [--megabytes 30]`.
 """
 
-# ruff: noqa: T201  a script that prints its table
+
 import argparse
 import os
 import resource

@@ -4,8 +4,9 @@
 
 Every conversion runs in a process of its own; wall clock and CPU seconds (user + system), largest
 resident memory and the size of the file are printed, then the time to read one frame and one
-64 x 64 patch over all time from either file. Decoding alone is the limit. NeuroConv needs opencv-python-headless. Our conversion is also
-run on a quarter of the files, to see whether memory grows with length.
+64 x 64 patch over all time from either file. Decoding alone is the limit. NeuroConv needs
+opencv-python-headless. Our conversion is also run on a quarter of the files, to see whether memory
+grows with length.
 """
 
 import argparse
@@ -30,7 +31,10 @@ START = {
     "msecSinceEpoch": 1749756391176,
 }  # fmt: skip
 METADATA = {
-    "NWBFile": {"session_description": "Benchmark.", "session_start_time": "2025-06-12T15:26:31-04:00"},
+    "NWBFile": {
+        "session_description": "Benchmark.",
+        "session_start_time": "2025-06-12T15:26:31-04:00",
+    },
     "Subject": {"subject_id": "m1", "species": "Mus musculus", "sex": "F", "age": "P90D"},
 }  # fmt: skip
 
@@ -160,7 +164,8 @@ def main() -> None:
     for way, item in found.items():
         per_frame = 1000 * item["cpu_s"] / chosen.frames
         print(
-            f"{way:10} {item['wall_s']:7.1f} s wall, {chosen.frames / item['wall_s']:6.0f} frames/s; "
+            f"{way:10} {item['wall_s']:7.1f} s wall, "
+            f"{chosen.frames / item['wall_s']:6.0f} frames/s; "
             f"{item['cpu_s']:7.1f} s CPU, {per_frame:5.2f} ms a frame; "
             f"{item['peak_mb']:6.0f} MB at most; {item['size_mb']:7.1f} MB written"
         )

@@ -5,7 +5,7 @@ change is a point of interruption; each is tried as a kill, as a torn write, and
 that loses any part of what was not yet synced. Then processes are really killed at random times.
 """
 
-# ruff: noqa: T201  a script that prints its table
+
 import argparse
 import io
 import os
