@@ -3,7 +3,6 @@
 Run `python -m tests.benchmarks.commit_cost [--gigabytes 5] [--megabytes 30]`.
 """
 
-
 import argparse
 import os
 import resource

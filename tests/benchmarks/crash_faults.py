@@ -5,7 +5,6 @@ change is a point of interruption; each is tried as a kill, as a torn write, and
 that loses any part of what was not yet synced. Then processes are really killed at random times.
 """
 
-
 import argparse
 import io
 import os

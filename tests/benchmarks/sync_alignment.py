@@ -4,7 +4,6 @@ Run `python -m tests.benchmarks.sync_alignment --sessions 2000 --workers 2`; it 
 of `docs` and ends with an error if any session is silently wrong.
 """
 
-
 import argparse
 import json
 import time
