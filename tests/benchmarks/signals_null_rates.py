@@ -11,9 +11,17 @@ from scipy import signal as scipy_signal
 from scipy import stats
 
 from ace_nwb.signals.circular import compute_phase_locking, wrap_phase
-from ace_nwb.signals.coherence import compute_coherence
+from ace_nwb.signals.coherence import (
+    compute_coherence,
+    compute_shuffled_coherence,
+    find_coherence_peaks,
+)
 from ace_nwb.signals.conditions import compare_conditions
-from ace_nwb.signals.coupling import compute_event_phase_coupling, compute_trace_phase_coupling
+from ace_nwb.signals.coupling import (
+    compute_event_phase_coupling,
+    compute_phase_histogram_test,
+    compute_trace_phase_coupling,
+)
 from ace_nwb.signals.lags import compute_lagged_correlation
 from ace_nwb.signals.multitaper import plan_spectrogram
 from ace_nwb.signals.perievent import compute_correlogram_test, compute_perievent_average
@@ -97,6 +105,43 @@ def coherence(rng, seed):
     return compute_coherence(slow_noise(rng), slow_noise(rng), plan=plan).p_value[0, ::16]
 
 
+def bursty_noise(rng):
+    amplitude = np.repeat(np.exp(rng.standard_normal(40)), len(TIMES_S) // 40)
+    return amplitude * rng.standard_normal(len(TIMES_S))
+
+
+def shuffled_coherence(draw):
+    """Peak over all frequencies against shuffled windows."""
+
+    def simulate(rng, seed):
+        plan = plan_spectrogram(
+            sampling_rate_hz=RATE_HZ,
+            window_s=10.0,
+            step_s=10.0,
+            time_bandwidth=3.0,
+            low_hz=0.1,
+            high_hz=5.0,
+        )
+        first, second = draw(rng), draw(rng)
+        found = compute_coherence(first, second, plan=plan)
+        null = compute_shuffled_coherence(first, second, plan=plan, n_surrogates=99, seed=seed)
+        peak = found.coherence[0, find_coherence_peaks(found)[0][0]]
+        return (1 + np.sum(null[:, 0] >= peak)) / 100
+
+    return simulate
+
+
+def phase_histogram(rng, seed):
+    return compute_phase_histogram_test(
+        random_events(rng, 200),
+        wandering_phase(rng),
+        timestamps_s=TIMES_S,
+        n_bins=18,
+        null=("circular_shift", 199),
+        seed=seed,
+    ).p_value
+
+
 def line(rng, seed):
     plan = plan_spectrogram(
         sampling_rate_hz=RATE_HZ,
@@ -170,6 +215,9 @@ TESTS = {
     "any of 10 ROIs to phase, FDR": coupling_of_any_roi,
     "trace to phase": trace_coupling,
     "coherence": coherence,
+    "coherence peak, shuffled windows": shuffled_coherence(slow_noise),
+    "the same, both in bursts": shuffled_coherence(bursty_noise),
+    "phase histogram": phase_histogram,
     "spectral line": line,
     "peri-event average": perievent,
     "correlogram": correlogram,

@@ -4,7 +4,13 @@ from scipy import signal as scipy_signal
 
 from ace_nwb.errors import InputError
 from ace_nwb.signals.circular import wrap_phase
-from ace_nwb.signals.coherence import compute_coherence, compute_coherogram, compute_null_level
+from ace_nwb.signals.coherence import (
+    compute_coherence,
+    compute_coherogram,
+    compute_null_level,
+    compute_shuffled_coherence,
+    find_coherence_peaks,
+)
 from ace_nwb.signals.multitaper import plan_spectrogram
 
 
@@ -108,3 +114,37 @@ def test_the_coherogram_shows_when_signals_were_coupled():
     )
     assert coherence[times < 285].mean() > 0.8
     assert coherence[times > 315].mean() < 0.2
+
+
+def test_a_coherent_pair_stands_out_from_shuffled_windows():
+    first, second = coupled_noise(0.5)
+    plan = make_plan()
+    found = compute_coherence(first, second, plan=plan)
+    null = compute_shuffled_coherence(first, second, plan=plan, n_surrogates=50, seed=0)
+    peaks, p_value = find_coherence_peaks(found)
+    assert null.shape == (50, 1)
+    assert found.coherence[0, peaks[0]] > null.max()
+    assert p_value[0] < 1e-6
+
+
+def test_bursts_deceive_the_formula_but_not_the_shuffled_windows():
+    rng = np.random.default_rng(0)
+    plan = make_plan()
+    rejected = np.zeros(2)
+    for seed in range(60):
+        amplitude = np.exp(1.2 * rng.standard_normal((2, 24)))
+        first, second = np.repeat(amplitude, 250, axis=1) * rng.standard_normal((2, 6000))
+        found = compute_coherence(first, second, plan=plan)
+        peaks, p_value = find_coherence_peaks(found)
+        null = compute_shuffled_coherence(first, second, plan=plan, n_surrogates=39, seed=seed)
+        surrogate_p = (1 + np.sum(null >= found.coherence[0, peaks[0]])) / 40
+        rejected += [p_value[0] < 0.05, surrogate_p <= 0.05]
+    assert rejected[1] <= 8  # 60 at 5 %: more has probability 0.6 %
+    assert rejected[0] > rejected[1]
+
+
+def test_shuffles_of_two_windows_mean_nothing():
+    first, second = coupled_noise(0.5)
+    first[500:] = np.nan
+    null = compute_shuffled_coherence(first, second, plan=make_plan(), n_surrogates=5, seed=0)
+    assert np.isnan(null).all()

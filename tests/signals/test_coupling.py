@@ -5,6 +5,7 @@ from ace_nwb.errors import InputError
 from ace_nwb.signals.circular import wrap_phase
 from ace_nwb.signals.coupling import (
     compute_event_phase_coupling,
+    compute_phase_histogram_test,
     compute_trace_phase_coupling,
     find_phase_support,
 )
@@ -106,3 +107,17 @@ def test_traces_that_follow_the_phase_are_found():
     assert wrap_phase(found.preferred_phase[1] - 2.0) == pytest.approx(0, abs=0.1)
     assert found.surrogate_p[1] == 1 / 200
     assert found.surrogate_p[[0, 2]].min() > 0.01
+
+
+@pytest.mark.parametrize(("is_locked", "is_found"), [(True, True), (False, False)])
+def test_a_phase_histogram_leaves_its_null_band_only_when_events_are_locked(is_locked, is_found):
+    phase, times = slow_phase()
+    events = (
+        locked_events(1.5) if is_locked else np.sort(np.random.default_rng(2).uniform(0, 299, 150))
+    )
+    found = compute_phase_histogram_test(
+        events, phase, timestamps_s=times, n_bins=18, null=("circular_shift", 99), seed=0
+    )
+    assert found.counts.sum() == len(events)
+    assert (found.p_value < 0.05) == is_found
+    assert bool((found.counts > found.null_upper).any()) == is_found
