@@ -152,7 +152,7 @@ def _refine(rows: Rows, start: Start, max_jitter_s: float) -> Match:
         rates = find_rates(timeline, decoded.captured)
     late = aligned - times[decoded.captured]
     plausible = _judge_rows(timeline, decoded.captured, segment, late, max_jitter_s)
-    moved = uniform_filter1d((decoded.captured - captured).astype(float), _NEIGHBOURS)
+    moved = uniform_filter1d((decoded.captured != captured).astype(float), _NEIGHBOURS)
     plausible[joined | (np.abs(moved) > 0.5)] = 0.5  # decoding refines the placement, no more
     plausible[decoded.probability < _CERTAIN] *= 0.99
     placed = minimum_filter1d(placed, 2 * _BESIDE + 1)
