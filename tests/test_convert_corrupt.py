@@ -12,7 +12,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 
 from ace_nwb.convert import convert
 from ace_nwb.errors import AceNwbError
@@ -51,6 +51,9 @@ def test_corrupt_recordings_are_refused_clearly_or_converted_rightly(template, p
         database=None,
         suppress_health_check=list(HealthCheck),
     )
+    @example(damages=[("json", "../metaData.json", "miniscopes", 10)])
+    @example(damages=[("json", "../metaData.json", "cameras", 6)])
+    @example(damages=[("flip", "0.avi", 1, 5)])
     @given(damages=corruptions)
     def run(damages):
         with tempfile.TemporaryDirectory() as made:

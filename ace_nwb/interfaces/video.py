@@ -227,7 +227,7 @@ def _stream_facts(stream: Any, file_path: Path) -> dict[str, Any]:
 def _open_container(file_path: Path) -> Any:
     """Open a movie file for reading."""
     try:
-        return av.open(str(file_path), mode="r")
+        return av.open(str(file_path), mode="r", metadata_errors="replace")
     except (FFmpegError, OSError) as error:
         raise _unreadable(file_path, str(error.strerror)) from error
 

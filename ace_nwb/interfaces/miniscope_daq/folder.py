@@ -119,9 +119,9 @@ def listed_names(metadata: dict[str, Any], key: str) -> list[str]:
     entries = metadata.get(key)
     if isinstance(entries, dict):
         return [str(name) for name in entries]
-    names = [
-        entry.get("deviceName", "") if isinstance(entry, dict) else entry for entry in entries or []
-    ]
+    if not isinstance(entries, list):
+        return []
+    names = [entry.get("deviceName", "") if isinstance(entry, dict) else entry for entry in entries]
     return [str(name) for name in names]
 
 
@@ -186,8 +186,9 @@ def _check_scopes_present(base_path: Path, metadata: dict[str, Any]) -> None:
 
 
 def _is_absent(base_path: Path, device_name: str) -> bool:
-    """Whether a listed device has no folder."""
-    return not (base_path / folder_name(device_name)).is_dir()
+    """Whether a listed device has no folder; names are compared, never followed as paths."""
+    folders = {path.name for path in base_path.iterdir() if path.is_dir()}
+    return folder_name(device_name) not in folders
 
 
 def _is_device(path: Path) -> bool:
