@@ -1,8 +1,5 @@
 """Relations between calcium and ephys, written to a session file and compared with the truth."""
 
-from dataclasses import replace
-from typing import Any
-
 import numpy as np
 import pytest
 
@@ -16,6 +13,8 @@ from ace_nwb.nwb.session import open_session
 from ace_nwb.nwb.spectra import read_spectrogram
 from ace_nwb.stages.conditions import parse_windows
 from tests.fixtures.coupled_sessions import (
+    CHOSEN,
+    FIRST,
     FOLLOWER,
     FOLLOWS_BY_S,
     LOCKED,
@@ -25,32 +24,7 @@ from tests.fixtures.coupled_sessions import (
     write_coupled_session,
 )
 
-FIRST = ("dff", "deconvolve", "events", "ephys-artifacts", "ephys-filter", "filter", "phase")
-LATER = (
-    "conditions",
-    "bouts",
-    "coupling",
-    "coherence",
-    "correlation",
-    "correlograms",
-    "perievent",
-    "compare",
-)
 RELATED = {*LOCKED, FOLLOWER}
-CHOSEN: dict[str, dict[str, Any]] = {
-    "conditions": {"windows": "baseline=5-100, drug=100-195"},
-    "perievent": {"n_surrogates": 400, "null": "interval_shuffle"},
-    "coupling": {"n_surrogates": 400},
-    "correlation": {"n_surrogates": 200, "channels": "CSC1"},
-}
-
-
-@pytest.fixture(scope="module")
-def coupled(coupled_template, tmp_path_factory):
-    path = tmp_path_factory.mktemp("related") / "session.nwb"
-    path.write_bytes(coupled_template.path.read_bytes())
-    run_stages(path, {stage: CHOSEN.get(stage, {}) for stage in (*FIRST, *LATER)})
-    return replace(coupled_template, path=path)
 
 
 @pytest.fixture(scope="module")
@@ -72,8 +46,8 @@ def read_rows(path, table, **wanted):
     return {name: values[kept] for name, values in columns.items()}
 
 
-def test_locked_rois_and_only_these_are_found_at_their_phases(coupled):
-    rows = read_rows(coupled.path, stored.EVENT_PHASE_COUPLING, channel="CSC1", condition="whole")
+def test_locked_rois_and_only_these_are_found_at_their_phases(related):
+    rows = read_rows(related.path, stored.EVENT_PHASE_COUPLING, channel="CSC1", condition="whole")
     assert set(rows["roi"][rows["q_value"] < 0.05]) == RELATED
     for roi, phase in LOCKED.items():
         found = rows["preferred_phase"][rows["roi"] == roi]
@@ -81,8 +55,8 @@ def test_locked_rois_and_only_these_are_found_at_their_phases(coupled):
     assert (rows["counts"].sum(axis=1) == rows["n_events"]).all()
 
 
-def test_rows_refer_to_their_roi_and_electrode(coupled):
-    with open_session(coupled.path) as session:
+def test_rows_refer_to_their_roi_and_electrode(related):
+    with open_session(related.path) as session:
         table = session.get(stored.EVENT_PHASE_COUPLING)
         assert table["roi"].table.name == "PlaneSegmentation"
         electrodes = table["electrode"]
@@ -90,8 +64,8 @@ def test_rows_refer_to_their_roi_and_electrode(coupled):
         assert (names == np.asarray(table["channel"].data[:])).all()
 
 
-def test_an_unrelated_channel_has_no_locked_roi(coupled):
-    rows = read_rows(coupled.path, stored.EVENT_PHASE_COUPLING, channel="CSC2", condition="whole")
+def test_an_unrelated_channel_has_no_locked_roi(related):
+    rows = read_rows(related.path, stored.EVENT_PHASE_COUPLING, channel="CSC2", condition="whole")
     assert not (rows["q_value"] < 0.05).any()
 
 
@@ -110,23 +84,23 @@ def test_spikes_that_know_nothing_of_ephys_are_not_coupled(uncoupled, table):
     assert not (rows["q_value"] < 0.05).any()
 
 
-def test_pooled_phases_leave_the_null_band_where_cells_are_locked(coupled, uncoupled):
-    locked = read_rows(coupled.path, stored.PHASE_HISTOGRAM, channel="CSC1", condition="drug")
+def test_pooled_phases_leave_the_null_band_where_cells_are_locked(related, uncoupled):
+    locked = read_rows(related.path, stored.PHASE_HISTOGRAM, channel="CSC1", condition="drug")
     free = read_rows(uncoupled, stored.PHASE_HISTOGRAM, channel="CSC1", condition="whole")
     assert locked["p_value"][0] < 0.05
     assert (locked["count"] > locked["null_upper"]).any()
     assert free["p_value"][0] > 0.05
 
 
-def test_traces_depend_on_the_phase_they_follow(coupled):
-    rows = read_rows(coupled.path, stored.TRACE_PHASE_COUPLING, channel="CSC1", condition="whole")
+def test_traces_depend_on_the_phase_they_follow(related):
+    rows = read_rows(related.path, stored.TRACE_PHASE_COUPLING, channel="CSC1", condition="whole")
     assert set(rows["roi"][rows["q_value"] < 0.01]) == RELATED
     follows = rows["preferred_phase"][rows["roi"] == FOLLOWER][0]
     assert follows == pytest.approx(2 * np.pi * FOLLOWS_BY_S, abs=0.2)
 
 
-def test_coherence_of_a_follower_stands_at_its_frequency_and_lag(coupled):
-    rows = read_rows(coupled.path, stored.ROI_COHERENCE, channel="CSC1", condition="whole")
+def test_coherence_of_a_follower_stands_at_its_frequency_and_lag(related):
+    rows = read_rows(related.path, stored.ROI_COHERENCE, channel="CSC1", condition="whole")
     at = rows["roi"] == FOLLOWER
     assert rows["q_value"][at] < 0.05
     assert rows["frequency_hz"][at] == pytest.approx(1.0, abs=0.3)
@@ -136,8 +110,8 @@ def test_coherence_of_a_follower_stands_at_its_frequency_and_lag(coupled):
     assert not (rows["q_value"][~np.isin(rows["roi"], list(RELATED))] < 0.01).any()
 
 
-def test_coherogram_has_the_band_of_the_oscillation_all_the_time(coupled):
-    with open_session(coupled.path) as session:
+def test_coherogram_has_the_band_of_the_oscillation_all_the_time(related):
+    with open_session(related.path) as session:
         found = read_spectrogram(session, stored.COHEROGRAM)
     centres_hz = found["band_limits_hz"].mean(axis=1)
     inside, outside = abs(centres_hz - 1) < 0.2, centres_hz > 3
@@ -146,40 +120,40 @@ def test_coherogram_has_the_band_of_the_oscillation_all_the_time(coupled):
     assert found["power"][:, 0, outside].mean() < 0.4
 
 
-def test_lagged_correlation_finds_who_leads(coupled):
-    rows = read_rows(coupled.path, stored.ROI_CORRELATION, channel="CSC1", condition="whole")
+def test_lagged_correlation_finds_who_leads(related):
+    rows = read_rows(related.path, stored.ROI_CORRELATION, channel="CSC1", condition="whole")
     at = rows["roi"] == FOLLOWER
     assert rows["lag_s"][at] == pytest.approx(FOLLOWS_BY_S, abs=0.051)
     assert rows["q_value"][at] < 0.05
     assert rows["effective_n"][at] < 4000
 
 
-def test_the_responder_and_only_it_answers_the_pulses(coupled):
-    rows = read_rows(coupled.path, stored.ROI_PERIEVENT, trigger="StimLine")
+def test_the_responder_and_only_it_answers_the_pulses(related):
+    rows = read_rows(related.path, stored.ROI_PERIEVENT, trigger="StimLine")
     assert rows["roi"][rows["q_value"] < 0.03].tolist() == [RESPONDER]
     peak_s = rows["peak_lag_s"][rows["roi"] == RESPONDER]
     assert peak_s == pytest.approx(RESPONDS_AFTER_S, abs=0.2)
-    mean = read_rows(coupled.path, stored.MEAN_PERIEVENT, trigger="StimLine", signal="mean dF/F")
-    assert mean["n_events"].max() == len(coupled.pulses_s)
+    mean = read_rows(related.path, stored.MEAN_PERIEVENT, trigger="StimLine", signal="mean dF/F")
+    assert mean["n_events"].max() == len(related.pulses_s)
     assert (mean["null_lower"] < mean["null_upper"]).all()
 
 
-def test_autocorrelograms_are_even_and_count_no_event_with_itself(coupled):
-    rows = read_rows(coupled.path, stored.CORRELOGRAMS, partner="itself")
+def test_autocorrelograms_are_even_and_count_no_event_with_itself(related):
+    rows = read_rows(related.path, stored.CORRELOGRAMS, partner="itself")
     counts = rows["counts"]
     np.testing.assert_array_equal(counts, counts[:, ::-1])
     assert (counts[:, counts.shape[1] // 2] <= rows["n_events"]).all()
 
 
-def test_conditions_are_compared_and_the_changed_rois_found(coupled):
-    with open_session(coupled.path) as session:
+def test_conditions_are_compared_and_the_changed_rois_found(related):
+    with open_session(related.path) as session:
         conditions = read_conditions(session)
     assert {name: spans.tolist() for name, spans in conditions.items()} == {
         "baseline": [[5, 100]],
         "drug": [[100, 195]],
     }
     rows = read_rows(
-        coupled.path, stored.COMPARISON, measure="event rate, Hz (CalciumEventsDeconvolution)"
+        related.path, stored.COMPARISON, measure="event rate, Hz (CalciumEventsDeconvolution)"
     )
     changed = set(rows["subject"][rows["q_value"] < 0.05]) - {"mean of the ROIs"}
     assert changed == {"ROI 4", "ROI 5"}
@@ -188,26 +162,26 @@ def test_conditions_are_compared_and_the_changed_rois_found(coupled):
     assert rows["n_first"][at] == rows["n_second"][at] == 9
 
 
-def test_every_condition_has_its_rows(coupled):
-    rows = read_rows(coupled.path, stored.EVENT_PHASE_COUPLING, roi=0, channel="CSC1")
+def test_every_condition_has_its_rows(related):
+    rows = read_rows(related.path, stored.EVENT_PHASE_COUPLING, roi=0, channel="CSC1")
     n_events = dict(zip(rows["condition"], rows["n_events"], strict=True))
     assert n_events["baseline"] + n_events["drug"] <= n_events["whole"]
     assert min(n_events.values()) > 10
 
 
-def test_the_file_has_no_finding_above_a_suggestion(coupled):
-    findings = validate(coupled.path)
+def test_the_file_has_no_finding_above_a_suggestion(related):
+    findings = validate(related.path)
     assert {finding.severity for finding in findings} <= {"BEST_PRACTICE_SUGGESTION"}, findings
 
 
-def test_numbers_do_not_depend_on_workers_and_come_again(coupled, tmp_path):
+def test_numbers_do_not_depend_on_workers_and_come_again(related, tmp_path):
     copy = tmp_path / "copy.nwb"
-    copy.write_bytes(coupled.path.read_bytes())
+    copy.write_bytes(related.path.read_bytes())
     pipeline.process(
         copy, "coupling", CHOSEN["coupling"], settings=EngineSettings(4, 2**30), force=True
     )
     for table in (stored.EVENT_PHASE_COUPLING, stored.PHASE_HISTOGRAM):
-        before, after = read_rows(coupled.path, table), read_rows(copy, table)
+        before, after = read_rows(related.path, table), read_rows(copy, table)
         for name in before:
             np.testing.assert_array_equal(before[name], after[name])
 
@@ -240,6 +214,6 @@ def test_a_condition_may_have_several_windows():
         ("coherence", {"low_hz": 30.0, "high_hz": 40.0}, ParameterError, "Nyquist frequency"),
     ],
 )
-def test_refusals_say_what_there_is(coupled, stage, parameters, error, message):
+def test_refusals_say_what_there_is(related, stage, parameters, error, message):
     with pytest.raises(error, match=message):
-        pipeline.process(coupled.path, stage, parameters)
+        pipeline.process(related.path, stage, parameters)
