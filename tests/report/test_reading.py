@@ -112,7 +112,12 @@ def write_ephys(writer):
     volts = np.stack([np.zeros(40), CSC3], axis=1)
     times = {"rate_hz": 10.0, "start_s": 2.0}
     write_filtered_ephys(
-        writer, "/processing/ecephys/EphysFiltered1", volts, source=source, description="D.", **times
+        writer,
+        "/processing/ecephys/EphysFiltered1",
+        volts,
+        source=source,
+        description="D.",
+        **times,
     )
     path = "/processing/phase/EphysPhase1"
     write_series(writer, path, volts, unit="radians", description="Phase.", **times)
