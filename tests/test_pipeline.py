@@ -5,6 +5,7 @@ import numpy as np
 import pynwb
 import pytest
 import yaml
+from pynwb.epoch import TimeIntervals
 
 from ace_nwb import pipeline
 from ace_nwb.cli import run
@@ -168,7 +169,11 @@ def test_processed_session_goes_to_zarr_and_back_without_a_difference(session, t
 def test_result_that_zarr_cannot_give_back_is_refused_before_anything_is_written(
     session_copy, tmp_path, capsys
 ):
-    pipeline.process(session_copy, "bouts", {"edge_sd": 0.1, "peak_sd": 0.5, "min_duration_s": 0.1})
+    with edit_session(session_copy) as writer:
+        stretches = TimeIntervals(name="Stretches", description="Parts of the movie.")
+        movie = writer.get("/acquisition/OnePhotonSeries")
+        stretches.add_interval(start_time=8.0, stop_time=9.0, timeseries=[movie])
+        writer.module("misc").add(stretches)
     assert run(["export", str(session_copy), "--zarr", str(tmp_path / "out.nwb.zarr")]) == 1
-    assert "OscillationBouts" in capsys.readouterr().err
+    assert "timeseries of Stretches" in capsys.readouterr().err
     assert not list(tmp_path.glob("out*"))

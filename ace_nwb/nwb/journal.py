@@ -75,9 +75,8 @@ class Recovery:
 
     def __str__(self) -> str:
         if self.action == "replayed":
-            return (
-                f"An interrupted change was complete and is now in the file: {self.n_pages} pages."
-            )
+            pages = f"{self.n_pages} pages"
+            return f"An interrupted change was complete; it is now in the file as a whole: {pages}."
         if self.action == "discarded":
             dropped = f"{self.n_bytes_dropped} bytes behind its end"
             return f"An interrupted change was dropped, the file is as before: {dropped}."

@@ -98,10 +98,10 @@ def export_zarr(path: str | Path, target: str | Path, *, progress: Progress | No
 def _check_storable(nwbfile: NWBFile, path: Path) -> None:
     """Refuse columns that refer to stretches of series: Zarr's codecs cannot read them back."""
     for table in nwbfile.all_children():
-        for name in getattr(table, "colnames", None) or ():
-            if isinstance(table[name], TimeSeriesReferenceVectorData):
+        for column in getattr(table, "columns", None) or ():
+            if isinstance(column, TimeSeriesReferenceVectorData):
                 raise OutputError(
-                    f"{path}: the column {name} of {table.name} refers to stretches of series, "
+                    f"{path}: the column {column.name} of {table.name} refers to stretches of series, "
                     "which cannot be read back from Zarr. Remove that result (it was made on "
                     "request), or keep the session as an HDF5 file."
                 )
