@@ -101,8 +101,8 @@ def _check_storable(nwbfile: NWBFile, path: Path) -> None:
         for column in getattr(table, "columns", None) or ():
             if isinstance(column, TimeSeriesReferenceVectorData):
                 raise OutputError(
-                    f"{path}: the column {column.name} of {table.name} refers to stretches of series, "
-                    "which cannot be read back from Zarr. Remove that result (it was made on "
+                    f"{path}: the column {column.name} of {table.name} refers to stretches of "
+                    "series, which cannot be read back from Zarr. Remove that result (it was made on "
                     "request), or keep the session as an HDF5 file."
                 )
 
