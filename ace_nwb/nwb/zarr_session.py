@@ -102,8 +102,8 @@ def _check_storable(nwbfile: NWBFile, path: Path) -> None:
             if isinstance(column, TimeSeriesReferenceVectorData):
                 raise OutputError(
                     f"{path}: the column {column.name} of {table.name} refers to stretches of "
-                    "series, which cannot be read back from Zarr. Remove that result (it was made on "
-                    "request), or keep the session as an HDF5 file."
+                    "series, which cannot be read back from Zarr. Remove that result, "
+                    "or keep the session as an HDF5 file."
                 )
 
 
