@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from ace_nwb.imaging.checkpoint import NO_CHECKPOINT, Checkpoint
 from ace_nwb.imaging.movie import Movie, ProgressCallback
 from ace_nwb.imaging.segmentation import Segmentation
 
@@ -17,10 +18,13 @@ class EngineSettings:
         Number of threads.
     max_memory_bytes
         Memory the engine may use beside the interpreter.
+    checkpoint
+        Where the engine may keep what it has so far, and finds it after an interruption.
     """
 
     workers: int = 1
     max_memory_bytes: int = 4 * 2**30
+    checkpoint: Checkpoint = NO_CHECKPOINT
 
 
 class Engine(Protocol):

@@ -31,6 +31,7 @@ def map_blocks(
     *,
     workers: int,
     progress: ProgressCallback,
+    first_frame: int = 0,
 ) -> Iterator[Result]:
     """Yield `function(first_frame, block)` for every block of `movie`, in order.
 
@@ -44,6 +45,8 @@ def map_blocks(
         Number of threads.
     progress
         Called with (frames done, number of frames).
+    first_frame
+        Where to begin: the first frame of a block.
     """
     n_frames = movie.shape[0]
     step = block_frames(movie)
@@ -52,13 +55,13 @@ def map_blocks(
         return function(start, movie.read(start, min(start + step, n_frames)))
 
     if workers <= 1:
-        for start in range(0, n_frames, step):
+        for start in range(first_frame, n_frames, step):
             yield run(start)
             progress(min(start + step, n_frames), n_frames)
         return
     waiting: deque[tuple[int, Future[Result]]] = deque()
     with ThreadPoolExecutor(workers) as pool:
-        for start in range(0, n_frames, step):
+        for start in range(first_frame, n_frames, step):
             waiting.append((start, pool.submit(run, start)))
             if len(waiting) > workers:
                 yield _next_result(waiting, step, n_frames, progress)

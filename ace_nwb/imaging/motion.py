@@ -15,6 +15,7 @@ from scipy import fft
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from ace_nwb.imaging.blocks import map_blocks, sample_frames
+from ace_nwb.imaging.checkpoint import NO_CHECKPOINT, Checkpoint
 from ace_nwb.imaging.filtering import filter_frames
 from ace_nwb.imaging.movie import Movie, ProgressCallback, no_progress
 from ace_nwb.imaging.warping import shift_frames
@@ -28,6 +29,9 @@ _BAD_QUALITY_SD = 6.0
 _LEAST_BINNED_SIDE_PX = 128
 _LARGEST_STEP_PX = 1.5
 _LEAST_CONTRAST = 1e-4
+
+_Registered = dict[str, np.ndarray]
+"""`shifts` (frame, 2), lens pixels, and `quality` (frame,) of a run of frames."""
 
 
 @dataclass(frozen=True)
@@ -61,6 +65,7 @@ def estimate_motion(
     filter_radius_px: float,
     workers: int = 1,
     progress: ProgressCallback = no_progress,
+    checkpoint: Checkpoint = NO_CHECKPOINT,
 ) -> Motion:
     """Estimate the rigid shift of every frame.
 
@@ -76,28 +81,31 @@ def estimate_motion(
         Number of threads; the result does not depend on it.
     progress
         Called with (frames done, number of frames).
+    checkpoint
+        Keeps what was found so far, block by block.
     """
     with threadpool_limits(1, user_api="blas"):
         lens = _choose_lens(movie, max_shift_px, filter_radius_px)
         target = _build_target(movie, lens)
-        parts = _register_all(movie, lens, target, workers, progress)
-    shifts = np.concatenate([part[0] for part in parts]) * lens.binning
-    quality = np.concatenate([part[1] for part in parts])
-    is_bad = find_bad_frames(quality)
-    return Motion(_bridge(shifts, is_bad), quality, is_bad, target.image)
 
+        def register(_start: int, block: np.ndarray) -> _Registered:
+            images = lens.filter(block) - target.static
+            shifts, quality = lens.register(lens.transform(images), target.spectrum)
+            return {"shifts": lens.refine(images, shifts, target), "quality": quality}
 
-def _register_all(
-    movie: Movie, lens: "_Lens", target: "_Target", workers: int, progress: ProgressCallback
-) -> list[tuple[np.ndarray, np.ndarray]]:
-    """Return the shifts and qualities of all frames, block by block."""
-
-    def register(_start: int, block: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        images = lens.filter(block) - target.static
-        shifts, quality = lens.register(lens.transform(images), target.spectrum)
-        return lens.refine(images, shifts, target), quality
-
-    return list(map_blocks(movie, register, workers=workers, progress=progress))
+        found = dict(checkpoint.load() or {"shifts": np.zeros((0, 2)), "quality": np.zeros(0)})
+        for part in map_blocks(
+            movie,
+            register,
+            workers=workers,
+            progress=progress,
+            first_frame=len(found["quality"]),
+        ):
+            found = {name: np.concatenate([found[name], part[name]]) for name in found}
+            checkpoint.save(found)
+    is_bad = find_bad_frames(found["quality"])
+    shifts = _bridge(found["shifts"] * lens.binning, is_bad)
+    return Motion(shifts, found["quality"], is_bad, target.image)
 
 
 @dataclass(frozen=True)
