@@ -39,6 +39,13 @@ from ace_nwb.engines.cnmfe.residual import (
     first_footprints,
     residual_images,
 )
+from ace_nwb.engines.cnmfe.resuming import (
+    Neurons,
+    Search,
+    begin_search,
+    pack_search,
+    unpack_search,
+)
 from ace_nwb.engines.cnmfe.seeds import find_seeds, propose_thresholds
 from ace_nwb.engines.cnmfe.traces import (
     CalciumModel,
@@ -48,6 +55,7 @@ from ace_nwb.engines.cnmfe.traces import (
     refine_traces,
 )
 from ace_nwb.imaging.binning import BinnedMovie, bin_factor, keep_in_memory, size_in_bytes, store
+from ace_nwb.imaging.checkpoint import Checkpoint
 from ace_nwb.imaging.corrected import CroppedMovie, observed_box
 from ace_nwb.imaging.correlation import FilteredLevels, estimate_levels
 from ace_nwb.imaging.movie import Movie, ProgressCallback
@@ -63,15 +71,6 @@ _GUESSED_DECAY_S = 0.5
 _GHOST_DIAMETERS = 1.5
 _LEAST_OWN_HEIGHT = 5.0
 _LATER_SEED_FACTOR = 1.1
-
-
-@dataclass(frozen=True)
-class Neurons:
-    """Footprints of norm 1 (pixel, roi), denoised and raw traces of the binned movie (bin, roi)."""
-
-    footprints: csc_array
-    traces: np.ndarray
-    raw: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -137,7 +136,7 @@ def extract(
         scene = _prepare(inner, settings, folder, cell_diameter_px, ring_size_factor)
         steps.advance()
         find = _Finding(min_correlation, min_peak_to_noise, merge_correlation, decay_time_s)
-        footprints, background, seeds = _find_neurons(scene, find, steps)
+        footprints, background, seeds = _find_neurons(scene, find, steps, settings.checkpoint)
         result = _finish(inner, scene, footprints, background, autoregressive_order, decay_time_s)
         steps.advance()
     return embed(replace(result, seeds=seeds), movie.shape[1:], box)
@@ -154,25 +153,29 @@ class _Finding:
 
 
 def _find_neurons(
-    scene: _Scene, find: _Finding, steps: "_Steps"
+    scene: _Scene, find: _Finding, steps: "_Steps", checkpoint: Checkpoint
 ) -> tuple[csc_array, Background, np.ndarray]:
     """Return footprints, background and all seeds, looking again at what is left each time."""
-    neurons = _empty(scene)
-    background = _ring(scene, neurons)
-    seeds = [np.zeros((0, 2), int)]
-    for number in range(_SEED_ROUNDS):
-        new, found = _seed(scene, neurons, find)
+    kept = checkpoint.load()
+    start = begin_search(_empty(scene)) if kept is None else unpack_search(kept)
+    search, background = start, _ring(scene, start.known)
+    for phase in range(start.n_phases, _SEED_ROUNDS * (1 + _UPDATES_PER_ROUND)):
+        if phase % (1 + _UPDATES_PER_ROUND) == 0:
+            new, found = _seed(scene, search.neurons, find)
+            if phase > 0 and len(found) == 0:
+                break
+            candidates = csc_array(hstack([search.neurons.footprints, new], format="csc"))
+            seeds = np.concatenate([search.seeds, found])
+            search = Search(phase + 1, search.neurons, search.neurons, candidates, seeds)
+        else:
+            neurons = _update(scene, search.candidates, background, find)
+            search = Search(phase + 1, search.known, neurons, neurons.footprints, search.seeds)
+            if search.n_phases % (1 + _UPDATES_PER_ROUND) == 0:
+                search = replace(search, known=neurons)
+                background = _ring(scene, neurons)
+        checkpoint.save(pack_search(search))
         steps.advance()
-        if number > 0 and len(found) == 0:
-            break
-        seeds.append(found)
-        footprints = csc_array(hstack([neurons.footprints, new], format="csc"))
-        for _ in range(_UPDATES_PER_ROUND):
-            neurons = _update(scene, footprints, background, find)
-            footprints = neurons.footprints
-            steps.advance()
-        background = _ring(scene, neurons)
-    return neurons.footprints, background, np.concatenate(seeds)
+    return search.neurons.footprints, background, search.seeds
 
 
 class _Steps:
