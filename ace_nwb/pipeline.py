@@ -1,70 +1,52 @@
-"""Run stages on a session file: one, or all that are not yet done.
+"""Run stages on a session file, one or all that are not yet done; say where they stand.
 
-A stage whose fingerprint stands in the history already is skipped. A stage either finishes, and
-its result, its history rows and the removal of what it replaces are committed together, or the
-file stays as it was.
+How a single stage runs, and what a crash leaves of it, is in `stages/execution.py`.
 """
 
-import sys
-import time
-import warnings
-from collections.abc import Callable, Iterable
-from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
-from importlib.metadata import version
+from collections.abc import Iterable
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import yaml
 
 from ace_nwb.engines.base import EngineSettings
-from ace_nwb.errors import AceNwbWarning, ParameterError, RequirementError
-from ace_nwb.imaging.movie import ProgressCallback, no_progress
+from ace_nwb.errors import ParameterError
 from ace_nwb.nwb.checks import Finding
-from ace_nwb.nwb.history import RunParameter, StageRun, append_run, current_runs, next_run_id
-from ace_nwb.nwb.session import Session, edit_session, open_session
-from ace_nwb.stages.context import StageContext
-from ace_nwb.stages.parameters import Choice, build_parameters, format_value
-from ace_nwb.stages.params import StageParams
-from ace_nwb.stages.provenance import Difference, compare_runs, pipeline_text
-from ace_nwb.stages.replacement import Replacement, make_room, note_change
-from ace_nwb.stages.status import (
-    StageStatus,
-    current_inputs,
-    fingerprint,
-    previous_choices,
-    stage_statuses,
+from ace_nwb.nwb.session import edit_session
+from ace_nwb.stages.execution import (
+    Choices,
+    Job,
+    ProgressBar,
+    SessionState,
+    StageOutcome,
+    no_bar,
+    peak_memory_mb,
+    read_state,
+    run_stage,
+    software,
 )
-from ace_nwb.stages.table import STAGES, Stage, find_stage
+from ace_nwb.stages.parameters import Choice, build_parameters
+from ace_nwb.stages.provenance import Difference, compare_runs, pipeline_text
+from ace_nwb.stages.replacement import Replacement, note_change
+from ace_nwb.stages.status import StageStatus, stage_statuses
+from ace_nwb.stages.table import STAGES, find_stage
 
-Choices = dict[str, dict[str, Choice]]
-"""Stage name -> parameter name -> chosen value."""
-
-ProgressBar = Callable[[str], AbstractContextManager[ProgressCallback]]
-"""Given the name of a stage, opens a progress display for it."""
-
-
-@dataclass(frozen=True)
-class StageOutcome:
-    """What became of a stage.
-
-    Parameters
-    ----------
-    stage
-        Its name.
-    action
-        "ran", "already done", or "not applicable".
-    duration_s
-        Wall time, seconds.
-    remarks
-        Warnings and reasons.
-    """
-
-    stage: str
-    action: str
-    duration_s: float = 0.0
-    remarks: tuple[str, ...] = ()
+__all__ = [
+    "Plan",
+    "ProgressBar",
+    "StageOutcome",
+    "diff",
+    "history_as_pipeline",
+    "no_bar",
+    "peak_memory_mb",
+    "process",
+    "read_plan",
+    "run",
+    "stale_findings",
+    "status",
+    "undo_sync",
+]
 
 
 @dataclass(frozen=True)
@@ -84,11 +66,6 @@ class Plan:
     stages: tuple[str, ...] | None = None
     choices: Choices = field(default_factory=dict)
     is_explicit: bool = False
-
-
-def no_bar(_stage: str) -> AbstractContextManager[ProgressCallback]:
-    """Show nothing."""
-    return nullcontext(no_progress)
 
 
 def read_plan(pipeline_path: Path | None = None, settings: Iterable[str] = ()) -> Plan:
@@ -150,20 +127,21 @@ def run(
         What becomes of earlier results; they are replaced by default.
     """
     plan = plan or Plan()
-    job = _Job(
+    job = Job(
         Path(nwb_path),
-        plan,
+        plan.choices,
+        plan.is_explicit,
         settings or EngineSettings(),
         bar,
         force,
         replacement or Replacement(),
     )
     outcomes = []
-    known = _read_state(job.nwb_path)
+    known = read_state(job.nwb_path)
     for name in _wanted_stages(plan, known):
-        outcomes.append(_run_stage(find_stage(name), job, known))
+        outcomes.append(run_stage(find_stage(name), job, known))
         if outcomes[-1].action == "ran":
-            known = _read_state(job.nwb_path)
+            known = read_state(job.nwb_path)
     return outcomes
 
 
@@ -186,7 +164,7 @@ def process(
 
 def status(nwb_path: Path) -> list[StageStatus]:
     """Return for every stage whether it is done, stale or missing, and why."""
-    known = _read_state(Path(nwb_path))
+    known = read_state(nwb_path)
     return stage_statuses(known.runs, known.recording)
 
 
@@ -195,23 +173,23 @@ def undo_sync(nwb_path: Path) -> bool:
 
     What was computed from aligned times stays and is stale then.
     """
-    runs = _read_state(Path(nwb_path)).runs
+    runs = read_state(nwb_path).runs
     if "sync" not in runs:
         return False
     with edit_session(nwb_path) as writer:
         STAGES["sync"].load().undo(writer)
-        note_change(writer, runs["sync"], "remove", "undone by the user", _software())
+        note_change(writer, runs["sync"], "remove", "undone by the user", software())
     return True
 
 
 def history_as_pipeline(nwb_path: Path) -> str:
     """Return the pipeline file (YAML) that gives the current results from the raw recording."""
-    return pipeline_text(_read_state(Path(nwb_path)).runs)
+    return pipeline_text(read_state(nwb_path).runs)
 
 
 def diff(first: Path, second: Path) -> list[Difference]:
     """Return how two session files differ in stages, parameters, versions and fingerprints."""
-    return compare_runs(_read_state(Path(first)).runs, _read_state(Path(second)).runs)
+    return compare_runs(read_state(first).runs, read_state(second).runs)
 
 
 def stale_findings(nwb_path: Path) -> list[Finding]:
@@ -223,138 +201,12 @@ def stale_findings(nwb_path: Path) -> list[Finding]:
     ]
 
 
-def _wanted_stages(plan: Plan, known: "_State") -> list[str]:
+def _wanted_stages(plan: Plan, known: SessionState) -> list[str]:
     """Return the plan's stages; those on request join once they have a result or a choice."""
     if plan.stages is not None:
         return list(plan.stages)
     asked_for = set(known.runs) | set(plan.choices)
     return [s.name for s in STAGES.values() if not s.on_request or s.name in asked_for]
-
-
-@dataclass(frozen=True)
-class _Job:
-    """What a call of `run` was asked to do."""
-
-    nwb_path: Path
-    plan: Plan
-    settings: EngineSettings
-    bar: ProgressBar
-    force: bool
-    replacement: Replacement
-
-
-@dataclass(frozen=True)
-class _State:
-    """The current run of each stage, and the identifier of the raw data."""
-
-    runs: dict[str, StageRun]
-    recording: str
-
-
-def _read_state(nwb_path: Path) -> _State:
-    with open_session(nwb_path) as session:
-        return _State(current_runs(session), session.identifier)
-
-
-def _run_stage(stage: Stage, job: _Job, known: _State) -> StageOutcome:
-    """Run a stage unless its result is in the file already."""
-    choices = job.plan.choices.get(stage.name)
-    if choices is None:
-        choices = previous_choices(stage, known.runs)
-    params = build_parameters(stage, choices)
-    inputs = current_inputs(stage, known.runs)
-    mark = fingerprint(stage, params, inputs, known.recording)
-    if not job.force and stage.name in known.runs and known.runs[stage.name].fingerprint == mark:
-        return StageOutcome(stage.name, "already done")
-    started = datetime.now(UTC)
-    clock = time.perf_counter()
-    module = stage.load()
-    with open_session(job.nwb_path) as session:
-        reason = module.not_applicable(session) if hasattr(module, "not_applicable") else None
-        if reason and not job.plan.is_explicit:
-            return StageOutcome(stage.name, "not applicable", remarks=(reason,))
-        _require(stage, known.runs)
-        result, remarks = _compute(module, session, params, job, stage.name)
-    record = StageRun(
-        run_id=-1,  # given when it is written
-        action="run",
-        stage=stage.name,
-        revision=stage.revision,
-        engine=str(getattr(params, "engine", "")),
-        fingerprint=mark,
-        started=started.isoformat(timespec="seconds"),
-        duration_s=round(time.perf_counter() - clock, 3),
-        software=_software(),
-        inputs=inputs,
-        outputs=stage.produces,
-        peak_memory_mb=peak_memory_mb(),
-        warnings=" | ".join(remarks),
-        parameters=_record_parameters(params, choices),
-    )
-    with edit_session(job.nwb_path) as writer:
-        make_room(writer, stage, known.runs, replacement=job.replacement, software=record.software)
-        module.write(writer, result)
-        append_run(writer, replace(record, run_id=next_run_id(writer)))
-    return StageOutcome(stage.name, "ran", time.perf_counter() - clock, tuple(remarks))
-
-
-def _compute(
-    module: Any,
-    session: Session,
-    params: StageParams,
-    job: _Job,
-    title: str,
-) -> tuple[Any, list[str]]:
-    """Run the stage's computation; collect its remarks and our own warnings."""
-    with job.bar(title) as progress, warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always", AceNwbWarning)
-        context = StageContext(job.settings, progress)
-        result = module.compute(session, params, context)
-    ours = [str(w.message) for w in caught if issubclass(w.category, AceNwbWarning)]
-    for warning in caught:
-        if not issubclass(warning.category, AceNwbWarning):
-            warnings.warn_explicit(
-                warning.message, warning.category, warning.filename, warning.lineno
-            )
-    return result, context.remarks + ours
-
-
-def _require(stage: Stage, runs: dict[str, StageRun]) -> None:
-    missing = [name for name in stage.requires if name not in runs]
-    if missing:
-        raise RequirementError(
-            f"Stage {stage.name} reads what {missing[0]} writes, and {missing[0]} has not been "
-            f"run on this file. Run `ace-nwb process {missing[0]} FILE` first, or `ace-nwb run "
-            f"FILE` for all stages in order."
-        )
-
-
-def _record_parameters(params: StageParams, choices: dict[str, Choice]) -> tuple[RunParameter, ...]:
-    return tuple(
-        RunParameter(
-            name,
-            format_value(getattr(params, name)),
-            choices[name].source if name in choices else "default",
-        )
-        for name in type(params).model_fields
-    )
-
-
-def _software() -> str:
-    names = ("ace-nwb", "numpy", "scipy", "numba", "pynwb")
-    return ", ".join(f"{name} {version(name)}" for name in names)
-
-
-def peak_memory_mb() -> float:
-    """Return the largest resident memory of this process so far, megabytes."""
-    if sys.platform == "win32":
-        import psutil
-
-        return round(psutil.Process().memory_info().peak_wset / 2**20, 1)
-    import resource
-
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return round(peak / (2**20 if sys.platform == "darwin" else 2**10), 1)
 
 
 def _read_pipeline(path: Path) -> dict[str, dict[str, Any] | None]:

@@ -1,7 +1,10 @@
 """The movie as the stages see it: crop, debleaching and motion correction applied while reading."""
 
+from hashlib import blake2b
+
 import numpy as np
 
+from ace_nwb.imaging.blocks import sample_frames
 from ace_nwb.imaging.corrected import CorrectedMovie
 from ace_nwb.imaging.cropping import CropBox
 from ace_nwb.nwb import layout
@@ -9,6 +12,9 @@ from ace_nwb.nwb.imaging import read_field, read_motion
 from ace_nwb.nwb.movie import NwbMovie
 from ace_nwb.nwb.series import read_series
 from ace_nwb.nwb.session import Session
+
+N_SAMPLED_FRAMES = 8
+"""Frames that stand for a movie in its digest."""
 
 
 def open_corrected_movie(
@@ -23,6 +29,14 @@ def open_corrected_movie(
         bleaching=_read_bleaching(session),
         shifts=_read_shifts(session) if with_motion else None,
     )
+
+
+def movie_digest(movie: CorrectedMovie) -> bytes:
+    """Return a digest that tells one movie from another: some frames, and every correction."""
+    digest = blake2b(repr((movie.shape, movie.frame_rate_hz, movie.crop)).encode())
+    for values in (sample_frames(movie, N_SAMPLED_FRAMES), movie.bleaching, movie.shifts):
+        digest.update(b"" if values is None else np.ascontiguousarray(values).tobytes())
+    return digest.digest()
 
 
 def _read_bleaching(session: Session) -> np.ndarray | None:

@@ -1,5 +1,7 @@
 """Stage extract: neurons, their footprints and traces, by the chosen engine."""
 
+from dataclasses import replace
+
 from ace_nwb.imaging.segmentation import Segmentation
 from ace_nwb.nwb.rois import write_segmentation
 from ace_nwb.nwb.session import Session, SessionWriter
@@ -12,9 +14,10 @@ from ace_nwb.stages.params import ExtractParams
 def compute(session: Session, params: ExtractParams, context: StageContext) -> Segmentation:
     """Run the engine on the corrected movie."""
     extract = ENGINES.load(params.engine)
+    movie = open_corrected_movie(session, workers=context.settings.workers)
     segmentation = extract(
-        open_corrected_movie(session, workers=context.settings.workers),
-        settings=context.settings,
+        movie,
+        settings=replace(context.settings, checkpoint=context.checkpoint(movie)),
         progress=context.progress,
         **params.model_dump(exclude={"engine"}),
     )

@@ -13,11 +13,13 @@ from ace_nwb.stages.params import MotionParams
 def compute(session: Session, params: MotionParams, context: StageContext) -> Motion:
     """Register every frame of the cropped, debleached movie."""
     workers = context.settings.workers
+    movie = open_corrected_movie(session, workers=workers, with_motion=False)
     motion = estimate_motion(
-        open_corrected_movie(session, workers=workers, with_motion=False),
+        movie,
         **params.model_dump(),
         workers=workers,
         progress=context.progress,
+        checkpoint=context.checkpoint(movie),
     )
     n_bad = int(np.count_nonzero(motion.is_bad))
     if n_bad:
