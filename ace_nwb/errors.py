@@ -6,7 +6,8 @@ AceNwbError
 │   ├── MovieError           a movie is missing, cut off, or inconsistent
 │   ├── TimestampError       time stamps are missing, unreadable, or disagree with the frames
 │   ├── EphysError           electrophysiology files are missing or inconsistent
-│   └── MetadataError        metadata are missing or not as the schema says
+│   ├── MetadataError        metadata are missing or not as the schema says
+│   └── ManifestError        a manifest or spreadsheet of sessions holds mistakes
 ├── OutputError              something cannot be written where it was asked for
 ├── SessionFileError         a session file is damaged, foreign, or lacks an object
 │   ├── JournalError         an unfinished commit cannot be completed
@@ -54,6 +55,10 @@ class EphysError(InputError):
 
 class MetadataError(InputError):
     """Metadata are missing or not as the schema says."""
+
+
+class ManifestError(InputError):
+    """A manifest or spreadsheet of sessions holds mistakes."""
 
 
 class OutputError(AceNwbError):
