@@ -9,11 +9,11 @@ from typing import Any
 from cyclopts import App
 from cyclopts.exceptions import CycloptsError
 
-from ace_nwb.cli import catalogue, demo, exchange, processing, recording, session
+from ace_nwb.cli import catalogue, demo, exchange, processing, publishing, recording, session
 from ace_nwb.cli.console import print_error
 from ace_nwb.errors import AceNwbError
 
-DONE, OUR_ERROR, USAGE = 0, 1, 2
+DONE, OUR_ERROR, USAGE, INTERRUPTED = 0, 1, 2, 130
 
 EXAMPLES = """
 Examples:
@@ -35,7 +35,9 @@ VERBS: dict[str, App | Callable[..., Any]] = {
     "status": session.status,
     "history": session.history,
     "diff": session.diff,
+    "describe": publishing.describe,
     "validate": session.validate,
+    "dandi": publishing.dandi_app,
     "report": session.report,
     "export": exchange.export,
     "import": exchange.import_session,
@@ -91,9 +93,9 @@ def run(arguments: list[str] | None = None) -> int:
     except BrokenPipeError:  # the reader, such as `head`, has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return OUR_ERROR
-    except KeyboardInterrupt:
-        print_error("Interrupted. The file is as it was before the step that was running.")
-        return 130
+    except KeyboardInterrupt as interrupt:
+        print_error(str(interrupt) or "Interrupted. What was being written is as it was before.")
+        return INTERRUPTED
     return code if isinstance(code, int) else DONE
 
 

@@ -111,15 +111,31 @@ class SessionWriter(Session):
         renaming.rename_objects(self.h5, renamed)
         return renamed
 
+    def take_back(self, paths: Iterable[str], name: str) -> None:
+        """Give results that were kept as `name` their former paths, which must be free."""
+        self._begin_h5_change()
+        renamed = renaming.kept_paths(paths, name)
+        renaming.rename_objects(self.h5, {new: old for old, new in renamed.items()})
+
     def set_columns(self, table_path: str, columns: Columns) -> None:
         """Create or replace whole columns of a table: name -> (description, values)."""
         self._begin_h5_change()
         self._kept += tables.set_columns(self.h5, table_path, columns)
 
+    def create_table(self, table_path: str, description: str, columns: Columns) -> None:
+        """Create a table beside existing objects: name -> (description, values) of its columns."""
+        self._begin_h5_change()
+        tables.create_table(self.h5, table_path, description, columns)
+
     def remove_columns(self, table_path: str, names: Iterable[str]) -> None:
         """Remove whole columns of a table; those that do not exist are skipped."""
         self._begin_h5_change()
         self._kept += tables.remove_columns(self.h5, table_path, names)
+
+    def set_value(self, path: str, value: str | float | list[str] | list[float]) -> None:
+        """Create or replace a small data set: a text, a number, or a list of either."""
+        self._begin_h5_change()
+        self._kept += tables.set_value(self.h5, path, value)
 
     def replace_timestamps(self, path: str, values: np.ndarray) -> None:
         """Give a series or events table new times, session clock, seconds."""

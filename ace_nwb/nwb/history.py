@@ -16,7 +16,7 @@ from ace_nwb.nwb.session import Session, SessionWriter
 
 _RUN_COLUMNS = {
     "run_id": "Number of the run.",
-    "action": "run: the stage wrote its results; remove: they were removed.",
+    "action": "run: results were written; remove: they were removed; describe: metadata were.",
     "stage": "Name of the stage.",
     "revision": "Revision of the stage's code.",
     "engine": "Engine that did the work, if there is a choice.",

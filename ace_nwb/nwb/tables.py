@@ -39,6 +39,23 @@ def set_columns(h5: h5py.File, table_path: str, columns: Columns) -> list[h5py.D
     return kept
 
 
+def create_table(h5: h5py.File, table_path: str, description: str, columns: Columns) -> None:
+    """Create a DynamicTable in a group that exists, as pynwb writes one."""
+    table = h5.create_group(table_path)
+    table.attrs["namespace"] = "hdmf-common"
+    table.attrs["neurodata_type"] = "DynamicTable"
+    table.attrs["object_id"] = str(uuid4())
+    table.attrs["description"] = description
+    table.attrs["colnames"] = np.array(list(columns), dtype=h5py.string_dtype())
+    for name, (text, values) in columns.items():
+        _create_column(table, name, text, values)
+    n_rows = len(next(iter(columns.values()))[1])
+    ids = table.create_dataset("id", data=np.arange(n_rows), maxshape=(None,), chunks=True)
+    ids.attrs["namespace"] = "hdmf-common"
+    ids.attrs["neurodata_type"] = "ElementIdentifiers"
+    ids.attrs["object_id"] = str(uuid4())
+
+
 def remove_columns(h5: h5py.File, table_path: str, names: Iterable[str]) -> list[h5py.Dataset]:
     """Remove whole columns of a table, those that exist; return handles that keep their space."""
     table = _open_table(h5, table_path)
@@ -49,6 +66,24 @@ def remove_columns(h5: h5py.File, table_path: str, names: Iterable[str]) -> list
     kept = [str(name) for name in table.attrs["colnames"] if name not in doomed]
     table.attrs["colnames"] = np.array(kept, dtype=h5py.string_dtype())
     return handles
+
+
+def set_value(
+    h5: h5py.File, path: str, value: str | float | list[str] | list[float]
+) -> list[h5py.Dataset]:
+    """Create or replace a small data set; return handles that keep the space of the old one."""
+    kept, attributes = [], {}
+    if path in h5:
+        kept, attributes = [h5[path]], dict(h5[path].attrs)
+        del h5[path]
+    array = np.asarray(value)
+    if array.dtype.kind == "U":
+        created = h5.create_dataset(path, data=array.astype(object)[()], dtype=h5py.string_dtype())
+    else:
+        created = h5.create_dataset(path, data=array)
+    for name, attribute in attributes.items():
+        created.attrs[name] = attribute
+    return kept
 
 
 def append_rows(dataset: h5py.Dataset, values: Sequence[object] | np.ndarray) -> None:
