@@ -4,7 +4,9 @@ Coherence is in `coherence`, line tests in `spectral_lines`.
 """
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from scipy import fft
@@ -14,9 +16,9 @@ from ace_nwb.errors import InputError, ParameterError
 
 # Rounds of Thomson's adaptive weighting; even steep spectra converge before.
 ADAPTIVE_ROUNDS = 50
-BLOCK_BYTES = 16_000_000
+BLOCK_BYTES = 64_000_000
 # Windows are transformed in batches of this size, which a processor's cache holds.
-CACHE_BYTES = 1_000_000
+CACHE_BYTES = 500_000
 
 
 @dataclass(frozen=True)
@@ -146,7 +148,7 @@ def plan_spectrogram(
 
 
 def compute_spectrogram(
-    values: np.ndarray, plan: SpectralPlan, *, is_adaptive: bool = False
+    values: np.ndarray, plan: SpectralPlan, *, is_adaptive: bool = False, workers: int = 1
 ) -> Spectrogram:
     """Compute the power of every window and channel.
 
@@ -159,13 +161,15 @@ def compute_spectrogram(
         From `plan_spectrogram`.
     is_adaptive
         Weight tapers by Thomson's adaptive rule instead of equally.
+    workers
+        Number of threads. It does not change the numbers.
 
     Returns
     -------
     Spectrogram
         Times are window centres.
     """
-    blocks = list(iterate_spectrogram(values, plan, is_adaptive=is_adaptive))
+    blocks = list(iterate_spectrogram(values, plan, is_adaptive=is_adaptive, workers=workers))
     return Spectrogram(
         times_s=np.concatenate([block.times_s for block in blocks]),
         frequencies_hz=plan.frequencies_hz,
@@ -179,12 +183,13 @@ def iterate_spectrogram(
     *,
     is_adaptive: bool = False,
     block_bytes: int = BLOCK_BYTES,
+    workers: int = 1,
 ) -> Iterator[Spectrogram]:
     """Yield the spectrogram in stretches of windows, so that memory stays bounded.
 
     Parameters
     ----------
-    values, plan, is_adaptive
+    values, plan, is_adaptive, workers
         As for `compute_spectrogram`.
     block_bytes
         Rough memory for one stretch, bytes. It does not change the numbers.
@@ -196,21 +201,18 @@ def iterate_spectrogram(
     window_bytes = 8 * n_channels * (2 * plan.step_samples + len(plan.frequencies_hz))
     first_bytes = 16 * n_channels * plan.window_samples
     block_windows = max(1, (block_bytes - first_bytes) // window_bytes)
-    for first in range(0, n_windows, block_windows):
-        starts = np.arange(first, min(first + block_windows, n_windows)) * plan.step_samples
-        stretch = np.asarray(values[starts[0] : starts[-1] + plan.window_samples], dtype=float)
-        columns = np.ascontiguousarray(stretch.reshape(-1, n_channels).T)
-        power = np.empty((len(starts), n_channels, len(plan.frequencies_hz)))
-        for channel, column in enumerate(columns):
-            windows = np.lib.stride_tricks.sliding_window_view(column, plan.window_samples)
-            _fill_power(
-                power[:, channel],
-                windows[:: plan.step_samples],
-                plan=plan,
-                is_adaptive=is_adaptive,
-            )
-        centres = (starts + (plan.window_samples - 1) / 2) / plan.sampling_rate_hz
-        yield Spectrogram(centres, plan.frequencies_hz, power)
+    fill = partial(_fill_power, plan=plan, is_adaptive=is_adaptive)
+    with ThreadPoolExecutor(workers) as pool:
+        for first in range(0, n_windows, block_windows):
+            starts = np.arange(first, min(first + block_windows, n_windows)) * plan.step_samples
+            stretch = np.asarray(values[starts[0] : starts[-1] + plan.window_samples], dtype=float)
+            columns = np.ascontiguousarray(stretch.reshape(-1, n_channels).T)
+            power = np.empty((len(starts), n_channels, len(plan.frequencies_hz)))
+            parts = list(_split(power, columns, plan))
+            for _ in pool.map(fill, (parts[task::workers] for task in range(workers))):
+                pass  # an error of a thread is raised here
+            centres = (starts + (plan.window_samples - 1) / 2) / plan.sampling_rate_hz
+            yield Spectrogram(centres, plan.frequencies_hz, power)
 
 
 def count_windows(n_samples: int, plan: SpectralPlan) -> int:
@@ -313,25 +315,54 @@ def to_decibel(power: np.ndarray, reference: float = 1.0) -> np.ndarray:
         return 10 * np.log10(np.asarray(power) / reference)
 
 
+def _split(
+    power: np.ndarray, columns: np.ndarray, plan: SpectralPlan
+) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Yield views of power (window, frequency) and its windows (window, sample), few at a time."""
+    n_at_once = max(1, CACHE_BYTES // (8 * plan.window_samples))
+    for channel, column in enumerate(columns):
+        windows = np.lib.stride_tricks.sliding_window_view(column, plan.window_samples)
+        windows = windows[:: plan.step_samples]
+        for first in range(0, len(power), n_at_once):
+            some = slice(first, first + n_at_once)
+            yield power[some, channel], windows[some]
+
+
 def _fill_power(
-    power: np.ndarray, windows: np.ndarray, *, plan: SpectralPlan, is_adaptive: bool
+    parts: list[tuple[np.ndarray, np.ndarray]], *, plan: SpectralPlan, is_adaptive: bool
 ) -> None:
     """Write the power of windows (window, sample) into (window, frequency); NaN at gaps."""
-    n_at_once = max(1, CACHE_BYTES // (8 * plan.window_samples))
-    for first in range(0, len(windows), n_at_once):
-        part = windows[first : first + n_at_once]
+    if not parts:
+        return
+    tapered = np.empty(max(windows.shape for _, windows in parts))
+    transform = np.empty((len(tapered), plan.window_samples // 2 + 1), dtype=complex)
+    for power, windows in parts:
+        n_windows = len(windows)
         with np.errstate(invalid="ignore"):
             if is_adaptive:
-                eigenspectra = np.abs(compute_eigencoefficients(part, plan)) ** 2
-                power[first : first + n_at_once] = _weigh_adaptively(
-                    eigenspectra, part.var(axis=-1), plan=plan
-                )
-                continue
-            total = np.zeros((len(part), len(plan.frequencies_hz)))
-            for transform in _iterate_transforms(part, plan):
-                total += transform.real**2
-                total += transform.imag**2
-        power[first : first + n_at_once] = total * (_one_sided_factor(plan) / len(plan.tapers))
+                eigenspectra = np.abs(compute_eigencoefficients(windows, plan)) ** 2
+                power[:] = _weigh_adaptively(eigenspectra, windows.var(axis=-1), plan=plan)
+            else:
+                _sum_power(power, windows, plan, (tapered[:n_windows], transform[:n_windows]))
+
+
+def _sum_power(
+    power: np.ndarray,
+    windows: np.ndarray,
+    plan: SpectralPlan,
+    buffers: tuple[np.ndarray, np.ndarray],
+) -> None:
+    """Write the mean power under the tapers; buffers are taken again: new ones cost more."""
+    tapered, transform = buffers
+    kept = transform[:, plan.first_bin : plan.first_bin + len(plan.frequencies_hz)]
+    centred = windows - windows.mean(axis=-1, keepdims=True)
+    power[:] = 0
+    for taper in plan.tapers:
+        np.multiply(centred, taper, out=tapered)
+        np.fft.rfft(tapered, axis=-1, out=transform)
+        power += kept.real**2
+        power += kept.imag**2
+    power *= _one_sided_factor(plan) / len(plan.tapers)
 
 
 def _iterate_transforms(windows: np.ndarray, plan: SpectralPlan) -> Iterator[np.ndarray]:

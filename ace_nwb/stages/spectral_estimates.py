@@ -33,7 +33,7 @@ def plan_stretch(
 
 
 def estimate_power(
-    stretch: RegularSignal, params: SpectrogramParams, *, high_hz: float
+    stretch: RegularSignal, params: SpectrogramParams, *, high_hz: float, workers: int
 ) -> tuple[Spectrogram, str]:
     """Return the power of a stretch by the chosen method, and what was changed of the request.
 
@@ -46,7 +46,8 @@ def estimate_power(
     if params.method == "multitaper":
         found = compute_package_spectrogram(stretch.values, plan, is_adaptive=is_adaptive)
         return found, plan.message
-    return compute_spectrogram(stretch.values, plan, is_adaptive=is_adaptive), plan.message
+    found = compute_spectrogram(stretch.values, plan, is_adaptive=is_adaptive, workers=workers)
+    return found, plan.message
 
 
 def empty_lines() -> ResultRows:

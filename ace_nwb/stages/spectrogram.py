@@ -195,7 +195,9 @@ def _analyse_stretch(
 ) -> Spectrogram | None:
     """Compute one stretch; one too short for a window is left out with a remark."""
     try:
-        found, message = estimate_power(stretch, params, high_hz=high_hz)
+        found, message = estimate_power(
+            stretch, params, high_hz=high_hz, workers=context.settings.workers
+        )
     except InputError as error:
         context.remarks.append(f"{stretch.path} is left out: {error}")
         return None

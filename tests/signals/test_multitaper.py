@@ -10,6 +10,7 @@ from ace_nwb.signals.multitaper import (
     plan_spectrogram,
     to_decibel,
 )
+from tests.fixtures.long_recordings import LongRecording, measure_peak_bytes
 
 
 def make_plan(**changes):
@@ -78,6 +79,27 @@ def test_numbers_do_not_depend_on_the_block_size():
             values, make_plan(), is_adaptive=is_adaptive, block_bytes=400_000
         )
         assert np.array_equal(whole.power, np.concatenate([part.power for part in stretches]))
+
+
+@pytest.mark.parametrize("is_adaptive", [False, True])
+def test_numbers_do_not_depend_on_the_number_of_threads(is_adaptive):
+    values = np.column_stack([white_noise(3000, seed) for seed in range(2)])
+    plan = make_plan(step_s=0.5)
+    alone = compute_spectrogram(values, plan, is_adaptive=is_adaptive).power
+    for workers in (2, 5):
+        shared = compute_spectrogram(values, plan, is_adaptive=is_adaptive, workers=workers)
+        assert np.array_equal(alone, shared.power)
+
+
+def test_memory_does_not_grow_with_the_length_of_the_recording():
+    plan = make_plan(sampling_rate_hz=1000.0, window_s=4.0, step_s=4.0)
+
+    def run(n_samples):
+        for block in iterate_spectrogram(LongRecording(n_samples), plan, block_bytes=2_000_000):
+            assert np.isfinite(block.power).all()
+
+    short, long = (measure_peak_bytes(lambda n=n: run(n)) for n in (400_000, 4_000_000))
+    assert long < 1.05 * short < 10_000_000
 
 
 def test_channels_are_kept_apart():

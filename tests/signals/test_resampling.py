@@ -2,7 +2,13 @@ import numpy as np
 import pytest
 
 from ace_nwb.errors import InputError, ParameterError
-from ace_nwb.signals.resampling import decimate, place_on_grid, resample_at
+from ace_nwb.signals.resampling import (
+    decimate,
+    iterate_decimated,
+    place_on_grid,
+    resample_at,
+)
+from tests.fixtures.long_recordings import LongRecording, measure_peak_bytes
 
 
 def test_decimation_removes_what_would_alias_and_delays_nothing():
@@ -20,6 +26,16 @@ def test_numbers_do_not_depend_on_the_block_size(factor, block_samples):
     whole = decimate(values, factor=factor)
     in_blocks = decimate(values, factor=factor, block_samples=block_samples)
     assert np.array_equal(whole, in_blocks)
+
+
+def test_memory_does_not_grow_with_the_length_of_the_recording():
+    def run(n_samples):
+        samples = LongRecording(n_samples, np.int16)
+        for _, block in iterate_decimated(samples, factor=30, block_samples=1 << 18):
+            assert np.isfinite(block).all()
+
+    short, long = (measure_peak_bytes(lambda n=n: run(n)) for n in (600_000, 6_000_000))
+    assert long < 1.05 * short < 12_000_000
 
 
 def test_integers_are_decimated_as_floats():
