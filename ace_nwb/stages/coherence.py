@@ -130,8 +130,10 @@ def _empty_tables() -> list[ResultRows]:
             | {"frequency_hz": "Frequency."}
             | _VALUES
             | {
-                "p_value": "Probability of so large a coherence by chance at this frequency.",
-                "q_value": "p corrected for the number of frequencies (false discovery rate).",
+                "p_value": "Probability of so large a coherence at this frequency, by formula: "
+                "too small where both signals come in bursts. Judge by surrogate_p.",
+                "surrogate_p": "Share of shuffles of the windows with as large a coherence at any "
+                "frequency; corrected for the number of frequencies.",
                 "null_level": "What 95 % of shuffles of the windows stay below everywhere.",
             },
         ),
@@ -143,7 +145,8 @@ def _empty_tables() -> list[ResultRows]:
             | {"frequency_hz": "Frequency of the greatest coherence."}
             | _VALUES
             | {
-                "p_value": "Probability of so large a coherence at any frequency, by formula.",
+                "p_value": "Probability of so large a coherence at any frequency, by formula: too "
+                "small where both signals come in bursts. Judge by surrogate_p.",
                 "surrogate_p": "Share of shuffles of the windows with as large a coherence.",
                 "q_value": "surrogate_p corrected for the number of ROIs (false discovery rate).",
                 "spectrum": "Coherence at the frequencies of MeanCoherence.",
@@ -156,7 +159,9 @@ def _add_mean(
     table: ResultRows, found: Coherence, place: dict[str, str], *, null: np.ndarray
 ) -> None:
     """Add one row per frequency of the mean trace, which is the first channel."""
-    q_value = control_false_discoveries(found.p_value[0])
+    is_tested = np.isfinite(found.p_value[0]) & np.isfinite(null[0, 0])
+    observed = np.where(is_tested, found.coherence[0], np.nan)
+    surrogate_p = compute_surrogate_p(observed, null[:, :1])
     null_level = float(np.quantile(null[:, 0], 0.95))
     for index, frequency_hz in enumerate(found.frequencies_hz):
         table.add(
@@ -166,7 +171,7 @@ def _add_mean(
                 for key in ("coherence", "phase", "lower", "upper", "p_value")
             },
             n_estimates=found.n_estimates[0],
-            q_value=q_value[index],
+            surrogate_p=surrogate_p[index],
             null_level=null_level,
             **place,
         )

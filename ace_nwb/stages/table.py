@@ -35,6 +35,8 @@ class Stage:
         Whether its products are columns of a table that another stage or the conversion wrote.
     on_request
         Whether it runs only when it is asked for: its question is not everybody's.
+    decisions
+        What it reads of the decisions of reviewers.
     """
 
     name: str
@@ -45,6 +47,7 @@ class Stage:
     revision: int = 1
     writes_in_place: bool = False
     on_request: bool = False
+    decisions: tuple[str, ...] = ()
 
     @property
     def summary(self) -> str:
@@ -60,6 +63,10 @@ class Stage:
         """Import the module with `compute` and `write`."""
         return load_module(f"ace_nwb.stages.{self.name.replace('-', '_')}")
 
+
+GROUPS = "merges and splits"
+VERDICTS = "verdicts"
+"""What stages read of the decisions of reviewers, as named among the inputs in the history."""
 
 _OPHYS = "/processing/ophys"
 _ECEPHYS = "/processing/ecephys"
@@ -101,8 +108,20 @@ STAGES: dict[str, Stage] = {
                 f"{_OPHYS}/BackgroundModel",
                 f"{_OPHYS}/BackgroundImages",
                 f"{_OPHYS}/Seeds",
+                f"{_OPHYS}/ImageSegmentation_extracted",
+                f"{_OPHYS}/Fluorescence_extracted",
+                f"{_OPHYS}/CurationDecisions",
             ),
             uses=("preprocess", "motion"),
+        ),
+        Stage(
+            "regroup",
+            p.RegroupParams,
+            (f"{_OPHYS}/ImageSegmentation/PlaneSegmentation/made_from",),
+            requires=("extract",),
+            uses=("preprocess", "motion"),
+            decisions=(GROUPS,),
+            writes_in_place=True,
         ),
         Stage(
             "evaluate",
@@ -112,9 +131,19 @@ STAGES: dict[str, Stage] = {
                 for column in ("snr", "r_value", "accepted")
             ),
             requires=("extract",),
+            uses=("regroup",),
             writes_in_place=True,
         ),
-        Stage("dff", p.DffParams, (f"{_OPHYS}/DfOverF",), requires=("extract",)),
+        Stage(
+            "curate",
+            p.CurateParams,
+            (f"{_OPHYS}/ImageSegmentation/PlaneSegmentation/decision",),
+            requires=("extract",),
+            uses=("regroup", "evaluate"),
+            decisions=(VERDICTS,),
+            writes_in_place=True,
+        ),
+        Stage("dff", p.DffParams, (f"{_OPHYS}/DfOverF",), requires=("extract",), uses=("regroup",)),
         Stage("deconvolve", p.DeconvolveParams, (f"{_OPHYS}/Deconvolution",), requires=("dff",)),
         Stage(
             "events",
@@ -155,7 +184,7 @@ STAGES: dict[str, Stage] = {
             p.SpectrogramParams,
             ("/processing/spectral/*",),
             requires=("dff",),
-            uses=("evaluate", "ephys-artifacts", "sync"),
+            uses=("evaluate", "curate", "ephys-artifacts", "sync"),
         ),
         Stage(
             "conditions",
@@ -180,7 +209,7 @@ STAGES: dict[str, Stage] = {
                 f"{_COUPLING}/PhaseHistogram",
             ),
             requires=("events", "phase"),
-            uses=("evaluate", "conditions"),
+            uses=("evaluate", "curate", "conditions"),
         ),
         Stage(
             "coherence",
@@ -191,7 +220,8 @@ STAGES: dict[str, Stage] = {
                 f"{_COUPLING}/Coherogram",
             ),
             requires=("dff",),
-            uses=("evaluate", "ephys-artifacts", "conditions", "sync"),
+            uses=("evaluate", "curate", "ephys-artifacts", "conditions", "sync"),
+            revision=2,
             on_request=True,
         ),
         Stage(
@@ -199,7 +229,7 @@ STAGES: dict[str, Stage] = {
             p.CorrelationParams,
             (f"{_COUPLING}/RoiCorrelation", f"{_COUPLING}/MeanCorrelation"),
             requires=("dff",),
-            uses=("evaluate", "ephys-artifacts", "ephys-filter", "conditions", "sync"),
+            uses=("evaluate", "curate", "ephys-artifacts", "ephys-filter", "conditions", "sync"),
             on_request=True,
         ),
         Stage(
@@ -207,7 +237,7 @@ STAGES: dict[str, Stage] = {
             p.CorrelogramsParams,
             (f"{_COUPLING}/EventCorrelograms",),
             requires=("events",),
-            uses=("evaluate",),
+            uses=("evaluate", "curate"),
             on_request=True,
         ),
         Stage(
@@ -215,7 +245,7 @@ STAGES: dict[str, Stage] = {
             p.PerieventParams,
             (f"{_COUPLING}/RoiPerievent", f"{_COUPLING}/MeanPerievent"),
             requires=("dff",),
-            uses=("evaluate", "ephys-filter", "bouts", "sync"),
+            uses=("evaluate", "curate", "ephys-filter", "bouts", "sync"),
             on_request=True,
         ),
         Stage(
@@ -223,7 +253,7 @@ STAGES: dict[str, Stage] = {
             p.CompareParams,
             (f"{_COUPLING}/ConditionComparison",),
             requires=("events",),
-            uses=("evaluate", "ephys-filter", "conditions"),
+            uses=("evaluate", "curate", "ephys-filter", "conditions"),
             on_request=True,
         ),
     )

@@ -110,6 +110,17 @@ def test_coherence_of_a_follower_stands_at_its_frequency_and_lag(related):
     assert not (rows["q_value"][~np.isin(rows["roi"], list(RELATED))] < 0.01).any()
 
 
+def test_coherence_of_the_mean_trace_is_judged_by_shuffled_windows(related, uncoupled):
+    rows = read_rows(related.path, stored.MEAN_COHERENCE, channel="CSC1", condition="whole")
+    at = np.abs(rows["frequency_hz"] - 1) < 0.15
+    assert (rows["surrogate_p"][at] < 0.05).all()
+    assert rows["surrogate_p"][rows["frequency_hz"] > 3].min() > 0.05
+    above = rows["coherence"] > rows["null_level"]
+    np.testing.assert_array_equal(above, rows["surrogate_p"] <= 0.05)
+    free = read_rows(uncoupled, stored.MEAN_COHERENCE, condition="whole")
+    assert np.nanmin(free["surrogate_p"]) > 0.05
+
+
 def test_coherogram_has_the_band_of_the_oscillation_all_the_time(related):
     with open_session(related.path) as session:
         found = read_spectrogram(session, stored.COHEROGRAM)
