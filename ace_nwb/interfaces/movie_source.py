@@ -5,7 +5,8 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from ace_nwb.imaging.storage import movie_chunk_shape, turn_axes
-from ace_nwb.interfaces.video import MovieProbe, iterate_frames
+from ace_nwb.interfaces.video import MovieProbe
+from ace_nwb.interfaces.video_decoding import iterate_frames
 
 
 class MovieFiles:

@@ -1,4 +1,4 @@
-"""The one movie decoder: grey frames of shape (frame, row, column) from any file libav reads.
+"""What a movie file holds: codec, size, whole frames. `video_decoding` gives its pixels.
 
 Frames are counted from the packets in the file or by decoding, never from the header, which a
 crash or a foreign writer leaves wrong. Used by every imaging interface.
@@ -14,7 +14,7 @@ import numpy as np
 from av.error import FFmpegError
 
 from ace_nwb.errors import MovieError
-from ace_nwb.interfaces.tiff_movie import SUFFIXES, iterate_tiff, probe_tiff
+from ace_nwb.interfaces.tiff_movie import SUFFIXES, probe_tiff
 
 GREY_FORMATS = {
     "gray": np.uint8,
@@ -24,13 +24,19 @@ GREY_FORMATS = {
 }
 """Pixel formats whose only plane is the picture itself."""
 
-THREAD_TYPE = "AUTO"
-"""How libav decodes on several cores."""
+FAIL_ON_CHECKSUM = {"err_detect": "crccheck+explode"}
+"""Option of libav: pictures with a wrong checksum (FFV1 version 3 has one) are errors."""
+
+MICROSECONDS = 1e6
+"""Units of a container's duration, per second."""
 
 
 @dataclass(frozen=True)
 class MovieProbe:
-    """What a movie file holds, found without trusting its header."""
+    """What a movie file holds, found without trusting its header.
+
+    `key_interval` is the largest number of frames from one key frame to the next, 0 if unknown.
+    """
 
     file_path: Path
     codec: str
@@ -43,11 +49,20 @@ class MovieProbe:
     is_cut_off: bool
     container_rate_hz: float
     size_bytes: int
+    key_interval: int = 0
 
     @property
     def dtype(self) -> np.dtype:
         """Type of the decoded pixels."""
-        return np.dtype(GREY_FORMATS.get(self.pixel_format, np.uint8))
+        grey = grey_of_deep_luma(self.pixel_format) or self.pixel_format
+        return np.dtype(GREY_FORMATS.get(grey, np.uint8))
+
+
+def grey_of_deep_luma(pixel_format: str) -> str | None:
+    """Return the grey format for luminance of more than 8 bits, None for other pictures."""
+    if not pixel_format.startswith("yuv"):
+        return None
+    return next((grey for grey in GREY_FORMATS if pixel_format.endswith(grey[4:] or "-")), None)
 
 
 def probe_movie(file_path: Path, *, decode: bool = False) -> MovieProbe:
@@ -72,9 +87,10 @@ def probe_movie(file_path: Path, *, decode: bool = False) -> MovieProbe:
             file_path=file_path, n_frames=pages, counted_by="pages", is_cut_off=False, **facts
         )
     n_whole, is_cut_off, facts = _walk_packets(file_path)
-    if decode:
-        n_whole = count_decoded_frames(file_path)
     n_header = facts["n_frames_header"]
+    is_cut_off = is_cut_off or n_header > n_whole
+    if decode:
+        n_whole = count_decoded_frames(file_path, is_cut_off=is_cut_off)
     return MovieProbe(
         file_path=file_path,
         n_frames=n_whole,
@@ -84,41 +100,33 @@ def probe_movie(file_path: Path, *, decode: bool = False) -> MovieProbe:
     )
 
 
-def count_decoded_frames(file_path: Path) -> int:
-    """Return how many frames decode before the end of the file or its first broken frame."""
-    n_frames = 0
-    try:
-        with _open_container(file_path) as container:
-            for _frame in container.decode(_video_stream(container, file_path)):
-                n_frames += 1
-    except FFmpegError:
-        return n_frames
-    return n_frames
+def count_decoded_frames(file_path: Path, *, is_cut_off: bool = False) -> int:
+    """Return how many frames decode before the end of the file or its first broken frame.
 
-
-def iterate_frames(probes: Sequence[MovieProbe]) -> Iterator[np.ndarray]:
-    """Decode movie files one after the other, in order.
-
-    Parameters
-    ----------
-    probes
-        The files, as measured by `probe_movie`.
-
-    Yields
-    ------
-    numpy.ndarray
-        One frame of shape (row, column), uint8 or uint16.
-
-    Raises
-    ------
-    MovieError
-        If a file yields fewer frames than it was measured to hold, or frames of another size.
+    In a file that is cut off, pictures that lean on later ones may be missing before its end:
+    the count stops at the first of these holes.
     """
-    for probe in probes:
-        if probe.file_path.suffix.lower() in SUFFIXES:
-            yield from iterate_tiff(probe.file_path)
-        else:
-            yield from _decode(probe)
+    times: list[int | None] = []
+    is_reordered = False
+    try:
+        with open_container(file_path) as container:
+            stream = video_stream(container, file_path)
+            is_reordered = stream.codec_context.has_b_frames
+            for packet in whole_packets(container, stream):
+                times += [frame.pts for frame in packet.decode()]
+            times += [frame.pts for frame in stream.decode(None)]
+    except (FFmpegError, EOFError):
+        pass
+    return _frames_before_hole(times) if is_cut_off and is_reordered else len(times)
+
+
+def whole_packets(container: Any, stream: Any) -> Iterator[Any]:
+    """Yield the packets of a stream that hold something, up to the first that is cut off."""
+    for packet in container.demux(stream):
+        if packet.is_corrupt:
+            return
+        if packet.size:
+            yield packet
 
 
 def check_movies_alike(probes: Sequence[MovieProbe]) -> None:
@@ -143,69 +151,48 @@ def cut_off_sentence(probe: MovieProbe) -> str:
     return f"{probe.file_path} is cut off: {probe.n_frames} of {expected} frames can be recovered"
 
 
-def _decode(probe: MovieProbe) -> Iterator[np.ndarray]:
-    """Yield the frames of one file and check that all of them came."""
-    n_frames = 0
-    try:
-        with _open_container(probe.file_path) as container:
-            for frame in container.decode(_video_stream(container, probe.file_path)):
-                yield _grey_plane(frame, probe)
-                n_frames += 1
-                if n_frames == probe.n_frames and probe.is_cut_off:
-                    return
-    except FFmpegError as error:
-        raise MovieError(
-            f"{probe.file_path} cannot be decoded beyond frame {n_frames} of {probe.n_frames} "
-            f"({error.strerror}). Every frame was expected to decode; copy the file again."
-        ) from error
-    if n_frames != probe.n_frames:
-        raise MovieError(
-            f"{probe.file_path} decodes to {n_frames} frames but holds {probe.n_frames} packets. "
-            "One frame per packet was expected; copy the file again."
-        )
-
-
-def _grey_plane(frame: Any, probe: MovieProbe) -> np.ndarray:
-    """Return a decoded frame as one grey plane."""
-    name = frame.format.name
-    if name in GREY_FORMATS:
-        grey = frame.to_ndarray()
-    elif name.startswith("yuv"):
-        grey = frame.to_ndarray(format="gray")
-    else:
-        grey = _equal_plane(frame.to_ndarray(format="rgb24"), probe.file_path)
-    if grey.shape != (probe.n_rows, probe.n_columns):
-        raise MovieError(
-            f"{probe.file_path} changes its frame size from {(probe.n_rows, probe.n_columns)} to "
-            f"{grey.shape}. One size was expected; split the file where it changes."
-        )
-    return grey
-
-
-def _equal_plane(colours: np.ndarray, file_path: Path) -> np.ndarray:
-    """Return one of three equal colour planes of an array (row, column, colour)."""
-    red = colours[..., 0]
-    if not (np.array_equal(red, colours[..., 1]) and np.array_equal(red, colours[..., 2])):
-        raise MovieError(
-            f"{file_path} holds colour pictures (its planes differ). Grey pictures of a sensor "
-            "were expected; if it is a behaviour camera, give it its own device folder."
-        )
-    return red
-
-
 def _walk_packets(file_path: Path) -> tuple[int, bool, dict[str, Any]]:
-    """Count whole packets of the video stream; say whether the last one is broken."""
-    n_whole = 0
+    """Count whole packets of the video stream; say whether the file breaks off."""
+    n_whole, last_key, key_interval = 0, 0, 0
+    last_s = 0.0
     is_broken = False
     try:
-        with _open_container(file_path) as container:
-            stream = _video_stream(container, file_path)
+        with open_container(file_path) as container:
+            stream = video_stream(container, file_path)
             for packet in container.demux(stream):
-                n_whole += bool(packet.size) and not packet.is_corrupt
-                is_broken |= packet.is_corrupt
-            return n_whole, is_broken, _stream_facts(stream, file_path)
+                if is_broken := packet.is_corrupt:
+                    break
+                if not packet.size:
+                    continue
+                if packet.is_keyframe:
+                    last_key = n_whole
+                n_whole += 1
+                key_interval = max(key_interval, n_whole - last_key)
+                if packet.pts is not None:
+                    last_s = max(last_s, float(packet.pts * packet.time_base))
+            facts = _stream_facts(stream, file_path) | {"key_interval": key_interval}
+            return n_whole, is_broken or _ends_before(container, stream, last_s), facts
     except FFmpegError as error:
         raise _unreadable(file_path, str(error.strerror)) from error
+
+
+def _ends_before(container: Any, stream: Any, last_s: float) -> bool:
+    """Whether a file without a count of frames states a longer duration than it holds."""
+    if stream.frames or not container.duration or not stream.average_rate:
+        return False
+    if len(container.streams) > 1 or "matroska" not in container.format.name:
+        return False
+    interval_s = 1 / float(stream.average_rate)
+    return container.duration / MICROSECONDS - last_s > 1.5 * interval_s + 0.001
+
+
+def _frames_before_hole(times: Sequence[int | None]) -> int:
+    """Return how many frames come before a step in time that is longer than one frame."""
+    if None in times or len(times) < 3:
+        return len(times)
+    intervals = np.diff(np.array(times, np.float64))
+    holes = np.flatnonzero(intervals > 1.5 * np.median(intervals))
+    return int(holes[0]) + 1 if len(holes) else len(times)
 
 
 def _stream_facts(stream: Any, file_path: Path) -> dict[str, Any]:
@@ -224,7 +211,7 @@ def _stream_facts(stream: Any, file_path: Path) -> dict[str, Any]:
     }
 
 
-def _open_container(file_path: Path) -> Any:
+def open_container(file_path: Path) -> Any:
     """Open a movie file for reading."""
     try:
         return av.open(str(file_path), mode="r", metadata_errors="replace")
@@ -232,12 +219,14 @@ def _open_container(file_path: Path) -> Any:
         raise _unreadable(file_path, str(error.strerror)) from error
 
 
-def _video_stream(container: Any, file_path: Path) -> Any:
-    """Return the first video stream, set to decode on all cores."""
+def video_stream(container: Any, file_path: Path) -> Any:
+    """Return the first video stream."""
     if not container.streams.video:
         raise _unreadable(file_path, "no video stream in it")
     stream = container.streams.video[0]
-    stream.thread_type = THREAD_TYPE
+    if stream.codec_context.name == "ffv1":
+        stream.codec_context.options = FAIL_ON_CHECKSUM
+    stream.thread_type = "AUTO"
     return stream
 
 

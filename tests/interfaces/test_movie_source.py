@@ -29,12 +29,12 @@ def test_any_range_can_be_read_in_any_order(movie):
 
 
 def test_reading_forwards_opens_every_file_once(movie, monkeypatch):
-    import ace_nwb.interfaces.video as video
+    import ace_nwb.interfaces.video_decoding as decoding
 
     source, frames = movie
     opened = []
-    open_container = video._open_container
-    monkeypatch.setattr(video, "_open_container", lambda p: opened.append(p) or open_container(p))
+    open_container = decoding.open_container
+    monkeypatch.setattr(decoding, "open_container", lambda p: opened.append(p) or open_container(p))
     blocks = [source.read(start, min(start + 5, 23)) for start in range(0, 23, 5)]
     assert np.array_equal(np.concatenate(blocks), frames)
     assert len(opened) == 3

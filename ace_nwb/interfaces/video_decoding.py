@@ -1,0 +1,258 @@
+"""The one movie decoder: grey frames of shape (frame, row, column) from any file libav reads.
+
+FFV1 and MJPEG are decoded in groups of frames that need nothing from before their first one, on
+all cores. Threads within libav do not help there: Miniscope-DAQ writes one slice a frame, and
+every frame but the first of a group waits for the one before it.
+"""
+
+import os
+from collections import deque
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from itertools import groupby
+from queue import SimpleQueue
+from typing import Any
+
+import av
+import numpy as np
+from av.error import FFmpegError
+
+from ace_nwb.errors import MovieError
+from ace_nwb.interfaces.tiff_movie import SUFFIXES, iterate_tiff
+from ace_nwb.interfaces.video import (
+    FAIL_ON_CHECKSUM,
+    GREY_FORMATS,
+    MovieProbe,
+    grey_of_deep_luma,
+    open_container,
+    video_stream,
+    whole_packets,
+)
+
+GROUPED_CODECS = {"ffv1", "mjpeg"}
+"""Codecs that give one frame per packet at once and start afresh at every key frame."""
+
+GROUP_FRAMES = 12
+"""Frames of a group at least; FFV1 of Miniscope-DAQ has a key frame every 12."""
+
+LIMITED_BLACK, LIMITED_WHITE = 16, 235
+"""Luminance of black and white in pictures of limited range."""
+
+LONGEST_GROUP = 60
+"""Frames between key frames beyond which groups would take too much memory."""
+
+FULL_RANGE = 2
+"""libav's number for luminance from 0 to 255."""
+
+
+@dataclass
+class _Group:
+    """Packets of one file that decode by themselves."""
+
+    probe: MovieProbe
+    decoders: "SimpleQueue[Any]"
+    first_frame: int
+    packets: list[Any] = field(default_factory=list)
+
+
+def iterate_frames(
+    probes: Sequence[MovieProbe], *, workers: int | None = None
+) -> Iterator[np.ndarray]:
+    """Decode movie files one after the other, in order.
+
+    Parameters
+    ----------
+    probes
+        The files, as measured by `probe_movie`.
+    workers
+        Threads that decode; all cores if not given.
+
+    Yields
+    ------
+    numpy.ndarray
+        One frame of shape (row, column), uint8 or uint16.
+
+    Raises
+    ------
+    MovieError
+        If a file yields fewer frames than it was measured to hold, or frames of another size.
+    """
+    n_workers = workers or os.cpu_count() or 1
+    for is_grouped, alike in groupby(probes, key=_is_grouped):
+        if is_grouped:
+            yield from _decode_groups(list(alike), n_workers)
+            continue
+        for probe in alike:
+            if probe.file_path.suffix.lower() in SUFFIXES:
+                yield from iterate_tiff(probe.file_path)
+            else:
+                yield from _decode_in_order(probe, n_workers)
+
+
+def _is_grouped(probe: MovieProbe) -> bool:
+    """Whether a file can be decoded in groups."""
+    return probe.codec in GROUPED_CODECS and 0 < probe.key_interval <= LONGEST_GROUP
+
+
+def _decode_in_order(probe: MovieProbe, workers: int) -> Iterator[np.ndarray]:
+    """Yield the frames of one file and check that all of them came."""
+    n_frames = 0
+    try:
+        with open_container(probe.file_path) as container:
+            stream = video_stream(container, probe.file_path)
+            stream.codec_context.thread_count = workers
+            for frame in _frames_in_order(container, stream):
+                if n_frames == probe.n_frames and probe.is_cut_off:
+                    return
+                yield _grey_plane(frame, probe)
+                n_frames += 1
+    except FFmpegError as error:
+        raise _undecodable(probe, n_frames, error) from error
+    _check_count(probe, n_frames)
+
+
+def _frames_in_order(container: Any, stream: Any) -> Iterator[Any]:
+    """Yield all frames, those that the decoder holds back at the end too."""
+    for packet in whole_packets(container, stream):
+        yield from packet.decode()
+    yield from stream.decode(None)
+
+
+def _decode_groups(probes: Sequence[MovieProbe], workers: int) -> Iterator[np.ndarray]:
+    """Yield the frames of files whose groups decode side by side, a few groups ahead."""
+    waiting: deque[Future[list[np.ndarray]]] = deque()
+    with ThreadPoolExecutor(workers) as pool:
+        try:
+            for group in _packet_groups(probes, workers):
+                waiting.append(pool.submit(_decode_group, group))
+                if len(waiting) > 2 * workers:
+                    yield from waiting.popleft().result()
+            while waiting:
+                yield from waiting.popleft().result()
+        finally:
+            for future in waiting:
+                future.cancel()
+
+
+def _packet_groups(probes: Sequence[MovieProbe], workers: int) -> Iterator[_Group]:
+    """Yield the packets of files, cut into groups at key frames."""
+    for probe in probes:
+        n_packets = 0
+        try:
+            with open_container(probe.file_path) as container:
+                stream = video_stream(container, probe.file_path)
+                decoders: SimpleQueue[Any] = SimpleQueue()
+                for _worker in range(workers):
+                    decoders.put(_copy_decoder(stream.codec_context))
+                group = _Group(probe, decoders, 0)
+                for packet in whole_packets(container, stream):
+                    if n_packets == probe.n_frames and probe.is_cut_off:
+                        break
+                    if packet.is_keyframe and len(group.packets) >= GROUP_FRAMES:
+                        yield group
+                        group = _Group(probe, decoders, n_packets)
+                    group.packets.append(packet)
+                    n_packets += 1
+                if group.packets:
+                    yield group
+        except FFmpegError as error:
+            raise _undecodable(probe, n_packets, error) from error
+        _check_count(probe, n_packets)
+
+
+def _decode_group(group: _Group) -> list[np.ndarray]:
+    """Return the frames of a group."""
+    decoder = group.decoders.get()
+    frames: list[np.ndarray] = []
+    try:
+        for packet in group.packets:
+            frames += [_grey_plane(frame, group.probe) for frame in decoder.decode(packet)]
+    except FFmpegError as error:
+        raise _undecodable(group.probe, group.first_frame + len(frames), error) from error
+    finally:
+        group.decoders.put(decoder)
+    if len(frames) != len(group.packets):
+        n_missing = len(group.packets) - len(frames)
+        _check_count(group.probe, group.probe.n_frames - n_missing)
+    return frames
+
+
+def _copy_decoder(context: Any) -> Any:
+    """Return another decoder for the packets of a stream, on one thread."""
+    decoder = av.CodecContext.create(context.name, "r")
+    decoder.extradata = context.extradata
+    decoder.width, decoder.height = context.width, context.height
+    decoder.codec_tag = context.codec_tag
+    decoder.thread_count = 1
+    if context.name == "ffv1":
+        decoder.options = FAIL_ON_CHECKSUM
+    return decoder
+
+
+def _grey_plane(frame: Any, probe: MovieProbe) -> np.ndarray:
+    """Return a decoded frame as one grey plane, copied out of libav's memory."""
+    name = frame.format.name
+    if name in GREY_FORMATS:
+        grey = _first_plane(frame, np.dtype(GREY_FORMATS[name]))
+    elif deep := grey_of_deep_luma(name):
+        grey = frame.to_ndarray(format=deep)
+    elif name.startswith(("yuv", "nv")):
+        grey = _first_plane(frame, np.dtype(np.uint8))
+        if not name.startswith("yuvj") and frame.color_range != FULL_RANGE:
+            grey = FULL_OF_LIMITED[grey]
+    else:
+        grey = _equal_plane(frame.to_ndarray(format="bgr24"), probe)
+    if grey.shape != (probe.n_rows, probe.n_columns):
+        raise MovieError(
+            f"{probe.file_path} changes its frame size from {(probe.n_rows, probe.n_columns)} to "
+            f"{grey.shape}. One size was expected; split the file where it changes."
+        )
+    return grey
+
+
+def _first_plane(frame: Any, dtype: np.dtype) -> np.ndarray:
+    """Return the first plane of a picture; the decoder's lines may be longer than the picture's."""
+    plane = frame.planes[0]
+    if plane.line_size <= 0:  # lines stored from below; libav turns them
+        return frame.to_ndarray()
+    lines = np.frombuffer(plane, dtype).reshape(plane.height, -1)
+    return lines[:, : plane.width].copy()
+
+
+def _equal_plane(colours: np.ndarray, probe: MovieProbe) -> np.ndarray:
+    """Return one of three equal colour planes of an array (row, column, colour)."""
+    blue = np.ascontiguousarray(colours[..., 0])
+    if not (np.array_equal(blue, colours[..., 1]) and np.array_equal(blue, colours[..., 2])):
+        raise MovieError(
+            f"{probe.file_path} holds colour pictures (its planes differ). Grey pictures of a "
+            "sensor were expected; if it is a behaviour camera, give it its own device folder."
+        )
+    return blue
+
+
+def _full_of_limited() -> np.ndarray:
+    """Return the grey level from 0 to 255 of every luminance of limited range."""
+    span = LIMITED_WHITE - LIMITED_BLACK
+    grey = ((np.arange(256) - LIMITED_BLACK) * 255 + span // 2) // span
+    return np.clip(grey, 0, 255).astype(np.uint8)
+
+
+FULL_OF_LIMITED = _full_of_limited()
+
+
+def _check_count(probe: MovieProbe, n_frames: int) -> None:
+    """Raise if a file gave another number of frames than was measured."""
+    if n_frames != probe.n_frames:
+        raise MovieError(
+            f"{probe.file_path} decodes to {n_frames} frames but holds {probe.n_frames} packets. "
+            "One frame per packet was expected; copy the file again."
+        )
+
+
+def _undecodable(probe: MovieProbe, n_frames: int, error: FFmpegError) -> MovieError:
+    """Build the error for a file that breaks while it is decoded."""
+    return MovieError(
+        f"{probe.file_path} cannot be decoded beyond frame {n_frames} of {probe.n_frames} "
+        f"({error.strerror}). Every frame was expected to decode; copy the file again."
+    )
