@@ -199,11 +199,15 @@ def place_on_grid(
     """
     values = np.asarray(values, dtype=float)
     times = np.asarray(timestamps_s, dtype=float)
+    n_unknown = int((~np.isfinite(times)).sum())
+    if n_unknown:
+        raise InputError(
+            f"{n_unknown} of {times.size} time stamps are not finite. Run the sync stage or repair "
+            "the times."
+        )
     rate_hz = estimate_rate_hz(times)
     steps = np.maximum(1, np.round(np.diff(times) * rate_hz)).astype(np.intp)
     positions = np.concatenate([[0], np.cumsum(steps)])
-    if not np.all(np.isfinite(times)):
-        raise InputError("Some time stamps are not finite. Run the sync stage or repair the times.")
     # Rate and start that fit all samples best, so that rounding does not add up over hours.
     slope, start_s = np.polyfit(positions, times, 1)
     grid = np.full((positions[-1] + 1, *values.shape[1:]), np.nan)
