@@ -10,6 +10,7 @@ from pynwb.epoch import TimeIntervals
 from ace_nwb import pipeline
 from ace_nwb.cli import run
 from ace_nwb.convert import convert
+from ace_nwb.curation import Draft, decide
 from ace_nwb.errors import StageError
 from ace_nwb.nwb.history import read_runs
 from ace_nwb.nwb.session import edit_session, open_session
@@ -72,11 +73,7 @@ def test_prune_removes_what_has_become_stale(session_copy):
 
 
 def test_decisions_about_rois_are_not_lost_without_a_word(session_copy):
-    with edit_session(session_copy) as writer:
-        n_rois = len(writer.h5[f"{ROIS}/PlaneSegmentation/id"])
-        decisions = ["accept"] + [""] * (n_rois - 1)
-        column = {"decision": ("Decision of a reviewer.", decisions)}
-        writer.set_columns(f"{ROIS}/PlaneSegmentation", column)
+    decide(session_copy, [Draft("accept", (0,), "Ann")])
     before = session_copy.read_bytes()
     with pytest.raises(StageError, match=r"1 ROIs .* carry decisions"):
         pipeline.process(session_copy, "extract", {"merge_correlation": 0.9})

@@ -158,7 +158,9 @@ class SessionWriter(Session):
     def finish(self) -> None:
         """Write everything and close the HDF5 file; nothing is committed yet."""
         self.flush()
-        removed = removal.put_back(self.h5, self._aside)
+        removed = []
+        if self.removed or self._aside:  # nothing else can leave a link dangling
+            removed = removal.put_back(self.h5, self._aside)
         self.removed += removed
         self.removed += removal.remove_empty(self.h5, [*self.removed, *self._aside])
         tables.append_rows(self.h5["file_create_date"], [datetime.now().astimezone().isoformat()])

@@ -1,5 +1,6 @@
 """ROIs in a session file: footprints, their table, traces, and the background model."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -62,40 +63,68 @@ def write_segmentation(writer: SessionWriter, segmentation: Segmentation) -> lis
         The paths written.
     """
     writer.remove(_SEGMENTATION_PATHS)
+    written = write_rois(writer, segmentation)
+    if len(segmentation.seeds):
+        written.append(_write_seeds(writer, segmentation.seeds, read_field(writer)))
+    if segmentation.background is not None:
+        written += _write_background(writer, segmentation.background)
+    return written
+
+
+def write_rois(
+    writer: SessionWriter, segmentation: Segmentation, ids: Sequence[int] | None = None
+) -> list[str]:
+    """Write footprints and traces alone, where there are none; return the paths.
+
+    Parameters
+    ----------
+    writer
+        The session.
+    segmentation
+        ROIs of the analysed field.
+    ids
+        Id of each ROI; by default its number.
+    """
     field = read_field(writer)
     if segmentation.field_shape != field.shape:
         raise ValueError(
             f"segmentation of a field of {segmentation.field_shape} pixels, but "
             f"{field.shape} are analysed"
         )
-    table = _plane_segmentation(writer, segmentation, field)
+    numbers = range(segmentation.n_rois) if ids is None else ids
+    table = _plane_segmentation(writer, segmentation, field, numbers)
     writer.module("ophys").add(ImageSegmentation(plane_segmentations=[table]))
     _add_traces(writer, table, segmentation)
-    written = [layout.PLANE_SEGMENTATION, layout.FLUORESCENCE]
-    if len(segmentation.seeds):
-        written.append(_write_seeds(writer, segmentation.seeds, field))
-    if segmentation.background is not None:
-        written += _write_background(writer, segmentation.background)
-    return written
+    return [layout.PLANE_SEGMENTATION, layout.FLUORESCENCE]
 
 
-def read_segmentation(session: Session) -> Segmentation:
+def read_segmentation(session: Session, *, kept_as: str = "") -> Segmentation:
     """Return the segmentation as it was written, footprints in the analysed field.
+
+    Parameters
+    ----------
+    session
+        The session.
+    kept_as
+        Name under which an earlier one stands beside the current; background and seeds are
+        always the current ones.
 
     Raises
     ------
     SessionFileError
         If no ROIs have been extracted.
     """
-    table = session.get(layout.PLANE_SEGMENTATION)
+    suffix = f"_{kept_as}" if kept_as else ""
+    table_path = f"{layout.IMAGE_SEGMENTATION}{suffix}/PlaneSegmentation"
+    table = session.get(table_path)
     columns = read_columns(table, skip=("image_mask",))
-    traces = {
-        key: read_roi_series(session, f"{layout.FLUORESCENCE}/{name}")
+    traces: dict[str, Any] = {
+        key: read_roi_series(session, f"{layout.FLUORESCENCE}{suffix}/{name}")
         for key, (name, _) in _TRACES.items()
     }
     field = read_field(session)
     return Segmentation(
-        footprints=read_footprints(session),
+        footprints=read_footprints(session, table_path),
         field_shape=field.shape,
         noise=columns["noise"],
         decay_time_s=columns["decay_time_s"],
@@ -106,9 +135,9 @@ def read_segmentation(session: Session) -> Segmentation:
     )
 
 
-def read_footprints(session: Session) -> csc_array:
+def read_footprints(session: Session, table_path: str = layout.PLANE_SEGMENTATION) -> csc_array:
     """Return the footprints in the analysed field, shape (pixel, roi), row-major pixels."""
-    masks = session.get(layout.PLANE_SEGMENTATION)["image_mask"].data
+    masks = session.get(table_path)["image_mask"].data
     field = read_field(session)
     columns = [
         csc_array(field.cut(turn_axes(masks[roi])).reshape(-1, 1)) for roi in range(masks.shape[0])
@@ -208,7 +237,7 @@ def _roi_series(
 
 
 def _plane_segmentation(
-    writer: SessionWriter, segmentation: Segmentation, field: FieldOfView
+    writer: SessionWriter, segmentation: Segmentation, field: FieldOfView, ids: Sequence[int]
 ) -> PlaneSegmentation:
     """Build the ROI table with masks over the recorded field."""
     movie = writer.get(layout.MOVIE)
@@ -241,7 +270,7 @@ def _plane_segmentation(
         imaging_plane=movie.imaging_plane,
         reference_images=movie,
         columns=columns,
-        id=list(range(segmentation.n_rois)),
+        id=list(ids),
     )
 
 

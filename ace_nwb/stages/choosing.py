@@ -35,6 +35,12 @@ def choose_names(kind: str, wanted: str | None, known: Sequence[str]) -> list[st
     return [name for name in known if name in names]
 
 
+def final_acceptance(table: dict[str, np.ndarray]) -> np.ndarray:
+    """Return which ROIs of a table are accepted: by reviewers, else by the evaluation, else all."""
+    everyone = np.ones(len(table["id"]))
+    return np.asarray(table.get("Accepted", table.get("accepted", everyone)), bool)
+
+
 def accepted_rois(session: Session) -> np.ndarray:
     """Return the rows of the accepted ROIs, all before the evaluation.
 
@@ -44,7 +50,7 @@ def accepted_rois(session: Session) -> np.ndarray:
         If none is accepted.
     """
     table = read_roi_table(session)
-    accepted = np.asarray(table.get("accepted", np.ones(len(table["id"]))), bool)
+    accepted = final_acceptance(table)
     if not accepted.any():
         raise InputError(
             f"None of the {len(accepted)} ROIs is accepted, so there is nothing to analyse. Lower "

@@ -26,7 +26,12 @@ from ace_nwb.stages.context import StageContext
 from ace_nwb.stages.parameters import Choice, build_parameters, format_value
 from ace_nwb.stages.params import StageParams
 from ace_nwb.stages.replacement import Replacement, make_room
-from ace_nwb.stages.status import current_inputs, fingerprint, previous_choices
+from ace_nwb.stages.status import (
+    current_inputs,
+    decision_inputs,
+    fingerprint,
+    previous_choices,
+)
 from ace_nwb.stages.table import Stage
 
 Choices = dict[str, dict[str, Choice]]
@@ -105,7 +110,7 @@ class SessionState:
 def read_state(location: str | Path) -> SessionState:
     """Return what a session's history says."""
     with open_session(location) as session:
-        return SessionState(current_runs(session), session.identifier)
+        return SessionState(current_runs(session) | decision_inputs(session), session.identifier)
 
 
 def run_stage(stage: Stage, job: Job, known: SessionState) -> StageOutcome:
@@ -214,8 +219,12 @@ def _require(stage: Stage, runs: dict[str, StageRun]) -> None:
 
 
 def _check_unchanged(session: Session, task: _Task) -> None:
-    """Refuse a result whose inputs another process has replaced while it was calculated."""
-    if current_inputs(task.stage, current_runs(session)) != task.inputs:
+    """Refuse a result whose inputs another process has replaced while it was calculated.
+
+    Reviewers may go on deciding: the result is stale then, and no less right.
+    """
+    read = {name: mark for name, mark in task.inputs.items() if name not in task.stage.decisions}
+    if current_inputs(task.stage, current_runs(session)) != read:
         raise StageError(
             f"What {task.stage.name} reads from {session.path} was replaced by another process "
             "while it ran, so its result would not belong to it. Nothing was written; run it again."

@@ -105,6 +105,14 @@ class ExtractParams(StageParams):
     )
 
 
+class RegroupParams(StageParams):
+    """Make the ROIs that reviewers merged or split, with traces measured in the movie."""
+
+    autoregressive_order: Literal[1, 2] = Field(
+        default=1, description="Order of the calcium model: 1 decay only, 2 rise and decay."
+    )
+
+
 class EvaluateParams(StageParams):
     """Judge every ROI against the movie and propose which ones to accept."""
 
@@ -116,6 +124,20 @@ class EvaluateParams(StageParams):
         description="Least correlation of the footprint with the movie at the ROI's own events.",
     )
     min_size_px: int = Field(default=9, ge=1, description="Least number of pixels.")
+
+
+class CurateParams(StageParams):
+    """Count the votes of reviewers on every ROI and say which ones are accepted in the end."""
+
+    agreement: Literal["majority", "unanimous", "latest"] = Field(
+        default="majority",
+        description="Whose vote counts when reviewers differ; without agreement it is a conflict.",
+    )
+    undecided: Literal["automatic", "reject"] = Field(
+        default="automatic",
+        description="What becomes of ROIs without a verdict, unsure ones and conflicts: the "
+        "proposal of the evaluate stage holds, or they are rejected.",
+    )
 
 
 class DffParams(StageParams):

@@ -7,8 +7,9 @@ from fnmatch import fnmatch
 
 from ace_nwb.errors import StageError
 from ace_nwb.nwb.history import StageRun, append_run, next_run_id
-from ace_nwb.nwb.layout import PLANE_SEGMENTATION
+from ace_nwb.nwb.layout import CURATION_DECISIONS
 from ace_nwb.nwb.session import Session, SessionWriter
+from ace_nwb.stages.curated import read_curation
 from ace_nwb.stages.table import STAGES, Stage
 
 
@@ -122,16 +123,12 @@ def _keep(
 
 def _protect_curation(writer: SessionWriter, paths: list[str]) -> None:
     """Refuse to remove ROIs about which people have decided."""
-    table = writer.h5.get(PLANE_SEGMENTATION)
-    is_doomed = any(
-        p == PLANE_SEGMENTATION or PLANE_SEGMENTATION.startswith(f"{p}/") for p in paths
-    )
-    if table is None or not is_doomed or "decision" not in table:
+    if CURATION_DECISIONS not in paths:
         return
-    decided = [text for text in table["decision"].asstr()[:] if text]
+    decided = {roi for one in read_curation(writer).standing for roi in one.rois}
     if decided:
         raise StageError(
-            f"{len(decided)} ROIs of {writer.path} carry decisions of a reviewer, which would be "
+            f"{len(decided)} ROIs of {writer.path} carry decisions of reviewers, which would be "
             "removed with the ROIs. Keep them beside the new ones with --keep-as NAME, or give "
             "--discard-curation. The file is unchanged."
         )

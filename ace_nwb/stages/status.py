@@ -6,6 +6,8 @@ from json import dumps
 from typing import Literal
 
 from ace_nwb.nwb.history import StageRun
+from ace_nwb.nwb.session import Session
+from ace_nwb.stages.curated import read_curation
 from ace_nwb.stages.parameters import Choice, build_parameters
 from ace_nwb.stages.params import StageParams
 from ace_nwb.stages.table import STAGES, Stage
@@ -38,7 +40,16 @@ def fingerprint(stage: Stage, params: StageParams, inputs: dict[str, str], recor
 
 def current_inputs(stage: Stage, runs: dict[str, StageRun]) -> dict[str, str]:
     """Return name -> fingerprint of the input stages that have been run."""
-    return {name: runs[name].fingerprint for name in stage.inputs if name in runs}
+    names = stage.inputs + stage.decisions
+    return {name: runs[name].fingerprint for name in names if name in runs}
+
+
+def decision_inputs(session: Session) -> dict[str, StageRun]:
+    """Return the decisions of reviewers as stages see them: inputs beside the runs of others."""
+    return {
+        name: StageRun(-1, "run", name, 1, "", digest, "", 0.0, "", {}, (), 0.0, "")
+        for name, digest in read_curation(session).digests().items()
+    }
 
 
 def previous_choices(stage: Stage, runs: dict[str, StageRun]) -> dict[str, Choice]:
@@ -74,6 +85,8 @@ def _status(
     earlier: dict[str, StageStatus],
     recording: str,
 ) -> StageStatus:
+    if stage.name not in runs and any(name in runs for name in stage.decisions):
+        return StageStatus(stage.name, "stale", "reviewers have decided")
     if stage.name not in runs:
         reason = "runs on request" if stage.on_request else "not run"
         return StageStatus(stage.name, "missing", reason)
@@ -81,7 +94,7 @@ def _status(
     if run.revision != stage.revision:
         return StageStatus(stage.name, "stale", f"made by revision {run.revision} of the stage")
     for name in stage.inputs:
-        if name in runs and earlier[name].state == "stale":
+        if earlier[name].state == "stale":
             return StageStatus(stage.name, "stale", f"{name} is stale")
     inputs = current_inputs(stage, runs)
     params = build_parameters(stage, previous_choices(stage, runs))
@@ -94,6 +107,8 @@ def _changed_input(run: StageRun, inputs: dict[str, str], runs: dict[str, StageR
     """Name the input stage that has changed since the run."""
     for name, value in inputs.items():
         if run.inputs.get(name) != value:
+            if name not in STAGES:
+                return f"reviewers have decided: {name}"
             chosen = [p for p in runs[name].parameters if p.source != "default"]
             settings = ", ".join(f"{p.name} {p.value}" for p in chosen)
             verb = "re-run" if name in run.inputs else "run later"
