@@ -82,5 +82,8 @@ FORMATS = Registry(
 ENGINES = Registry(
     kind="engine",
     group="ace_nwb.engines",
-    built_in={"cnmfe": "ace_nwb.engines.cnmfe:extract"},
+    built_in={
+        "cnmfe": "ace_nwb.engines.cnmfe:extract",
+        "caiman": "ace_nwb.engines.caiman:extract",
+    },
 )

@@ -24,10 +24,13 @@ class Execution:
         Number of threads; all processors by default.
     max_memory
         Memory to use, such as 4GB.
+    caiman_python
+        The Python, environment folder or conda environment with CaImAn, for the engine caiman.
     """
 
     workers: int = cpu_count() or 1
     max_memory: str = "4GB"
+    caiman_python: str | None = None
 
 
 @Parameter(name="*")
@@ -183,7 +186,11 @@ def _settings(execution: Execution | None) -> Any:
     from ace_nwb.engines.base import EngineSettings
 
     execution = execution or Execution()
-    return EngineSettings(max(1, execution.workers), parse_size(execution.max_memory))
+    return EngineSettings(
+        max(1, execution.workers),
+        parse_size(execution.max_memory),
+        caiman_python=execution.caiman_python,
+    )
 
 
 def _rerun(rerun: Rerun | None) -> dict[str, Any]:

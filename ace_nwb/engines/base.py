@@ -20,11 +20,15 @@ class EngineSettings:
         Memory the engine may use beside the interpreter.
     checkpoint
         Where the engine may keep what it has so far, and finds it after an interruption.
+    caiman_python
+        The Python (path, environment folder, or name of a conda environment) with CaImAn; None
+        looks for one.
     """
 
     workers: int = 1
     max_memory_bytes: int = 4 * 2**30
     checkpoint: Checkpoint = NO_CHECKPOINT
+    caiman_python: str | None = None
 
 
 class Engine(Protocol):
@@ -32,6 +36,9 @@ class Engine(Protocol):
 
     Engines take their scientific parameters as required keyword arguments, named as in
     `ace_nwb.stages.params`; the same movie and parameters give the same result for any settings.
+    A parameter named `<engine>_<name>` there belongs to that engine alone, which gets it as
+    `<name>`. An engine that judges its ROIs itself returns the metrics `engine_snr`,
+    `engine_r_value` and `engine_accepted`; versions of other programs go into `software`.
     """
 
     def __call__(

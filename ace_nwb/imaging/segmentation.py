@@ -57,6 +57,8 @@ class Segmentation:
         (row, column) of every seed pixel, shape (seed, 2).
     metrics
         Further numbers per ROI by name, each of shape (roi,).
+    software
+        Programs outside this environment that took part, and their versions.
     """
 
     footprints: csc_array
@@ -70,6 +72,7 @@ class Segmentation:
     background: RingBackground | None
     seeds: np.ndarray
     metrics: dict[str, np.ndarray] = field(default_factory=dict)
+    software: dict[str, str] = field(default_factory=dict)
 
     @property
     def n_rois(self) -> int:

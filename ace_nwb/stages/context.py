@@ -22,6 +22,8 @@ class StageContext:
         Called with (done, of how many).
     remarks
         What the reader of the result should know; kept in the history.
+    software
+        Programs outside this environment that took part, and their versions.
     scratch
         Where the stage may keep what it has so far; None keeps nothing.
     """
@@ -29,6 +31,7 @@ class StageContext:
     settings: EngineSettings = field(default_factory=EngineSettings)
     progress: ProgressCallback = no_progress
     remarks: list[str] = field(default_factory=list)
+    software: dict[str, str] = field(default_factory=dict)
     scratch: Scratch | None = None
 
     def checkpoint(self, movie: CorrectedMovie) -> Checkpoint:

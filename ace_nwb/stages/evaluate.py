@@ -1,8 +1,11 @@
 """Stage evaluate: how good every ROI is, and which ones to accept."""
 
+from dataclasses import replace
+
 import numpy as np
 
 from ace_nwb.engines.evaluation import ComponentMetrics, evaluate_components
+from ace_nwb.errors import RequirementError
 from ace_nwb.nwb import layout
 from ace_nwb.nwb.rois import read_segmentation
 from ace_nwb.nwb.session import Session, SessionWriter
@@ -16,21 +19,39 @@ DESCRIPTIONS = {
     "compactness": "How compact the footprint is, 1 for a disc.",
     "duplicate_score": "Largest similarity with a better ROI, 1 for a duplicate.",
 }
+ENGINE_PREFIX = "engine_"
 ACCEPTED = "Whether the ROI passes the thresholds of the evaluate stage."
 
 
 def compute(session: Session, params: EvaluateParams, context: StageContext) -> ComponentMetrics:
     """Compare every ROI with the movie."""
+    segmentation = read_segmentation(session)
     metrics = evaluate_components(
         open_corrected_movie(session, workers=context.settings.workers),
-        read_segmentation(session),
-        **params.model_dump(),
+        segmentation,
+        **params.model_dump(exclude={"judge"}),
         workers=context.settings.workers,
         progress=context.progress,
     )
+    if params.judge == "engine":
+        metrics = _judged_by_engine(metrics, segmentation.metrics)
     accepted = int(np.count_nonzero(metrics.accepted))
     context.remarks.append(f"{accepted} of {len(metrics.accepted)} ROIs accepted")
     return metrics
+
+
+def _judged_by_engine(
+    metrics: ComponentMetrics, by_engine: dict[str, np.ndarray]
+) -> ComponentMetrics:
+    """Put the engine's figures and verdict in the place of ours."""
+    own = {name.removeprefix(ENGINE_PREFIX): values for name, values in by_engine.items()}
+    known = {name: own[name] for name in ("snr", "r_value", "accepted") if name in own}
+    if "accepted" not in known:
+        raise RequirementError(
+            "evaluate.judge is engine, but the engine that found these ROIs gave no verdict of its "
+            "own. Expected the engine caiman. Use --judge movie."
+        )
+    return replace(metrics, **known)
 
 
 def write(writer: SessionWriter, result: ComponentMetrics) -> None:

@@ -168,7 +168,7 @@ def _run_task(task: _Task, job: Job, known: SessionState) -> StageOutcome:
         if reason and not job.is_explicit:
             return StageOutcome(stage.name, "not applicable", remarks=(reason,))
         _require(stage, known.runs)
-        result, remarks = _compute(module, session, task, job)
+        result, remarks, others = _compute(module, session, task, job)
     record = StageRun(
         run_id=-1,  # given when it is written
         action="run",
@@ -178,7 +178,7 @@ def _run_task(task: _Task, job: Job, known: SessionState) -> StageOutcome:
         fingerprint=task.mark,
         started=started.isoformat(timespec="seconds"),
         duration_s=round(time.perf_counter() - clock, 3),
-        software=software(),
+        software=software(others),
         inputs=task.inputs,
         outputs=stage.produces,
         peak_memory_mb=peak_memory_mb(),
@@ -193,8 +193,10 @@ def _run_task(task: _Task, job: Job, known: SessionState) -> StageOutcome:
     return StageOutcome(stage.name, "ran", time.perf_counter() - clock, tuple(remarks))
 
 
-def _compute(module: Any, session: Session, task: _Task, job: Job) -> tuple[Any, list[str]]:
-    """Run the stage's computation; collect its remarks and our own warnings."""
+def _compute(
+    module: Any, session: Session, task: _Task, job: Job
+) -> tuple[Any, list[str], dict[str, str]]:
+    """Run the stage's computation; collect its remarks, our warnings, and other programs."""
     with job.bar(task.stage.name) as progress, warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", AceNwbWarning)
         context = StageContext(job.settings, progress, scratch=task.scratch)
@@ -205,7 +207,7 @@ def _compute(module: Any, session: Session, task: _Task, job: Job) -> tuple[Any,
             warnings.warn_explicit(
                 warning.message, warning.category, warning.filename, warning.lineno
             )
-    return result, context.remarks + ours
+    return result, context.remarks + ours, context.software
 
 
 def _require(stage: Stage, runs: dict[str, StageRun]) -> None:
@@ -255,10 +257,17 @@ def _record_parameters(params: StageParams, choices: dict[str, Choice]) -> tuple
     )
 
 
-def software() -> str:
-    """Return the packages that make results, and their versions, for the history."""
+def software(others: dict[str, str] | None = None) -> str:
+    """Return the packages that make results, and their versions, for the history.
+
+    Parameters
+    ----------
+    others
+        Programs outside this environment that took part, and their versions.
+    """
     names = ("ace-nwb", "numpy", "scipy", "numba", "pynwb")
-    return ", ".join(f"{name} {version(name)}" for name in names)
+    versions = {name: version(name) for name in names} | (others or {})
+    return ", ".join(f"{name} {number}" for name, number in versions.items())
 
 
 def peak_memory_mb() -> float:

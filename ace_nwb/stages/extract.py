@@ -1,6 +1,7 @@
 """Stage extract: neurons, their footprints and traces, by the chosen engine."""
 
 from dataclasses import replace
+from typing import Any
 
 from ace_nwb.imaging.segmentation import Segmentation
 from ace_nwb.nwb.rois import write_segmentation
@@ -19,10 +20,26 @@ def compute(session: Session, params: ExtractParams, context: StageContext) -> S
         movie,
         settings=replace(context.settings, checkpoint=context.checkpoint(movie)),
         progress=context.progress,
-        **params.model_dump(exclude={"engine"}),
+        **engine_parameters(params),
     )
+    context.software.update(segmentation.software)
     context.remarks.append(f"{segmentation.n_rois} ROIs")
     return segmentation
+
+
+def engine_parameters(params: ExtractParams) -> dict[str, Any]:
+    """Return the engine's arguments: what all engines share, and what is its own.
+
+    A parameter `<engine>_<name>` goes to that engine alone, as `<name>`.
+    """
+    arguments = {}
+    for name, value in params.model_dump(exclude={"engine"}).items():
+        owner, _, own_name = name.partition("_")
+        if owner == params.engine:
+            arguments[own_name] = value
+        elif owner not in ENGINES.built_in:
+            arguments[name] = value
+    return arguments
 
 
 def write(writer: SessionWriter, result: Segmentation) -> None:

@@ -5,6 +5,7 @@ import numpy as np
 from ace_nwb.imaging.motion import Motion, estimate_motion
 from ace_nwb.nwb.imaging import write_motion
 from ace_nwb.nwb.session import Session, SessionWriter
+from ace_nwb.registry import load_object
 from ace_nwb.stages.context import StageContext
 from ace_nwb.stages.corrected import open_corrected_movie
 from ace_nwb.stages.params import MotionParams
@@ -14,13 +15,20 @@ def compute(session: Session, params: MotionParams, context: StageContext) -> Mo
     """Register every frame of the cropped, debleached movie."""
     workers = context.settings.workers
     movie = open_corrected_movie(session, workers=workers, with_motion=False)
-    motion = estimate_motion(
-        movie,
-        **params.model_dump(),
-        workers=workers,
-        progress=context.progress,
-        checkpoint=context.checkpoint(movie),
-    )
+    parameters = params.model_dump(exclude={"engine"})
+    if params.engine == "caiman":
+        motion, software = load_object("ace_nwb.engines.caiman:estimate_motion")(
+            movie, settings=context.settings, progress=context.progress, **parameters
+        )
+        context.software.update(software)
+    else:
+        motion = estimate_motion(
+            movie,
+            **parameters,
+            workers=workers,
+            progress=context.progress,
+            checkpoint=context.checkpoint(movie),
+        )
     n_bad = int(np.count_nonzero(motion.is_bad))
     if n_bad:
         context.remarks.append(

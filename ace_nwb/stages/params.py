@@ -59,6 +59,9 @@ class PreprocessParams(StageParams):
 class MotionParams(StageParams):
     """Register every frame to a template."""
 
+    engine: Literal["own", "caiman"] = Field(
+        default="own", description="Our registration, or CaImAn's where it is installed."
+    )
     max_shift_px: int = Field(default=20, ge=0, description="Largest shift searched, pixels.")
     filter_radius_px: float = Field(
         default=8.0,
@@ -103,6 +106,27 @@ class ExtractParams(StageParams):
         gt=0,
         description="Decay time of a transient, s; estimated from the data if not given.",
     )
+    caiman_temporal_downsampling: int = Field(
+        default=2, ge=1, description="Frames that CaImAn averages while it looks for neurons."
+    )
+    caiman_spatial_downsampling: int = Field(
+        default=2, ge=1, description="Side of the squares CaImAn averages meanwhile, pixels."
+    )
+    caiman_background_downsampling: int = Field(
+        default=2, ge=1, description="Side of the squares of CaImAn's background, pixels."
+    )
+    caiman_patch_radius_px: int | None = Field(
+        default=40, ge=8, description="Half side of CaImAn's patches; none takes the whole field."
+    )
+    caiman_patch_overlap_px: int = Field(
+        default=20, ge=0, description="Overlap of CaImAn's patches, pixels."
+    )
+    caiman_min_snr: float = Field(
+        default=2.5, ge=0, description="Signal-to-noise ratio with which CaImAn accepts a ROI."
+    )
+    caiman_min_r_value: float = Field(
+        default=0.85, ge=-1, le=1, description="Spatial correlation with which CaImAn accepts one."
+    )
 
 
 class RegroupParams(StageParams):
@@ -124,6 +148,11 @@ class EvaluateParams(StageParams):
         description="Least correlation of the footprint with the movie at the ROI's own events.",
     )
     min_size_px: int = Field(default=9, ge=1, description="Least number of pixels.")
+    judge: Literal["movie", "engine"] = Field(
+        default="movie",
+        description="Whose figures decide: ours, measured against the movie, or those of an engine "
+        "that judges its ROIs itself (caiman), with its own thresholds.",
+    )
 
 
 class CurateParams(StageParams):

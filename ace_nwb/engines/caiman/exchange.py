@@ -1,0 +1,107 @@
+"""What goes to CaImAn and comes back: a memory-mapped movie, and arrays in its pixel order.
+
+CaImAn numbers pixels column by column, we row by row; this is the only place that knows both.
+"""
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+from scipy.sparse import csc_array, csr_array
+
+from ace_nwb.errors import OutputError
+from ace_nwb.imaging.blocks import map_blocks
+from ace_nwb.imaging.movie import Movie, ProgressCallback
+from ace_nwb.imaging.segmentation import RingBackground
+
+_FREE_SPACE_FACTOR = 1.5
+
+
+def movie_name(movie: Movie, order: str) -> str:
+    """Return the file name that tells CaImAn shape and order."""
+    n_frames, n_rows, n_columns = movie.shape
+    return f"movie_d1_{n_rows}_d2_{n_columns}_d3_1_order_{order}_frames_{n_frames}.mmap"
+
+
+def write_movie(
+    movie: Movie, folder: Path, *, order: str, workers: int, progress: ProgressCallback
+) -> Path:
+    """Write the movie as the memory map that CaImAn reads, float32.
+
+    Parameters
+    ----------
+    movie
+        Any movie.
+    folder
+        Where to.
+    order
+        "C": all frames of a pixel together, for extraction; "F": all pixels of a frame together,
+        for motion.
+    workers
+        Threads.
+    progress
+        Called with (frames done, number of frames).
+
+    Raises
+    ------
+    OutputError
+        If there is not enough space.
+    """
+    n_frames, n_rows, n_columns = movie.shape
+    path = folder / movie_name(movie, order)
+    needed = int(4 * _FREE_SPACE_FACTOR * n_frames * n_rows * n_columns)
+    free = shutil.disk_usage(folder).free
+    if free < needed:
+        raise OutputError(
+            f"CaImAn needs {needed / 1e9:.1f} GB for its copy of the movie, and {folder.parent} "
+            f"has {free / 1e9:.1f} GB left. Free some space, or set TMPDIR to a larger disk."
+        )
+    shape = (n_rows * n_columns, n_frames)
+    pixels = np.memmap(path, np.float32, "w+", shape=shape, order="C" if order == "C" else "F")
+
+    def copy(start: int, block: np.ndarray) -> None:
+        turned = block.transpose(2, 1, 0).reshape(-1, len(block))
+        pixels[:, start : start + len(block)] = turned
+
+    for _ in map_blocks(movie, copy, workers=workers, progress=progress):
+        pass
+    pixels.flush()
+    return path
+
+
+def column_major_order(shape: tuple[int, int]) -> np.ndarray:
+    """Return for each of CaImAn's pixels the number of ours, shape (pixel,)."""
+    return np.arange(shape[0] * shape[1]).reshape(shape).ravel(order="F")
+
+
+def read_footprints(arrays: dict[str, np.ndarray], field_shape: tuple[int, int]) -> csc_array:
+    """Return the footprints with our numbers of pixels, shape (pixel, roi)."""
+    ours = column_major_order(field_shape)
+    footprints = csc_array(
+        (
+            arrays["footprint_values"],
+            ours[arrays["footprint_pixels"]],
+            arrays["footprint_starts"],
+        ),
+        shape=tuple(arrays["shape"]),
+    )
+    footprints.sort_indices()
+    return footprints
+
+
+def read_background(
+    arrays: dict[str, np.ndarray], field_shape: tuple[int, int], *, downsampling: int
+) -> RingBackground:
+    """Return the ring model with our numbers of pixels."""
+    n_rows, n_columns = field_shape
+    coarse = (-(-n_rows // downsampling), -(-n_columns // downsampling))
+    n_coarse = coarse[0] * coarse[1]
+    weights = csr_array(
+        (arrays["ring_values"], arrays["ring_pixels"], arrays["ring_starts"]),
+        shape=(n_coarse, n_coarse),
+    )
+    place = np.argsort(column_major_order(coarse))
+    weights = csr_array(weights[place][:, place])
+    weights.sort_indices()
+    baseline = arrays["b0"].reshape(field_shape, order="F").astype(np.float32)
+    return RingBackground(weights, baseline, downsampling)
