@@ -13,7 +13,9 @@ from ace_nwb import pipeline
 from ace_nwb.cli import run
 from ace_nwb.demo import run_demo
 from ace_nwb.errors import OutputError, RequirementError
+from ace_nwb.simulation.truth import load_truth
 from ace_nwb.stages.table import STAGES
+from tests.fixtures.coupling_scores import score_coupling
 
 USUAL_STAGES = [stage.name for stage in STAGES.values() if not stage.on_request]
 SUMMARY_KEYS = {
@@ -45,6 +47,14 @@ def test_result_agrees_with_the_truth(demo):
     assert figures["motion_error_px"] <= 0.3
     assert figures["sync_error_ms_max"] <= 2
     assert figures["preferred_phase_error_rad_max"] <= 0.3
+
+
+def test_locked_neurons_and_only_these_are_found_at_their_phases(demo):
+    truth = load_truth(demo[1] / "recording" / "truth")
+    found = score_coupling(demo[1] / "session.nwb", truth, channel="CSC1")
+    assert found.n_locked_found >= max(1, found.n_locked - 1)
+    assert found.n_free_found == 0
+    assert np.abs(found.phase_errors_rad).max() < 0.3
 
 
 def decode(path: Path) -> np.ndarray:
