@@ -3,7 +3,7 @@
 References are pointed at the copies, hard links stay links, chunks are moved as stored.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,11 @@ BLOCK_BYTES = 16 * 2**20
 
 
 def copy_file(
-    source: h5py.File, target_path: Path, *, progress: Callable[[int, int], None]
+    source: h5py.File,
+    target_path: Path,
+    *,
+    progress: Callable[[int, int], None],
+    omit: Collection[str] = (),
 ) -> None:
     """Write a new file with everything that `source` holds.
 
@@ -28,10 +32,12 @@ def copy_file(
         The new file; must not exist.
     progress
         Called with (bytes copied, of how many).
+    omit
+        Paths of data sets that are left out; nothing may refer to them.
     """
     with h5py.File(target_path, "x") as target:
         copied = _Copied(source, target)
-        datasets = copied.create_objects()
+        datasets = copied.create_objects(omit)
         total, done = sum(dataset.nbytes for dataset in datasets), 0
         for dataset in datasets:
             _copy_values(dataset, target[dataset.name], copied)
@@ -66,7 +72,7 @@ class _Copied:
         self.paths: dict[Any, str] = {_address(source["/"]): "/"}
         self._objects: list[str] = ["/"]
 
-    def create_objects(self) -> list[h5py.Dataset]:
+    def create_objects(self, omit: Collection[str]) -> list[h5py.Dataset]:
         """Create all groups, links and empty data sets; return the data sets to be filled."""
         datasets: list[h5py.Dataset] = []
         pending = [self.source["/"]]
@@ -74,6 +80,8 @@ class _Copied:
             group = pending.pop()
             for name in group:
                 path = f"{group.name.rstrip('/')}/{name}"
+                if path in omit:
+                    continue
                 link = group.get(name, getlink=True)
                 if not isinstance(link, h5py.HardLink):
                     self.target[path] = link

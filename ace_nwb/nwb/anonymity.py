@@ -1,0 +1,42 @@
+"""Names of people and free texts that a shared file need not tell."""
+
+from ace_nwb.nwb.session import SessionWriter
+
+TEXTS = (
+    "/general/data_collection",
+    "/general/experiment_description",
+    "/general/experimenter",
+    "/general/institution",
+    "/general/lab",
+    "/general/notes",
+    "/general/pharmacology",
+    "/general/protocol",
+    "/general/related_publications",
+    "/general/session_id",
+    "/general/stimulus",
+    "/general/subject/description",
+    "/general/surgery",
+    "/general/virus",
+)
+"""Optional texts that people write; species, sex, age, genotype and strain of the animal stay."""
+
+TABLES = ("/events/Notes", "/events/NeuralynxMessages", "/events/OpenEphysMessages")
+"""Tables of texts typed during the recording."""
+
+DESCRIPTION = "Left out."
+
+
+def anonymise(writer: SessionWriter) -> list[str]:
+    """Remove names of people and free texts; return the paths of what was removed.
+
+    The required description of the session becomes "Left out.". Times, and what the science needs
+    of the animal, stay.
+    """
+    writer.flush()
+    texts = [path for path in TEXTS if path in writer.h5]
+    tables = [path for path in TABLES if path in writer.h5]
+    for path in texts:
+        del writer.h5[path]
+    removed = writer.remove(tables)
+    writer.set_value("/session_description", DESCRIPTION)
+    return [*texts, *removed, "/session_description"]
