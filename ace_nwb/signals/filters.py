@@ -1,4 +1,4 @@
-"""Zero-phase band-pass filters that respect gaps: Butterworth sections and linear-phase FIR.
+"""Zero-phase filters that respect gaps: Butterworth sections and linear-phase FIR.
 
 Every finite run is filtered on its own, so a gap spoils nothing but itself.
 """
@@ -12,21 +12,22 @@ from scipy import signal as scipy_signal
 from ace_nwb.errors import InputError, ParameterError
 from ace_nwb.signals.runs import iterate_runs
 
-FilterKind = Literal["butterworth", "fir"]
+FilterKind = Literal["butterworth", "fir", "fir_filtfilt"]
+BandType = Literal["bandpass", "lowpass", "highpass", "bandstop"]
 # Width of the transition of a Hamming-windowed FIR filter, in units of rate / taps.
 HAMMING_TRANSITION = 3.3
 
 
 @dataclass(frozen=True)
 class BandFilter:
-    """A designed band-pass filter.
+    """A designed filter.
 
     Parameters
     ----------
     kind
         Family of the filter.
     coefficients
-        Second-order sections, shape (section, 6), or the odd number of FIR taps, shape (tap,).
+        Second-order sections, shape (section, 6), or FIR taps, shape (tap,).
     edge_samples
         Samples at each end of a run in which the padding beyond it still counts.
     low_hz, high_hz, sampling_rate_hz
@@ -51,7 +52,9 @@ class SkippedRun:
     reason: str
 
 
-def validate_band(low_hz: float, high_hz: float, *, sampling_rate_hz: float) -> None:
+def validate_band(
+    low_hz: float, high_hz: float, *, sampling_rate_hz: float, band_type: BandType = "bandpass"
+) -> None:
     """Refuse a band that is empty or reaches beyond the Nyquist frequency.
 
     Parameters
@@ -60,8 +63,19 @@ def validate_band(low_hz: float, high_hz: float, *, sampling_rate_hz: float) -> 
         Edges of the band, Hz.
     sampling_rate_hz
         True sampling rate, Hz.
+    band_type
+        A low-pass has no lower edge and a high-pass no upper one; the other is not looked at.
     """
     nyquist_hz = sampling_rate_hz / 2
+    if band_type in ("lowpass", "highpass"):
+        edge_hz = high_hz if band_type == "lowpass" else low_hz
+        if not 0 < edge_hz < nyquist_hz:
+            raise ParameterError(
+                f"The edge of the {band_type} at {edge_hz:g} Hz does not lie between 0 and the "
+                f"Nyquist frequency, {nyquist_hz:.6g} Hz at {sampling_rate_hz:.6g} Hz sampling. "
+                f"Give an edge below {nyquist_hz:.6g} Hz."
+            )
+        return
     if not 0 < low_hz < high_hz:
         raise ParameterError(
             f"The band {low_hz:g} to {high_hz:g} Hz is empty or not above zero. "
@@ -82,8 +96,9 @@ def design_filter(
     high_hz: float,
     order: int,
     kind: FilterKind,
+    band_type: BandType = "bandpass",
 ) -> BandFilter:
-    """Design a band-pass filter.
+    """Design a filter.
 
     Parameters
     ----------
@@ -92,30 +107,42 @@ def design_filter(
     low_hz, high_hz
         Edges of the band, Hz: -3 dB of one pass (Butterworth), -6 dB (FIR).
     order
-        Order of the Butterworth prototype. For FIR the transition is 2 * low_hz / order wide.
+        Order of the Butterworth prototype. For "fir" the transition is 2 * low_hz / order wide
+        (high_hz for a low-pass); "fir_filtfilt" has order + 1 taps.
     kind
-        Filter family.
+        Filter family: "fir" passes once and is symmetric, "fir_filtfilt" passes forwards and
+        backwards as `scipy.signal.filtfilt` does (legacy).
+    band_type
+        "lowpass" keeps what is below high_hz, "highpass" what is above low_hz.
 
     Returns
     -------
     BandFilter
         The design, for `apply_filter`.
     """
-    validate_band(low_hz, high_hz, sampling_rate_hz=sampling_rate_hz)
+    validate_band(low_hz, high_hz, sampling_rate_hz=sampling_rate_hz, band_type=band_type)
+    edges_hz = {"lowpass": high_hz, "highpass": low_hz}.get(band_type, (low_hz, high_hz))
+    slowest_hz = high_hz if band_type == "lowpass" else low_hz
     if kind == "butterworth":
         coefficients = scipy_signal.butter(
-            order, (low_hz, high_hz), btype="bandpass", output="sos", fs=sampling_rate_hz
+            order, edges_hz, btype=band_type, output="sos", fs=sampling_rate_hz
         )
         edge_samples = _count_settling_samples(
-            coefficients, low_hz, sampling_rate_hz=sampling_rate_hz
+            coefficients, slowest_hz, sampling_rate_hz=sampling_rate_hz
         )
     else:
-        half = int(np.ceil(HAMMING_TRANSITION * sampling_rate_hz * order / (2 * low_hz) / 2))
+        half = int(np.ceil(HAMMING_TRANSITION * sampling_rate_hz * order / (2 * slowest_hz) / 2))
+        n_taps = 2 * half + 1 if kind == "fir" else order + 1
+        if n_taps % 2 == 0 and band_type in ("highpass", "bandstop"):
+            raise ParameterError(
+                f"{n_taps} taps (order {order}) can make no {band_type}: an even number of taps "
+                "keeps nothing at the Nyquist frequency. Give an even order."
+            )
         coefficients = scipy_signal.firwin(
-            2 * half + 1, (low_hz, high_hz), pass_zero=False, fs=sampling_rate_hz
+            n_taps, edges_hz, pass_zero=band_type, fs=sampling_rate_hz
         )
-        edge_samples = half
-    return BandFilter(kind, coefficients, edge_samples, low_hz, high_hz, sampling_rate_hz)
+        edge_samples = half if kind == "fir" else order
+    return BandFilter(kind, coefficients, edge_samples, slowest_hz, high_hz, sampling_rate_hz)
 
 
 def apply_filter(
@@ -188,6 +215,8 @@ def count_shortest_run(band_filter: BandFilter, *, mask_edges: bool = False) -> 
     least = max(period, 3 * (2 * len(band_filter.coefficients) + 1) + 1, 2)
     if band_filter.kind == "fir":
         least = band_filter.edge_samples + 1
+    elif band_filter.kind == "fir_filtfilt":
+        least = max(period, 3 * len(band_filter.coefficients) + 1)
     return max(least, 2 * band_filter.edge_samples + 1) if mask_edges else least
 
 
@@ -202,6 +231,8 @@ def _filter_run(run: np.ndarray, band_filter: BandFilter, *, padding: str) -> np
                 max(3 * (2 * len(coefficients) + 1), band_filter.edge_samples), n_samples - 1
             )
         return scipy_signal.sosfiltfilt(coefficients, run, axis=0, padlen=n_pad)
+    if band_filter.kind == "fir_filtfilt":
+        return scipy_signal.filtfilt(coefficients, 1.0, run, axis=0)
     half = band_filter.edge_samples
     padded = np.pad(run, ((half, half), (0, 0)), mode="reflect", reflect_type="odd")
     return scipy_signal.oaconvolve(padded, coefficients[:, np.newaxis], mode="valid", axes=0)

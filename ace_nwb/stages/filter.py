@@ -1,4 +1,4 @@
-"""Stage filter: band-passed dF/F traces, zero phase; ephys channels are in ephys-filter."""
+"""Stage filter: dF/F traces within a band, zero phase; ephys channels are in ephys-filter."""
 
 from dataclasses import dataclass
 
@@ -15,7 +15,7 @@ from ace_nwb.stages.regular import frames_on_grid
 
 @dataclass(frozen=True)
 class Filtered:
-    """Band-passed traces, shape (frame, roi), and the band in words."""
+    """Filtered traces, shape (frame, roi), and the band in words."""
 
     calcium: np.ndarray
     band: str
@@ -31,9 +31,7 @@ def compute(session: Session, params: FilterParams, context: StageContext) -> Fi
     calcium, skipped = apply_filter(grid.values, band, padding=params.padding)
     context.remarks.extend(f"dF/F from frame {s.start}: {s.reason}" for s in skipped)
     context.progress(1, 1)
-    return Filtered(
-        calcium=calcium[grid.positions], band=f"{params.low_hz:g} to {params.high_hz:g} Hz"
-    )
+    return Filtered(calcium=calcium[grid.positions], band=_describe(params))
 
 
 def write(writer: SessionWriter, result: Filtered) -> None:
@@ -43,5 +41,15 @@ def write(writer: SessionWriter, result: Filtered) -> None:
         "/processing/phase/CalciumFiltered",
         result.calcium,
         unit="n.a.",
-        description=f"dF/F from {result.band}, zero phase; NaN within gaps.",
+        description=f"dF/F {result.band}, zero phase; NaN within gaps.",
     )
+
+
+def _describe(params: FilterParams) -> str:
+    """Return what is kept in words."""
+    return {
+        "lowpass": f"below {params.high_hz:g} Hz",
+        "highpass": f"above {params.low_hz:g} Hz",
+        "bandpass": f"from {params.low_hz:g} to {params.high_hz:g} Hz",
+        "bandstop": f"without {params.low_hz:g} to {params.high_hz:g} Hz",
+    }[params.band_type]

@@ -253,12 +253,21 @@ class EphysFilterParams(StageParams):
 
 
 class FilterParams(StageParams):
-    """Band-pass the dF/F traces, zero phase."""
+    """Filter the dF/F traces to a band, zero phase."""
 
     low_hz: float = Field(default=0.1, gt=0, description="Lower edge of the band, Hz.")
     high_hz: float = Field(default=1.5, gt=0, description="Upper edge of the band, Hz.")
     order: int = Field(default=2, ge=1, le=10, description="Order of the filter.")
-    kind: Literal["butterworth", "fir"] = Field(default="butterworth", description="Filter family.")
+    kind: Literal["butterworth", "fir", "fir_filtfilt"] = Field(
+        default="butterworth",
+        description="Filter family; fir_filtfilt has order + 1 taps, forwards and backwards "
+        "(legacy).",
+    )
+    band_type: Literal["bandpass", "lowpass", "highpass", "bandstop"] = Field(
+        default="bandpass",
+        description="What is kept: the band, what is below high_hz, above low_hz, or beside the "
+        "band. A phase needs a band.",
+    )
     padding: Literal["settled", "scipy"] = Field(
         default="settled",
         description="Padding at the ends: until the filter has settled, or as filtfilt (legacy).",

@@ -4,8 +4,10 @@ from dataclasses import astuple, dataclass
 
 import numpy as np
 
+from ace_nwb.errors import RequirementError
 from ace_nwb.nwb import layout
 from ace_nwb.nwb.events import read_events
+from ace_nwb.nwb.history import current_runs
 from ace_nwb.nwb.phase import EventPhase, list_filtered_ephys, write_event_phase
 from ace_nwb.nwb.rois import read_roi_series, write_roi_series
 from ace_nwb.nwb.series import write_series
@@ -35,6 +37,8 @@ class Phases:
 
 def compute(session: Session, params: PhaseParams, context: StageContext) -> Phases:
     """Compute phases, and how every ROI's events prefer a phase of every ephys channel."""
+    if params.calcium_signal == "filtered":
+        _validate_band(session)
     grid = frames_on_grid(session, read_roi_series(session, CALCIUM_SIGNALS[params.calcium_signal]))
     calcium, calcium_amplitude = compute_phase(grid.values)
     ephys, ephys_amplitude = [], []
@@ -81,6 +85,19 @@ def write(writer: SessionWriter, result: Phases) -> None:
     _write_ephys(writer, result.ephys_amplitude or [], "Amplitude", unit="volts")
     if len(result.event_phase.roi):
         write_event_phase(writer, result.event_phase)
+
+
+def _validate_band(session: Session) -> None:
+    """Refuse traces that were not filtered to a band: their phase means nothing."""
+    run = current_runs(session).get("filter")
+    chosen = {p.name: p.value for p in run.parameters} if run else {}
+    band_type = chosen.get("band_type", "bandpass")
+    if band_type != "bandpass":
+        raise RequirementError(
+            f"The traces in {session.path.name} were filtered with band_type = {band_type}; a "
+            "phase needs one band. Run the stage filter with band_type = bandpass, or take "
+            "calcium_signal = broadband for the phase of the traces as they are."
+        )
 
 
 def _write_ephys(

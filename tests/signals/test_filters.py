@@ -35,6 +35,42 @@ def test_scipy_padding_gives_the_predecessors_numbers():
     assert np.allclose(filtered, scipy_signal.filtfilt(b, a, values), atol=1e-8)
 
 
+@pytest.mark.parametrize("order", [2, 50])
+def test_few_taps_forwards_and_backwards_give_filtfilts_numbers(order):
+    values = np.random.default_rng(0).standard_normal(3000)
+    design = design_filter(kind="fir_filtfilt", **BAND | {"order": order})
+    taps = scipy_signal.firwin(order + 1, (0.5, 4.0), pass_zero=False, fs=RATE_HZ)
+    filtered, _ = apply_filter(values, design)
+    assert np.allclose(filtered, scipy_signal.filtfilt(taps, 1, values), atol=1e-12)
+
+
+@pytest.mark.parametrize("kind", ["butterworth", "fir"])
+@pytest.mark.parametrize(
+    ("band_type", "kept_hz"),
+    [("lowpass", (0.02, 2.0)), ("highpass", (2.0, 20.0)), ("bandstop", (0.02, 20.0))],
+)
+def test_other_bands_keep_what_they_say(kind, band_type, kept_hz):
+    design = design_filter(kind=kind, band_type=band_type, **BAND)
+    for frequency_hz in (0.02, 2.0, 20.0):
+        values = oscillation(frequency_hz, 30_000)
+        filtered, _ = apply_filter(values, design)
+        gain = np.std(filtered[8000:-8000]) / np.std(values[8000:-8000])
+        assert gain == pytest.approx(float(frequency_hz in kept_hz), abs=0.2)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"band_type": "lowpass", "high_hz": 60.0}, "lowpass at 60 Hz .* 50 Hz at 100 Hz"),
+        ({"band_type": "highpass", "low_hz": 50.0}, "highpass at 50 Hz"),
+        ({"band_type": "highpass", "kind": "fir_filtfilt", "order": 3}, "4 taps .* even order"),
+    ],
+)
+def test_edges_that_make_no_sense_are_refused_with_numbers(changes, message):
+    with pytest.raises(ParameterError, match=message):
+        design_filter(**BAND | {"kind": "butterworth"} | changes)
+
+
 @pytest.mark.parametrize("kind", ["butterworth", "fir"])
 def test_a_gap_spoils_nothing_but_itself(kind):
     values = oscillation(1.5)

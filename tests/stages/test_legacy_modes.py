@@ -74,6 +74,22 @@ def test_filtered_traces_are_those_of_filtfilt(file):
     np.testing.assert_allclose(ours, theirs, atol=1e-6)
 
 
+def test_traces_through_few_taps_are_those_of_filtfilt(file):
+    assert run(["process", "filter", str(file), "--kind", "fir_filtfilt", "--order", "2"]) == 0
+    with open_session(file) as session:
+        traces = read_roi_series(session, layout.DFF_TRACES).astype(float)
+        ours = read_roi_series(session, "/processing/phase/CalciumFiltered")
+        rate_hz = frames_on_grid(session, traces).rate_hz
+    taps = scipy_signal.firwin(3, (0.1, 1.5), pass_zero=False, fs=rate_hz)
+    np.testing.assert_allclose(ours, scipy_signal.filtfilt(taps, 1, traces, axis=0), atol=1e-6)
+
+
+def test_traces_below_an_edge_have_no_phase(file, capsys):
+    assert run(["process", "filter", str(file), "--band-type", "lowpass"]) == 0
+    assert run(["process", "phase", str(file)]) == 1
+    assert "band_type = lowpass" in capsys.readouterr().err
+
+
 def test_broadband_phase_is_the_hilbert_phase_of_the_trace(file):
     assert run(["process", "filter", str(file)]) == 0
     assert run(["process", "phase", str(file), "--calcium-signal", "broadband"]) == 0
