@@ -1,18 +1,23 @@
-"""JSON Schemas of the files that people write: session metadata and pipelines.
+"""JSON Schemas of the files that people write, and of the layout of a session file.
 
 The texts in `schemas/` are generated from the models by `ace-nwb schema`; a test compares them.
 """
 
 from typing import Any, Literal
 
-SchemaKind = Literal["metadata", "pipeline"]
+SchemaKind = Literal["metadata", "pipeline", "manifest", "layout"]
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
 
 def build_schema(kind: SchemaKind) -> dict[str, Any]:
-    """Return the JSON schema of the metadata file or the pipeline file."""
-    build = {"metadata": _metadata_schema, "pipeline": _pipeline_schema}[kind]
+    """Return one of the JSON schemas in `schemas/`."""
+    build = {
+        "metadata": _metadata_schema,
+        "pipeline": _pipeline_schema,
+        "manifest": _manifest_schema,
+        "layout": _layout_schema,
+    }[kind]
     return {"$schema": DIALECT} | build()
 
 
@@ -20,6 +25,28 @@ def _metadata_schema() -> dict[str, Any]:
     from ace_nwb.interfaces.metadata import SessionMetadata
 
     return SessionMetadata.model_json_schema()
+
+
+def _layout_schema() -> dict[str, Any]:
+    from ace_nwb.nwb.places import layout_schema
+
+    return layout_schema()
+
+
+def _manifest_schema() -> dict[str, Any]:
+    """Return the schema of sessions.yaml; it refers to the other two, which stand beside it."""
+    from ace_nwb.manifest.models import Manifest
+
+    schema = Manifest.model_json_schema()
+    for name in ("Shared", "SessionEntry"):
+        properties = schema["$defs"][name]["properties"]
+        described = properties["stages"]["description"]
+        properties["stages"] = {
+            "$ref": "pipeline.schema.json#/properties/stages",
+            "description": described,
+        }
+        properties["metadata"]["anyOf"][1] = {"$ref": "metadata.schema.json"}
+    return schema
 
 
 def _pipeline_schema() -> dict[str, Any]:

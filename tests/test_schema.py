@@ -13,7 +13,7 @@ from ace_nwb.schema import build_schema
 REPOSITORY = Path(ace_nwb.__file__).parent.parent
 
 
-@pytest.mark.parametrize("kind", ["metadata", "pipeline"])
+@pytest.mark.parametrize("kind", ["metadata", "pipeline", "manifest", "layout"])
 def test_stored_schema_is_in_step_with_the_code(kind):
     stored = json.loads((REPOSITORY / "schemas" / f"{kind}.schema.json").read_text())
     assert stored == build_schema(kind), f"run `ace-nwb schema {kind} > schemas/{kind}.schema.json`"

@@ -9,7 +9,7 @@ from typing import Any
 from cyclopts import App
 from cyclopts.exceptions import CycloptsError
 
-from ace_nwb.cli import catalogue, demo, exchange, processing, publishing, recording, session
+from ace_nwb.cli import batch, catalogue, demo, exchange, processing, publishing, recording, session
 from ace_nwb.cli.console import print_error
 from ace_nwb.errors import AceNwbError
 
@@ -32,12 +32,15 @@ VERBS: dict[str, App | Callable[..., Any]] = {
     "sync": processing.sync,
     "run": processing.run,
     "process": processing.process_app,
+    "batch": batch.batch,
     "status": session.status,
     "history": session.history,
     "diff": session.diff,
     "describe": publishing.describe,
     "validate": session.validate,
     "dandi": publishing.dandi_app,
+    "contents": publishing.contents,
+    "upgrade": publishing.upgrade,
     "report": session.report,
     "export": exchange.export,
     "import": exchange.import_session,

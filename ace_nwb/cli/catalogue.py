@@ -32,8 +32,8 @@ def list_entries(
         print_table(columns, [list(entry.values()) for entry in entries])
 
 
-def schema(kind: Literal["metadata", "pipeline"], /) -> None:
-    """Print the JSON schema of the metadata file or the pipeline file.
+def schema(kind: Literal["metadata", "pipeline", "manifest", "layout"], /) -> None:
+    """Print the JSON schema of the metadata, the pipeline, the manifest, or a session's layout.
 
     Example: `ace-nwb schema pipeline`
 

@@ -1,5 +1,6 @@
 """Which recordings lie in a folder, by scored evidence; never by a guess between equals."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from ace_nwb.errors import FormatError
@@ -92,6 +93,14 @@ def detect_required(
             "what was looked for, and give the folder of the recording."
         )
     return candidate
+
+
+def is_segment(folder_path: Path, segments: bool | Sequence[Path | str]) -> bool:
+    """Return whether a recording is a segment: every one is, unless folders are listed."""
+    if isinstance(segments, bool):
+        return segments
+    listed = {Path(path).resolve() for path in segments}
+    return bool(listed & {folder_path.resolve(), *folder_path.resolve().parents})
 
 
 def explain(candidate: Candidate) -> str:

@@ -18,7 +18,7 @@ from ace_nwb.interfaces.behavior_objects import (
     add_orientation,
     add_signals,
 )
-from ace_nwb.interfaces.detection import load_format
+from ace_nwb.interfaces.detection import is_segment, load_format
 from ace_nwb.interfaces.imaging_objects import (
     add_camera,
     add_clock_facts,
@@ -52,7 +52,8 @@ class ImagingInterface(BaseDataInterface):
     timezone
         Zone of the recorder's clock, in place of what the recording says.
     segments
-        Join all recordings below the folder as segments of one, with their true gaps.
+        Join all recordings below the folder as segments of one, with their true gaps; or only
+        those in these folders.
     mapping
         For files of no known program: which file and column is what.
     verbose
@@ -70,7 +71,7 @@ class ImagingInterface(BaseDataInterface):
         folder_path: DirectoryPath,
         policies: dict | None = None,
         timezone: str | None = None,
-        segments: bool = False,
+        segments: bool | list = False,
         mapping: dict | None = None,
         verbose: bool = False,
     ) -> None:
@@ -177,11 +178,14 @@ class ImagingInterface(BaseDataInterface):
         add_notes(nwbfile, recording.notes, source=recording.program)
         add_control_changes(nwbfile, recording.notes, source=recording.program)
 
-    def _read(self, folder_path: Path, options: ReadOptions, *, segments: bool) -> ImagingRecording:
+    def _read(
+        self, folder_path: Path, options: ReadOptions, *, segments: bool | list
+    ) -> ImagingRecording:
         """Read one recording, or all below a folder as segments."""
         if not segments:
             return self.read(folder_path, options)
-        found = [item.folder_path for item in load_format(self.format_name).find(folder_path)]
+        candidates = load_format(self.format_name).find(folder_path)
+        found = [item.folder_path for item in candidates if is_segment(item.folder_path, segments)]
         if not found:
             raise FormatError(
                 f"{folder_path} holds no recording of {self.format_name}. Folders of one session "

@@ -7,7 +7,13 @@ from typing import Any
 
 from ace_nwb.errors import FormatError, MetadataError
 from ace_nwb.interfaces.base import Candidate, Evidence
-from ace_nwb.interfaces.detection import detect, detect_required, find_candidates, load_format
+from ace_nwb.interfaces.detection import (
+    detect,
+    detect_required,
+    find_candidates,
+    is_segment,
+    load_format,
+)
 from ace_nwb.interfaces.imaging_recording import ReadOptions, parse_zone
 from ace_nwb.interfaces.metadata import read_yaml
 from ace_nwb.interfaces.policies import Policies
@@ -26,7 +32,8 @@ class SourceOptions:
     timezone
         Zone of the recorder's clock ("America/New_York", "-04:00"), in place of what it says.
     segments
-        Join all imaging recordings below the folder as segments of one, with their true gaps.
+        Join all imaging recordings below the folder as segments of one, with their true gaps; or
+        only those in these folders.
     mapping
         For movies of no known program: which file and column is what.
     """
@@ -34,7 +41,7 @@ class SourceOptions:
     formats: Sequence[str] = ()
     policies: Policies = field(default_factory=Policies)
     timezone: str | None = None
-    segments: bool = False
+    segments: bool | Sequence[Path] = False
     mapping: Mapping[str, Any] | None = None
 
     def read_options(self, *, decode: bool, problems: list[str] | None) -> ReadOptions:
@@ -65,7 +72,9 @@ class SourceOptions:
             candidate.folder_path,
             policies=dict(self.policies.stated) or None,
             timezone=self.timezone,
-            segments=self.segments,
+            segments=self.segments
+            if isinstance(self.segments, bool)
+            else [str(path) for path in self.segments],
             mapping=None if self.mapping is None else dict(self.mapping),
         )
 
@@ -106,6 +115,7 @@ def _find_imaging(folder: Path, options: SourceOptions) -> Candidate | None:
         candidate
         for candidate in find_candidates(folder, format_name=name)
         if load_format(candidate.format_name).modality == "imaging"
+        and is_segment(candidate.folder_path, options.segments)
     ]
     names = sorted({candidate.format_name for candidate in found})
     if len(names) > 1:

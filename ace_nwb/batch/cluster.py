@@ -1,0 +1,162 @@
+"""Sessions on a Dask cluster that exists already, or on one that Slurm provides.
+
+The scheduler sees one small independent task per session: a text of a few kilobytes goes in, a
+name and a state come out. Data stay on the shared disk.
+"""
+
+import threading
+import uuid
+from collections.abc import Iterator
+from concurrent.futures import Future
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from ace_nwb.batch.launch import run_in_own_process
+from ace_nwb.batch.plan import SessionJob
+from ace_nwb.batch.settings import BatchSettings
+from ace_nwb.errors import InputError, MissingPackageError
+
+_CONNECT_S = 20
+
+
+@dataclass(frozen=True)
+class SlurmOptions:
+    """What Slurm is asked for.
+
+    Parameters
+    ----------
+    jobs
+        Jobs at the same time; each runs one session after the other.
+    walltime
+        Longest time of a job, such as 08:00:00.
+    partition, account
+        Queue and account.
+    extra
+        Further lines for sbatch, such as "--constraint=cpu".
+    """
+
+    jobs: int = 4
+    walltime: str = "08:00:00"
+    partition: str | None = None
+    account: str | None = None
+    extra: tuple[str, ...] = ()
+
+
+class DaskPool:
+    """Sessions as tasks of a Dask cluster; lost workers are replaced by the scheduler."""
+
+    def __init__(self, client: Any, settings: BatchSettings):
+        self.client = client
+        self.settings = settings
+        self._batch = uuid.uuid4().hex[:8]
+        self._kept: list[Any] = []  # a task lives as long as somebody holds its future
+
+    def submit(self, job: SessionJob) -> "Future[dict[str, Any]]":
+        """Have a session run on any worker."""
+        dask_future = self.client.submit(
+            run_in_own_process,
+            job.to_json(),
+            self.settings,
+            key=f"session-{self._batch}-{job.name}",
+            pure=False,
+            retries=self.settings.retries,
+        )
+        self._kept.append(dask_future)
+        return _mirror(dask_future)
+
+
+@contextmanager
+def connect(address: str, settings: BatchSettings) -> Iterator[DaskPool]:
+    """Use a Dask cluster that exists.
+
+    Parameters
+    ----------
+    address
+        Of its scheduler, such as tcp://10.0.0.1:8786, or a scheduler file.
+
+    Raises
+    ------
+    InputError
+        If nobody answers there.
+    """
+    distributed = _load("distributed")
+    where = {"scheduler_file": address} if address.endswith(".json") else {"address": address}
+    try:
+        client = distributed.Client(**where, timeout=_CONNECT_S, set_as_default=False)
+    except (OSError, TimeoutError, ValueError) as error:
+        raise InputError(
+            f"No Dask scheduler answers at {address} ({error}). The address that `dask scheduler` "
+            "prints was expected, such as tcp://10.0.0.1:8786."
+        ) from error
+    with client:
+        yield DaskPool(client, settings)
+
+
+@contextmanager
+def start_slurm(options: SlurmOptions, settings: BatchSettings) -> Iterator[DaskPool]:
+    """Ask Slurm for workers and use them."""
+    distributed = _load("distributed")
+    cluster = make_slurm_cluster(options, settings)
+    try:
+        cluster.scale(jobs=options.jobs)
+        with distributed.Client(cluster, set_as_default=False) as client:
+            yield DaskPool(client, settings)
+    finally:
+        cluster.close()
+
+
+def make_slurm_cluster(options: SlurmOptions, settings: BatchSettings) -> Any:
+    """Return a cluster whose jobs hold one worker with one session each."""
+    jobqueue = _load("dask_jobqueue")
+    return jobqueue.SLURMCluster(
+        cores=1,
+        processes=1,
+        job_cpu=settings.threads,
+        memory=f"{settings.limit_bytes / 2**30:.2f}GiB",
+        walltime=options.walltime,
+        queue=options.partition,
+        account=options.account,
+        job_extra_directives=list(options.extra),
+        # the session's own process is watched by us; the worker beside it is small
+        worker_extra_args=["--memory-limit", "0"],
+    )
+
+
+def _mirror(dask_future: Any) -> "Future[dict[str, Any]]":
+    """Return a plain future that follows one of Dask."""
+    future: Future[dict[str, Any]] = Future()
+    future.set_running_or_notify_cancel()
+
+    def follow(finished: Any) -> None:
+        try:
+            if finished.status == "finished":
+                future.set_result(finished.result())
+            else:
+                future.set_exception(finished.exception() or RuntimeError(finished.status))
+        except Exception as error:
+            future.set_exception(error)
+
+    dask_future.add_done_callback(
+        lambda finished: threading.Thread(target=follow, args=(finished,), daemon=True).start()
+    )
+    return future
+
+
+def _load(name: str) -> Any:
+    """Import a package of the extra `batch`.
+
+    Raises
+    ------
+    MissingPackageError
+        If it is not installed.
+    """
+    from importlib import import_module
+
+    try:
+        return import_module(name)
+    except ImportError as error:
+        raise MissingPackageError(
+            f"The package {name.replace('_', '-')} is not installed. Clusters need it; run "
+            'pip install "ace-nwb[batch]".'
+        ) from error

@@ -1,0 +1,182 @@
+"""One session of a batch: convert it if need be, note what the manifest says, run the stages."""
+
+import json
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from datetime import UTC, datetime
+from hashlib import sha256
+from typing import Any
+
+import numpy as np
+from pynwb.core import VectorData
+from pynwb.epoch import TimeIntervals
+
+from ace_nwb import pipeline
+from ace_nwb.archive.description import describe
+from ace_nwb.batch.plan import SessionJob
+from ace_nwb.batch.settings import BatchSettings
+from ace_nwb.convert import convert
+from ace_nwb.engines.base import EngineSettings
+from ace_nwb.errors import InputError
+from ace_nwb.imaging.cropping import crop_from_legacy, resolve_crop
+from ace_nwb.imaging.movie import ProgressCallback
+from ace_nwb.nwb.columns import build_column
+from ace_nwb.nwb.history import RunParameter, StageRun, append_run, current_runs, next_run_id
+from ace_nwb.nwb.imaging import read_field
+from ace_nwb.nwb.session import SessionWriter, edit_session, open_session
+from ace_nwb.stages.execution import StageOutcome, software
+from ace_nwb.stages.parameters import Choice
+
+STAGE = "manifest"
+"""Name in the history under which the wishes of a manifest are noted."""
+
+REVISION = 1
+INTERVALS = "/intervals/Experiment"
+
+ProgressBar = Callable[[str], AbstractContextManager[ProgressCallback]]
+
+
+def run_session(job: SessionJob, settings: BatchSettings, bar: ProgressBar) -> list[StageOutcome]:
+    """Do everything for one session that is not done yet.
+
+    Parameters
+    ----------
+    job
+        The session.
+    settings
+        Threads and memory.
+    bar
+        Opens a progress display per step.
+
+    Returns
+    -------
+        What became of each step.
+    """
+    outcomes = [_convert(job, bar), _note_wishes(job)]
+    plan = pipeline.Plan(job.stages, _choices(job))
+    engine = EngineSettings(settings.threads, settings.max_memory_bytes)
+    return outcomes + pipeline.run(job.output_path, plan, settings=engine, bar=bar)
+
+
+def read_fingerprints(job: SessionJob) -> dict[str, str]:
+    """Return stage -> fingerprint of the results in the session file."""
+    with open_session(job.output_path) as session:
+        runs = current_runs(session)
+    return {name: run.fingerprint for name, run in runs.items()}
+
+
+def _convert(job: SessionJob, bar: ProgressBar) -> StageOutcome:
+    """Convert the raw folders unless the file exists."""
+    if job.output_path.exists():
+        return StageOutcome("convert", "already done")
+    job.output_path.parent.mkdir(parents=True, exist_ok=True)
+    started = datetime.now(UTC)
+    with bar("convert") as progress:
+        convert(
+            job.folder,
+            job.output_path,
+            ephys_folder=job.ephys_path,
+            metadata=job.metadata,
+            options=job.source_options(),
+            progress=progress,
+        )
+    return StageOutcome("convert", "ran", (datetime.now(UTC) - started).total_seconds())
+
+
+def _note_wishes(job: SessionJob) -> StageOutcome:
+    """Write intervals and kept columns, and metadata that have changed since the conversion."""
+    wishes = {"metadata": job.metadata, "intervals": job.intervals, "columns": job.columns}
+    marks = {name: _hash(value) for name, value in wishes.items()}
+    marks["conversion"] = _hash({**job.conversion, "mapping": None})
+    with open_session(job.output_path) as session:
+        known = current_runs(session).get(STAGE)
+    before = {p.name: p.value for p in known.parameters} if known else {}
+    if {name: before.get(name) for name in marks} == marks:
+        return StageOutcome(STAGE, "already done")
+    if known and before["conversion"] != marks["conversion"]:
+        raise InputError(
+            f"{job.output} was converted with other options (formats, policies, time zone or "
+            "mapping) than the manifest asks for now. The same were expected; put them back, or "
+            "delete the file so that it is converted anew."
+        )
+    if known and before["metadata"] != marks["metadata"]:
+        describe(job.output_path, job.metadata)
+    with edit_session(job.output_path) as writer:
+        _write_intervals(writer, job.intervals)
+        append_run(writer, _record(writer, job, marks))
+    return StageOutcome(STAGE, "ran")
+
+
+def _write_intervals(writer: SessionWriter, intervals: tuple[dict[str, Any], ...]) -> None:
+    """Write named stretches, replacing those of an earlier manifest."""
+    writer.remove([INTERVALS])
+    if not intervals:
+        return
+    starts, stops = (
+        np.array([i[name] for i in intervals], float) for name in ("start_s", "stop_s")
+    )
+    table = TimeIntervals(
+        name="Experiment",
+        description="Drugs, baselines and other conditions, as the manifest of the project states.",
+        columns=[
+            VectorData(name="start_time", description="Start, s.", data=starts),
+            VectorData(name="stop_time", description="End, s.", data=stops),
+            build_column("condition", "Name of the condition.", [i["label"] for i in intervals]),
+            build_column("details", "What happened.", [i["description"] for i in intervals]),
+        ],
+        id=np.arange(len(intervals)),
+    )
+    writer.nwbfile.add_time_intervals(table)
+
+
+def _record(writer: SessionWriter, job: SessionJob, marks: dict[str, str]) -> StageRun:
+    """Return the history row of what the manifest asks for."""
+    rows = {**marks, **{f"column.{name}": text for name, text in job.columns.items()}}
+    return StageRun(
+        run_id=next_run_id(writer),
+        action="run",
+        stage=STAGE,
+        revision=REVISION,
+        engine="",
+        fingerprint=_hash(marks),
+        started=datetime.now(UTC).isoformat(timespec="seconds"),
+        duration_s=0.0,
+        software=software(),
+        inputs={},
+        outputs=(INTERVALS,) if job.intervals else (),
+        peak_memory_mb=0.0,
+        warnings="",
+        parameters=tuple(RunParameter(name, text, "imported") for name, text in rows.items()),
+    )
+
+
+def _choices(job: SessionJob) -> dict[str, dict[str, Choice]]:
+    """Return the chosen parameters, a box of an earlier program among them."""
+    chosen = {name: dict(values) for name, values in job.choices.items()}
+    if job.crop_from_lower_left is not None:
+        chosen["preprocess"] = _legacy_crop(job) | chosen.get("preprocess", {})
+    return {
+        stage: {name: Choice(value, "file") for name, value in values.items()}
+        for stage, values in chosen.items()
+    }
+
+
+def _legacy_crop(job: SessionJob) -> dict[str, int]:
+    """Return the crop of the stage preprocess that equals a box from the lower left corner."""
+    with open_session(job.output_path) as session:
+        n_rows, n_columns = read_field(session).recorded
+    x0, y0, x1, y1 = job.crop_from_lower_left or (0, 0, 0, 0)
+    box = crop_from_legacy(x0, y0, x1, y1, n_rows)
+    limits = {
+        "crop_row_start": max(box.row_start, 0),
+        "crop_row_stop": min(box.row_stop, n_rows),
+        "crop_column_start": max(box.column_start, 0),
+        "crop_column_stop": min(box.column_stop, n_columns),
+    }
+    resolve_crop((n_rows, n_columns), **limits)
+    return limits
+
+
+def _hash(content: Any) -> str:
+    text = json.dumps(content, sort_keys=True, default=str)
+    return sha256(text.encode()).hexdigest()[:16]

@@ -1,0 +1,181 @@
+"""Reading a manifest, YAML or CSV, with every problem at its place."""
+
+import csv
+import io
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import ValidationError
+
+from ace_nwb.errors import ManifestError
+from ace_nwb.manifest.checking import Finding, check_content
+from ace_nwb.manifest.models import Manifest
+from ace_nwb.manifest.positions import find_double_keys, find_place
+from ace_nwb.manifest.problems import Problem, refuse
+
+Locate = Callable[[Sequence[Any]], tuple[int, str]]
+"""Path within the content -> (line, column)."""
+
+LIST_SEPARATOR = ";"
+_TEXT_COLUMNS = ("name", "ephys_folder", "output", "pipeline", "metadata")
+
+
+def load_manifest(path: Path) -> Manifest:
+    """Read a manifest; refuse it with the full list of its problems.
+
+    Raises
+    ------
+    ManifestError
+        If anything in it is not as it should be.
+    """
+    manifest, problems = read_manifest(path)
+    refuse(path, problems)
+    if manifest is None:  # cannot be: a manifest without problems was read
+        raise ManifestError(f"{path} holds no manifest.")
+    return manifest
+
+
+def read_manifest(path: Path) -> tuple[Manifest | None, list[Problem]]:
+    """Return the manifest, None if it cannot be built, and everything that is wrong in it."""
+    path = Path(path)
+    try:
+        text = path.read_bytes().decode("utf-8-sig")
+    except OSError as error:
+        raise ManifestError(
+            f"{path} cannot be read ({error.strerror}). A manifest of sessions was expected, "
+            "sessions.yaml or a CSV; check the path."
+        ) from error
+    except UnicodeDecodeError as error:
+        line = error.object[: error.start].count(b"\n") + 1
+        return None, [Problem(str(path), line, "", "not UTF-8; save the file as UTF-8.")]
+    if path.suffix.lower() == ".csv":
+        content, locate, problems = _read_table(path, text)
+    else:
+        content, locate, problems = _read_yaml(path, text)
+    if content is None:
+        return None, problems
+    manifest, findings = _build(content, path.parent)
+    problems += [Problem(str(path), *locate(f.path), f.message) for f in findings]
+    return manifest, sorted(set(problems), key=lambda p: (p.line, p.column, p.message))
+
+
+def _build(content: Any, folder: Path) -> tuple[Manifest | None, list[Finding]]:
+    """Return the manifest and what does not fit the model or the stages."""
+    findings = check_content(content, folder)
+    try:
+        return Manifest.model_validate(content), findings
+    except ValidationError as error:
+        found = [Finding(tuple(e["loc"]), _sentence(e)) for e in error.errors()]
+        return None, found + findings
+
+
+def _sentence(error: Any) -> str:
+    """Say what was found and what was expected."""
+    name = str(error["loc"][-1]) if error["loc"] else "the manifest"
+    if error["type"] == "extra_forbidden":
+        return f"unknown key {name!r}."
+    if error["type"] == "missing":
+        return f"{name!r} is missing."
+    message = str(error["msg"]).removeprefix("Value error, ")
+    if isinstance(error["input"], (dict, list)):
+        return f"{message}."
+    return f"{name} is {error['input']!r}; {message[0].lower()}{message[1:]}."
+
+
+def _read_yaml(path: Path, text: str) -> tuple[Any, Locate, list[Problem]]:
+    """Return the content of a YAML file and where its keys stand."""
+    try:
+        root = yaml.compose(text, Loader=yaml.SafeLoader)
+        content = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        line, column = (mark.line + 1, str(mark.column + 1)) if mark else (0, "")
+        reason = getattr(error, "problem", None) or str(error)
+        message = f"no YAML ({reason}); check indentation and quotes."
+        return None, _nowhere, [Problem(str(path), line, column, message)]
+
+    def locate(place: Sequence[Any]) -> tuple[int, str]:
+        line, column = find_place(root, place)
+        return line, str(column)
+
+    doubles = [
+        Problem(str(path), line, str(column), f"{key!r} stands twice.")
+        for key, (line, column) in find_double_keys(root)
+    ]
+    return content if content is not None else {}, locate, doubles
+
+
+def _read_table(path: Path, text: str) -> tuple[Any, Locate, list[Problem]]:
+    """Return the content of a CSV: one row per session, dots in column names nest."""
+    reader = csv.reader(io.StringIO(text))
+    header = [cell.strip() for cell in next(reader, [])]
+    problems = [
+        Problem(str(path), 1, name, "the column stands twice.")
+        for name in {n for n in header if header.count(n) > 1}
+    ]
+    sessions, lines = [], []
+    for row in reader:
+        if not any(cell.strip() for cell in row):
+            continue
+        if len(row) > len(header):
+            message = f"{len(row)} cells, the header has {len(header)}; quote cells with commas."
+            problems.append(Problem(str(path), reader.line_num, "", message))
+        lines.append(reader.line_num)
+        sessions.append(_session_of(dict(zip(header, row, strict=False))))
+
+    def locate(place: Sequence[Any]) -> tuple[int, str]:
+        if len(place) < 2 or place[0] != "sessions":
+            return 1, ""
+        return lines[place[1]], _column_of(place[2:], header)
+
+    if problems:
+        return None, locate, problems
+    return {"sessions": sessions}, locate, []
+
+
+def _session_of(row: dict[str, str]) -> dict[str, Any]:
+    """Return the entry of one row; empty cells are left out, unknown columns kept."""
+    session: dict[str, Any] = {}
+    for column, cell in row.items():
+        value = cell.strip()
+        if not value or not column:
+            continue
+        first, *rest = column.split(".")
+        if column in ("folder", "folders"):
+            session["folders"] = [part.strip() for part in value.split(LIST_SEPARATOR)]
+        elif column in _TEXT_COLUMNS:
+            session[column] = value
+        elif rest and first in ("metadata", "stages", "conversion"):
+            _put(session, column.split("."), value)
+        else:
+            session.setdefault("columns", {})[column] = value
+    return session
+
+
+def _put(session: dict[str, Any], path: list[str], value: str) -> None:
+    """Set a nested value; the second of two contradicting columns wins the check."""
+    *parents, name = path
+    for part in parents:
+        inner = session.get(part)
+        session[part] = inner if isinstance(inner, dict) else {}
+        session = session[part]
+    is_list = path == ["conversion", "formats"]
+    session[name] = [v.strip() for v in value.split(LIST_SEPARATOR)] if is_list else value
+
+
+def _column_of(path: Sequence[Any], header: Sequence[str]) -> str:
+    """Return the column that a part of an entry came from."""
+    names = [str(part) for part in path]
+    for length in range(len(names), 0, -1):
+        name = ".".join(names[:length])
+        candidates = [name, "folder"] if name == "folders" else [name]
+        for candidate in candidates:
+            if candidate in header:
+                return candidate
+    return names[0] if names else ""
+
+
+def _nowhere(_path: Sequence[Any]) -> tuple[int, str]:
+    return 0, ""
