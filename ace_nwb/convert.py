@@ -23,11 +23,13 @@ from ace_nwb.interfaces.detection import load_format
 from ace_nwb.interfaces.metadata import SessionMetadata, load_metadata, missing_for_nwb
 from ace_nwb.interfaces.nwb_objects import NOT_STATED
 from ace_nwb.interfaces.sources import SourceOptions, find_sources
+from ace_nwb.nwb.places import version_row
 from ace_nwb.nwb.history import RunParameter, StageRun, add_history
 from ace_nwb.nwb.journal import journal_path
 from ace_nwb.nwb.layout import STAGE_RUNS
 from ace_nwb.nwb.lock import WriterLock
 from ace_nwb.nwb.movie_writing import write_blocks
+from ace_nwb.stages.execution import peak_memory_mb
 
 ProgressCallback = Callable[[int, int], None]
 NAMESPACE = uuid.UUID("8c2f9e6e-5d54-5c4c-9d49-6f3f5b6d2a11")
@@ -164,7 +166,8 @@ def _make_nwbfile(interfaces: list[Any], session: SessionMetadata) -> NWBFile:
         )
     fields["identifier"] = stated.get("NWBFile", {}).get("identifier") or _identifier(interfaces)
     fields["session_description"] = session.NWBFile.session_description or NOT_STATED
-    fields["was_generated_by"] = [[name, version(package)] for name, package in SOFTWARE.items()]
+    software = [[name, version(package)] for name, package in SOFTWARE.items()]
+    fields["was_generated_by"] = [*software, version_row()]
     fields |= {"source_script": "ace-nwb convert", "source_script_file_name": "ace-nwb"}
     return NWBFile(**fields, subject=Subject(**subject) if subject else None)
 
@@ -240,7 +243,7 @@ def _fill(
     clock: float,
     progress: ProgressCallback | None,
 ) -> None:
-    """Write the large arrays into the file, and how long the conversion took."""
+    """Write the large arrays into the file, and what the conversion took."""
     sizes = [math.prod(item.source.shape) for item in pending]
     done = 0
     with h5py.File(nwb_path, "r+") as h5:
@@ -254,6 +257,7 @@ def _fill(
             done += size
         runs = h5[STAGE_RUNS]
         runs["duration_s"][0] = round(perf_counter() - clock, 3)
+        runs["peak_memory_mb"][0] = peak_memory_mb()
 
 
 def _block_rows(item: PendingArray) -> int:

@@ -141,6 +141,19 @@ def test_the_camera_is_an_external_movie_with_a_path_that_travels(toy, toy_path)
     assert camera.device.model.name == "WebCam"
 
 
+def test_repaired_stamps_of_the_head_orientation_are_kept(tiny, tmp_path):
+    text = "Time Stamp (ms),qw,qx,qy,qz\n-99999,1,0,0,0\n90,0.6,0,0,0.8\n140,0,1,0,0\n190,0,0,1,0\n"
+    (tiny.scope / "headOrientation.csv").write_text(text)
+    path = convert(tiny.folder, tmp_path / "out.nwb", metadata=METADATA)
+    with h5py.File(path) as h5:
+        table = h5["processing/sync/HeadOrientationRepairs"]
+        assert table["sample"][:].tolist() == [0]
+        assert table["device_time_raw_s"][:].tolist() == [-99.999]
+        assert table["device_time_s"][:] == pytest.approx([0.04])
+        assert table["repair"].asstr()[:].tolist() == ["junk_stamps"]
+        assert "timestamps" not in h5["processing/behavior/HeadOrientation"]  # 20 Hz throughout
+
+
 def test_head_orientation_is_stored_as_quaternion_and_yaw(toy):
     quaternion = toy.processing["behavior"]["HeadOrientation"]
     yaw = toy.processing["behavior"]["CompassDirection"]["HeadYaw"]
@@ -191,6 +204,7 @@ def test_the_conversion_is_the_first_run_of_the_history(toy):
     run = toy.processing["misc"]["stage_runs"][:].iloc[0]
     assert run["stage"] == "convert"
     assert run["duration_s"] > 0
+    assert 50 < run["peak_memory_mb"] < 4000
     assert "My V4 Miniscope: junk_stamps=repair for 1" in run["warnings"]
     parameters = toy.processing["misc"]["stage_parameters"][:].set_index("parameter")["value"]
     assert parameters["imaging_format"] == "miniscope-daq"

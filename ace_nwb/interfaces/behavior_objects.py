@@ -1,11 +1,12 @@
 """Head orientation, notes and control changes of an imaging recording as NWB objects."""
 
 import numpy as np
+from hdmf.common import DynamicTable, VectorData
 from pynwb import NWBFile, TimeSeries
 from pynwb.behavior import CompassDirection, SpatialSeries
 
 from ace_nwb.interfaces.imaging_recording import HeadOrientation, Note, Signal
-from ace_nwb.interfaces.nwb_objects import add_events, get_module
+from ace_nwb.interfaces.nwb_objects import add_events, get_module, series_times
 
 
 def compute_yaw(quaternions: np.ndarray) -> np.ndarray:
@@ -23,12 +24,13 @@ def compute_yaw(quaternions: np.ndarray) -> np.ndarray:
 def add_orientation(nwbfile: NWBFile, orientation: HeadOrientation, *, suffix: str) -> None:
     """Add quaternions and yaw to processing/behavior."""
     module = get_module(nwbfile, "behavior")
+    times = series_times(orientation.device_time_s)
     quaternion = TimeSeries(
         name=f"HeadOrientation{suffix}",
         description="Orientation of the scope as a unit quaternion; columns w, x, y, z.",
         data=orientation.quaternions,
         unit="n.a.",
-        timestamps=orientation.device_time_s,
+        **times,
     )
     yaw = SpatialSeries(
         name="HeadYaw",
@@ -37,10 +39,37 @@ def add_orientation(nwbfile: NWBFile, orientation: HeadOrientation, *, suffix: s
         unit="radians",
         reference_frame="Zero is the heading at which the sensor was started; counterclockwise "
         "is positive.",
-        timestamps=quaternion,
+        **({"timestamps": quaternion} if "timestamps" in times else times),
     )
     module.add(quaternion)
     module.add(CompassDirection(name=f"CompassDirection{suffix}", spatial_series=yaw))
+    _add_repairs(nwbfile, orientation, suffix=suffix)
+
+
+def _add_repairs(nwbfile: NWBFile, orientation: HeadOrientation, *, suffix: str) -> None:
+    """Add the raw stamps of the samples whose time was repaired."""
+    samples = np.flatnonzero(orientation.repair != "")
+    if not len(samples):
+        return
+    columns = {
+        "sample": ("Index of the sample in the series.", samples),
+        "device_time_s": ("Device time after repair.", orientation.device_time_s[samples]),
+        "device_time_raw_s": (
+            "The same as the recorder wrote it; NaN where it cannot be read.",
+            orientation.raw_s[samples],
+        ),
+        "repair": ("Rule by which the time was made.", orientation.repair[samples].tolist()),
+    }
+    get_module(nwbfile, "sync").add(
+        DynamicTable(
+            name=f"HeadOrientationRepairs{suffix}",
+            description="Samples of the head orientation whose time stamps were repaired.",
+            columns=[
+                VectorData(name=name, description=text, data=data)
+                for name, (text, data) in columns.items()
+            ],
+        )
+    )
 
 
 def add_signals(nwbfile: NWBFile, signals: tuple[Signal, ...], *, suffix: str) -> None:
@@ -53,7 +82,7 @@ def add_signals(nwbfile: NWBFile, signals: tuple[Signal, ...], *, suffix: str) -
             description=signal.description,
             data=signal.values,
             unit=signal.unit,
-            timestamps=shared[0] if shared else signal.times_s,
+            **({"timestamps": shared[0]} if shared else series_times(signal.times_s)),
         )
         get_module(nwbfile, "behavior").add(series)
         stored.append(series)

@@ -17,7 +17,13 @@ from ace_nwb.interfaces.base import ArrayPlacer
 from ace_nwb.interfaces.frame_ledger import STATUS_TEXT, FrameLedger
 from ace_nwb.interfaces.imaging_recording import ClockFacts, DeviceRecording, Segment
 from ace_nwb.interfaces.movie_source import MovieFiles, NwbMovie
-from ace_nwb.interfaces.nwb_objects import NOT_STATED, add_events, get_module, object_name
+from ace_nwb.interfaces.nwb_objects import (
+    NOT_STATED,
+    add_events,
+    get_module,
+    object_name,
+    series_times,
+)
 
 PATH_SETTINGS = {"deviceDirectory"}
 """Settings that hold absolute paths of the acquisition computer, which do not belong in a file."""
@@ -89,7 +95,7 @@ def add_scope(
             data=placer.place(f"/acquisition/{name}/data", movie, title="movie"),
             imaging_plane=imaging_plane,
             unit="n.a.",
-            timestamps=scope.movie_times_s,
+            **series_times(scope.movie_times_s),
         )
     )
 

@@ -70,10 +70,24 @@ class DeviceFolder:
 
 @dataclass(frozen=True)
 class HeadOrientation:
-    """Orientation of the scope: times (s, device clock) and quaternions (sample, w x y z)."""
+    """Orientation of the scope.
+
+    Parameters
+    ----------
+    device_time_s
+        Times after repair, shape (sample,).
+    quaternions
+        Shape (sample, 4), order w, x, y, z.
+    raw_s
+        Times as the recorder wrote them, NaN where they cannot be read.
+    repair
+        Policy by which a time was made, empty where it is the raw stamp.
+    """
 
     device_time_s: np.ndarray
     quaternions: np.ndarray
+    raw_s: np.ndarray
+    repair: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -370,6 +384,8 @@ def _join_device(parts: Sequence[DeviceRecording]) -> DeviceRecording:
         orientation = HeadOrientation(
             np.concatenate([item.device_time_s for item in orientations]),
             np.concatenate([item.quaternions for item in orientations]),
+            np.concatenate([item.raw_s for item in orientations]),
+            np.concatenate([item.repair for item in orientations]),
         )
     return replace(
         parts[0],

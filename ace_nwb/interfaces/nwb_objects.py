@@ -16,6 +16,9 @@ MODULES = {
 }
 
 
+REGULAR_S = 1e-9
+"""Times this close to a grid are regular; the NWB Inspector rounds to the same."""
+
 NOT_STATED = "not stated"
 """Text of fields that the NWB schema requires and that neither source nor metadata give."""
 
@@ -37,6 +40,23 @@ def object_name(text: str) -> str:
     """Return a name that NWB allows, words joined in capitals: "My WebCam" -> "MyWebCam"."""
     words = re.split(r"[^0-9A-Za-z]+", text)
     return "".join(word[:1].upper() + word[1:] for word in words) or "Device"
+
+
+def series_times(times_s: np.ndarray) -> dict[str, Any]:
+    """Return how a series stores its times: a rate where they are exactly regular, else stamps.
+
+    Parameters
+    ----------
+    times_s
+        Strictly increasing, shape (sample,), seconds.
+    """
+    n_samples = len(times_s)
+    if n_samples > 2:
+        rate_hz = (n_samples - 1) / float(times_s[-1] - times_s[0])
+        start_s = float(times_s[0])
+        if np.abs(start_s + np.arange(n_samples) / rate_hz - times_s).max() < REGULAR_S:
+            return {"rate": rate_hz, "starting_time": start_s}
+    return {"timestamps": times_s}
 
 
 def add_events(

@@ -115,7 +115,7 @@ def _read_pair(pair: MoviePair, options: ReadOptions) -> tuple[DeviceRecording, 
         base_path=pair.movie.parent,
         policies=options.policies,
         noted=noted,
-        orientation=HeadOrientation(times.device_time_s, quaternions),
+        orientation=HeadOrientation(times.device_time_s, quaternions, times.raw_s, times.repair),
     )
     lines = _lines(columns, times.device_time_s)
     return replace(device, lines=lines, clock=clock), stamps[0]

@@ -76,9 +76,9 @@ def read_device_times(session: Session, path: str) -> np.ndarray:
 def list_device_series(session: Session) -> list[str]:
     """Return the paths of everything on the clock of the movie's device.
 
-    These are movies and cameras, what lies in `behavior` with time stamps of its own, notes and
+    These are movies and cameras, what lies in `behavior` with times of its own, notes and
     control changes: Miniscope programs stamp them all with one clock. Series that only link to
-    the times of another are left out.
+    the times of another are left out, and so are other signals in `acquisition` with a rate.
     """
     paths: list[str] = []
     for group in ("/acquisition", "/processing/behavior"):
@@ -93,9 +93,12 @@ def _timed_within(path: str, group: h5py.Group) -> list[str]:
     """Return the paths of the series at or below a group that hold times of their own."""
     if group.attrs.get("neurodata_type") == "ElectricalSeries":
         return []
+    is_movie = group.attrs.get("neurodata_type") == "OnePhotonSeries"
+    is_paced = is_movie or path.startswith("/processing")
     found = []
     for name, child in group.items():
-        if name == "timestamps" and isinstance(group.get(name, getlink=True), h5py.HardLink):
+        is_own = isinstance(group.get(name, getlink=True), h5py.HardLink)
+        if is_own and (name == "timestamps" or (name == "starting_time" and is_paced)):
             found.append(path)
         elif isinstance(child, h5py.Group):
             found += _timed_within(f"{path}/{name}", child)

@@ -143,7 +143,8 @@ def read_orientation(
     noted = table_irregularities(table, policies=policies, device=device)
     times = repair_table(stamps, policies=policies, device=device, irregularities=noted)
     quaternions = np.stack([table.columns[name] for name in QUATERNION_COLUMNS], axis=1)
-    return HeadOrientation(times.device_time_s, quaternions), times.irregularities
+    orientation = HeadOrientation(times.device_time_s, quaternions, times.raw_s, times.repair)
+    return orientation, times.irregularities
 
 
 def read_notes(file_path: Path, *, device_names: set[str]) -> tuple[Note, ...]:

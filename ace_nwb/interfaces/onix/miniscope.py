@@ -7,7 +7,7 @@ import numpy as np
 
 from ace_nwb.errors import TimestampError
 from ace_nwb.interfaces.frame_rows import probe_files
-from ace_nwb.interfaces.frame_times import make_stamp_table, repair_table
+from ace_nwb.interfaces.frame_times import NO_REPAIR, make_stamp_table, repair_table
 from ace_nwb.interfaces.imaging_recording import (
     ClockFacts,
     DeviceFolder,
@@ -139,7 +139,8 @@ def read_bno055(
             "expected; the file is damaged or of two acquisitions."
         )
     quaternions = np.stack([columns[name] for name in ("qw", "qx", "qy", "qz")], axis=1)
-    return HeadOrientation(times_s, quaternions), _bno_signals(columns, times_s)
+    orientation = HeadOrientation(times_s, quaternions, times_s, np.full(len(times_s), NO_REPAIR))
+    return orientation, _bno_signals(columns, times_s)
 
 
 def _bno_header(file_path: Path) -> list[str]:

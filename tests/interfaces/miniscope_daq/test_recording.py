@@ -86,6 +86,8 @@ def test_head_orientation_is_read_with_its_own_stamps(tiny):
     orientation = read_recording(tiny.folder).scopes[0].orientation
     assert orientation.device_time_s == pytest.approx([0.04, 0.09, 0.14, 0.19])
     assert orientation.quaternions[1].tolist() == [0.6, 0, 0, 0.8]
+    assert orientation.raw_s.tolist() == [-99.999, 0.09, 0.14, 0.19]
+    assert orientation.repair.tolist() == ["junk_stamps", "", "", ""]
 
 
 def test_head_orientation_that_runs_backwards_is_refused(tiny):
