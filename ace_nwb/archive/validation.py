@@ -4,6 +4,7 @@ import warnings
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
+from ace_nwb.archive.layout import check_layout
 from ace_nwb.errors import SessionFileError, SessionLockedError
 from ace_nwb.nwb.checks import Finding, check_session
 from ace_nwb.nwb.opening import existing_file
@@ -48,7 +49,7 @@ def _own(path: Path) -> list[Finding]:
     """Run our own checks; opening is the first of them."""
     try:
         with open_session(path) as session:
-            return check_session(session)
+            return [*check_session(session), *check_layout(session)]
     except SessionLockedError:
         raise
     except SessionFileError as error:

@@ -1,4 +1,4 @@
-"""Verbs on the way to an archive: describe, dandi prepare, dandi check, dandi upload."""
+"""Verbs on the way to an archive: describe, contents, upgrade, dandi prepare, check, upload."""
 
 from pathlib import Path
 from typing import Annotated
@@ -31,6 +31,41 @@ def describe(file: Path, metadata: Path, /) -> None:
 
     written = describe_session(file, metadata)
     print(f"Wrote {', '.join(written) if written else 'nothing: the file gives no value'}.")
+
+
+def contents(file: str, /) -> None:
+    """Print what a session file holds as JSON: path, NWB type, axes, unit, columns.
+
+    Example: `ace-nwb contents session.nwb`. `ace-nwb schema layout` prints the JSON schema that
+    this inventory follows.
+
+    Parameters
+    ----------
+    file
+        A session file, a Zarr folder, or the URL of a file.
+    """
+    from ace_nwb.cli.console import print_json
+    from ace_nwb.nwb.places import list_contents
+    from ace_nwb.nwb.session import open_session
+
+    with open_session(file) as session:
+        print_json(list_contents(session))
+
+
+def upgrade(file: Path, /) -> None:
+    """Bring a session file of an older ace_nwb to the present layout.
+
+    Example: `ace-nwb upgrade session.nwb`
+
+    Parameters
+    ----------
+    file
+        A session file.
+    """
+    from ace_nwb.archive.layout import upgrade as upgrade_session
+
+    steps = upgrade_session(file)
+    print(f"{file}: now layout {steps[-1]}." if steps else f"{file} is up to date.")
 
 
 @dandi_app.command

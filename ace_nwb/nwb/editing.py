@@ -132,7 +132,7 @@ class SessionWriter(Session):
         self._begin_h5_change()
         self._kept += tables.remove_columns(self.h5, table_path, names)
 
-    def set_value(self, path: str, value: str | float | list[str] | list[float]) -> None:
+    def set_value(self, path: str, value: str | float | list[Any]) -> None:
         """Create or replace a small data set: a text, a number, or a list of either."""
         self._begin_h5_change()
         self._kept += tables.set_value(self.h5, path, value)
@@ -172,10 +172,10 @@ class SessionWriter(Session):
 class Edit:
     """Context of `edit_session`: commits on a clean exit, rolls back on an exception."""
 
-    def __init__(self, path: Path, disk: Disk):
+    def __init__(self, path: Path, disk: Disk, wait_s: float = 0.0):
         self.path = path
         self.disk = disk
-        self.lock = WriterLock(path)
+        self.lock = WriterLock(path, wait_s)
 
     def __enter__(self) -> SessionWriter:
         self.lock.acquire()

@@ -4,7 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-LAYOUT_VERSION = 1
+LAYOUT_VERSION = 2
+"""2: the version is recorded in the file. Older files are brought up by `ace-nwb upgrade`."""
 
 MOVIE = "/acquisition/OnePhotonSeries"
 EVENTS = "/events"

@@ -68,9 +68,7 @@ def remove_columns(h5: h5py.File, table_path: str, names: Iterable[str]) -> list
     return handles
 
 
-def set_value(
-    h5: h5py.File, path: str, value: str | float | list[str] | list[float]
-) -> list[h5py.Dataset]:
+def set_value(h5: h5py.File, path: str, value: str | float | list[object]) -> list[h5py.Dataset]:
     """Create or replace a small data set; return handles that keep the space of the old one."""
     kept, attributes = [], {}
     if path in h5:

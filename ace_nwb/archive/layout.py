@@ -1,0 +1,84 @@
+"""Does a file follow the published layout, and how an older file of ours comes to follow it."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+from ace_nwb.errors import SessionFileError
+from ace_nwb.nwb.checks import Finding
+from ace_nwb.nwb.layout import LAYOUT_VERSION
+from ace_nwb.nwb.places import layout_schema, list_contents, read_version, version_row
+from ace_nwb.nwb.session import Session, SessionWriter, edit_session, open_session
+
+_GENERATED_BY = "/general/was_generated_by"
+
+
+def check_layout(session: Session) -> list[Finding]:
+    """Return where a file of ours differs from the layout; files of other programs pass."""
+    version = read_version(session)
+    if version is None:
+        return []
+    if version > LAYOUT_VERSION:
+        message = (
+            f"The file has layout {version}, this ace_nwb knows {LAYOUT_VERSION}. Install a newer "
+            "ace_nwb to check it whole."
+        )
+        return [Finding("BEST_PRACTICE_SUGGESTION", "check_layout_version", "/", message)]
+    return [*_old(version), *_differences(list_contents(session)["objects"])]
+
+
+def upgrade(path: Path) -> list[int]:
+    """Bring an older session file to the present layout, in one journaled change.
+
+    Returns
+    -------
+        The versions gone through, such as [2]; empty if the file is up to date.
+
+    Raises
+    ------
+    SessionFileError
+        If the file is not ours, or newer than this program.
+    """
+    with open_session(path) as session:
+        version = read_version(session)
+    if version is None or version > LAYOUT_VERSION:
+        found = "no layout of ours" if version is None else f"layout {version}"
+        raise SessionFileError(
+            f"{path} has {found}; a session file of ace_nwb with layout 1 to {LAYOUT_VERSION} was "
+            "expected. Files of other programs are read as they are."
+        )
+    steps = list(range(version + 1, LAYOUT_VERSION + 1))
+    if steps:
+        with edit_session(path) as writer:
+            for step in steps:
+                _MIGRATIONS[step](writer)
+    return steps
+
+
+def _to_layout_2(writer: SessionWriter) -> None:
+    """Record the version of the layout."""
+    rows: list[Any] = []
+    if writer.has(_GENERATED_BY):
+        rows = writer.h5[_GENERATED_BY].asstr()[:].tolist()
+    writer.set_value(_GENERATED_BY, [*rows, version_row()])
+
+
+_MIGRATIONS: dict[int, Callable[[SessionWriter], None]] = {2: _to_layout_2}
+"""Version -> the change that leads to it from the one before."""
+
+
+def _old(version: int) -> Iterator[Finding]:
+    if version < LAYOUT_VERSION:
+        message = f"The file has layout {version}; `ace-nwb upgrade` brings it to {LAYOUT_VERSION}."
+        yield Finding("BEST_PRACTICE_SUGGESTION", "check_layout_version", "/", message)
+
+
+def _differences(objects: dict[str, Any]) -> Iterator[Finding]:
+    """Compare the objects of a file with the published schema."""
+    from jsonschema import Draft202012Validator
+
+    validator = Draft202012Validator(layout_schema()["properties"]["objects"])
+    for error in validator.iter_errors(objects):
+        path, *inner = [str(part) for part in error.absolute_path]
+        place = f"{' '.join(inner)}: " if inner else ""
+        yield Finding("ERROR", "check_layout", path, f"{place}{error.message}")

@@ -1,0 +1,82 @@
+"""The published layout is what our files follow; deviations are named, older files brought up."""
+
+import re
+
+import h5py
+import jsonschema
+import numpy as np
+import pytest
+
+from ace_nwb.archive.layout import check_layout, upgrade
+from ace_nwb.cli import run
+from ace_nwb.errors import SessionFileError
+from ace_nwb.nwb.layout import LAYOUT_VERSION
+from ace_nwb.nwb.places import PLACES, layout_schema, list_contents, read_version
+from ace_nwb.nwb.session import edit_session, open_session
+
+ROOM = re.compile(r"/processing/\w+|.*/HeadYaw")
+
+
+def found(path):
+    with open_session(path) as session:
+        return [(f.severity, f.location, f.message) for f in check_layout(session)]
+
+
+def test_every_object_of_a_session_has_its_place_and_follows_the_schema(session):
+    with open_session(session) as opened:
+        contents = list_contents(opened)
+    jsonschema.validate(contents, layout_schema())
+    known = [re.compile(place.pattern) for place in PLACES]
+    strays = [path for path in contents["objects"] if not any(p.match(path) for p in known)]
+    assert [path for path in strays if not ROOM.fullmatch(path)] == []
+    assert found(session) == []
+
+
+def test_what_deviates_is_named_with_its_place(session_copy):
+    with h5py.File(session_copy, "r+") as file:
+        shifts = file["/processing/ophys/MotionShifts/data"]
+        shifts.attrs["unit"] = "px"
+        runs = file["/processing/misc/stage_runs"]
+        columns = [name for name in runs.attrs["colnames"] if name != "fingerprint"]
+        del runs.attrs["colnames"]
+        runs.attrs["colnames"] = np.array(columns, dtype=h5py.string_dtype())
+        del file["/processing/ophys/MotionQuality/data"]
+        file["/processing/ophys/MotionQuality/data"] = np.zeros((5, 2), np.float32)
+    problems = {location: message for _, location, message in found(session_copy)}
+    assert "'pixels' was expected" in problems["/processing/ophys/MotionShifts"]
+    assert "n_axes: 1 was expected" in problems["/processing/ophys/MotionQuality"]
+    assert "columns" in problems["/processing/misc/stage_runs"]
+    assert len(problems) == 3
+
+
+def test_results_kept_under_a_name_follow_the_layout_too(session_copy):
+    with edit_session(session_copy) as writer:
+        writer.keep_as(["/processing/ophys/MotionShifts"], "first")
+        writer.h5["/processing/ophys/MotionShifts_first/data"].attrs["unit"] = "px"
+    ((_, location, _),) = found(session_copy)
+    assert location == "/processing/ophys/MotionShifts_first"
+
+
+def test_an_older_file_is_brought_up_and_a_newer_or_foreign_one_is_left_alone(session_copy, capsys):
+    with h5py.File(session_copy, "r+") as file:
+        rows = file["/general/was_generated_by"].asstr()[:].tolist()
+        del file["/general/was_generated_by"]
+        file["/general/was_generated_by"] = [row for row in rows if "layout" not in row[0]]
+    ((severity, _, message),) = found(session_copy)
+    assert (severity, "ace-nwb upgrade" in message) == ("BEST_PRACTICE_SUGGESTION", True)
+    assert run(["upgrade", str(session_copy)]) == 0
+    assert f"now layout {LAYOUT_VERSION}" in capsys.readouterr().out
+    assert found(session_copy) == []
+    assert upgrade(session_copy) == []
+    with open_session(session_copy) as session:
+        assert read_version(session) == LAYOUT_VERSION
+
+    with edit_session(session_copy) as writer:
+        writer.set_value("/general/was_generated_by", [["ace_nwb layout", "99"]])
+    assert "newer" in found(session_copy)[0][2]
+    with pytest.raises(SessionFileError, match="layout 99"):
+        upgrade(session_copy)
+    with edit_session(session_copy) as writer:
+        writer.remove(["/processing/misc/stage_runs"])
+        writer.set_value("/general/was_generated_by", [["other program", "1"]])
+    assert found(session_copy) == []
