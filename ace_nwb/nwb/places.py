@@ -72,6 +72,22 @@ PLACES: tuple[Place, ...] = (
         ("sample", "channel"),
         "volts",
     ),
+    Place("/acquisition/BehavCam*", "ImageSeries", "Video of a camera, in files beside this one."),
+    Place("/events/*Messages", "EventsTable", "Messages of a program.", columns=("timestamp",)),
+    Place(
+        "/events/ControlChanges",
+        "EventsTable",
+        "Settings changed while recording.",
+        columns=("timestamp", "device", "control", "value"),
+    ),
+    Place(
+        "/processing/behavior/HeadOrientation*",
+        "TimeSeries",
+        "Orientation of the head as a quaternion.",
+        ("sample", "w x y z"),
+        "n.a.",
+    ),
+    Place("/processing/behavior/CompassDirection*", "CompassDirection", "Yaw of the head."),
     Place("/events/TTL*", "EventsTable", "Edges of one TTL line.", columns=("timestamp", "level")),
     Place(
         "/events/Notes", "EventsTable", "Notes typed by a person.", columns=("timestamp", "note")
@@ -206,7 +222,7 @@ PLACES: tuple[Place, ...] = (
         f"{_C}/PhaseHistogram",
         "DynamicTable",
         "Phases of events with the band of moved events.",
-        columns=("roi", "channel", "lower_phase", "upper_phase", "count"),
+        columns=("channel", "lower_phase", "upper_phase", "count"),
     ),
     Place(
         "/processing/misc/DeviceSettings*",

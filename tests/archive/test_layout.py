@@ -42,6 +42,7 @@ def test_what_deviates_is_named_with_its_place(session_copy):
         runs.attrs["colnames"] = np.array(columns, dtype=h5py.string_dtype())
         del file["/processing/ophys/MotionQuality/data"]
         file["/processing/ophys/MotionQuality/data"] = np.zeros((5, 2), np.float32)
+        file["/processing/ophys/MotionQuality/data"].attrs["unit"] = "n.a."
     problems = {location: message for _, location, message in found(session_copy)}
     assert "'pixels' was expected" in problems["/processing/ophys/MotionShifts"]
     assert "n_axes: 1 was expected" in problems["/processing/ophys/MotionQuality"]
