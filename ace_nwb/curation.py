@@ -5,13 +5,12 @@ Decisions are committed before they are acknowledged, and nothing is computed he
 `ace_nwb.curation_table`, the browser page is in `ace_nwb.apps`.
 """
 
-import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from ace_nwb.errors import CurationError, SessionLockedError
+from ace_nwb.errors import CurationError
 from ace_nwb.nwb.decisions import Action, Decision, Line, append_decisions
 from ace_nwb.nwb.session import SessionWriter, edit_session, open_session
 from ace_nwb.stages.curated import Curation, check_decision, extracted_ids, read_curation
@@ -84,15 +83,8 @@ def decide(
     SessionLockedError
         If another program writes the file for longer than 20 seconds.
     """
-    deadline = time.monotonic() + WAIT_FOR_WRITER_S
-    while True:
-        try:
-            with edit_session(nwb_path) as writer:
-                return _append(writer, drafts, seen)
-        except SessionLockedError:
-            if time.monotonic() > deadline:
-                raise
-            time.sleep(0.05)
+    with edit_session(nwb_path, wait_s=WAIT_FOR_WRITER_S) as writer:
+        return _append(writer, drafts, seen)
 
 
 def _append(writer: SessionWriter, drafts: Iterable[Draft], seen: int | None) -> list[Decision]:

@@ -9,7 +9,17 @@ from typing import Any
 from cyclopts import App
 from cyclopts.exceptions import CycloptsError
 
-from ace_nwb.cli import batch, catalogue, demo, exchange, processing, publishing, recording, session
+from ace_nwb.cli import (
+    apps,
+    batch,
+    catalogue,
+    demo,
+    exchange,
+    processing,
+    publishing,
+    recording,
+    session,
+)
 from ace_nwb.cli.console import print_error
 from ace_nwb.errors import AceNwbError
 
@@ -42,12 +52,14 @@ VERBS: dict[str, App | Callable[..., Any]] = {
     "contents": publishing.contents,
     "upgrade": publishing.upgrade,
     "report": session.report,
+    "curate": apps.curate,
     "export": exchange.export,
     "import": exchange.import_session,
     "recover": session.recover,
     "repack": session.repack,
     "list": catalogue.list_entries,
     "schema": catalogue.schema,
+    "doctor": computer.doctor,
 }
 
 

@@ -43,7 +43,7 @@ def open_session(path: str | Path) -> Session:
     return Session(path, open_h5(path, path, "r"))
 
 
-def edit_session(path: str | Path, *, disk: Disk | None = None) -> Edit:
+def edit_session(path: str | Path, *, disk: Disk | None = None, wait_s: float = 0.0) -> Edit:
     """Open a session file for changing, to be used in a `with` statement.
 
     The change is committed as a whole at the end; after an exception, or if the program dies,
@@ -55,6 +55,8 @@ def edit_session(path: str | Path, *, disk: Disk | None = None) -> Edit:
         An NWB file.
     disk
         The file operations; tests replace them.
+    wait_s
+        How long to wait for another writer, seconds.
 
     Raises
     ------
@@ -66,7 +68,7 @@ def edit_session(path: str | Path, *, disk: Disk | None = None) -> Edit:
             f"{path} can be read but not changed; an NWB file on a local disk was expected. "
             "Download it, or turn a Zarr folder into a file with `ace-nwb import`."
         )
-    return Edit(existing_file(path), disk or Disk())
+    return Edit(existing_file(path), disk or Disk(), wait_s)
 
 
 def is_url(location: str | Path) -> bool:

@@ -23,6 +23,7 @@ from ace_nwb.nwb.history import RunParameter, StageRun, append_run, current_runs
 from ace_nwb.nwb.scratch import Scratch
 from ace_nwb.nwb.session import Session, edit_session, open_session
 from ace_nwb.stages.context import StageContext
+from ace_nwb.stages.curated import read_curation
 from ace_nwb.stages.parameters import Choice, build_parameters, format_value
 from ace_nwb.stages.params import StageParams
 from ace_nwb.stages.replacement import Replacement, make_room
@@ -33,6 +34,9 @@ from ace_nwb.stages.status import (
     previous_choices,
 )
 from ace_nwb.stages.table import Stage
+
+_WAIT_FOR_WRITER_S = 10.0
+"""A reviewer's decision is written in an instant; a result that took hours can wait for it."""
 
 Choices = dict[str, dict[str, Choice]]
 """Stage name -> parameter name -> chosen value."""
@@ -110,7 +114,7 @@ class SessionState:
 def read_state(location: str | Path) -> SessionState:
     """Return what a session's history says."""
     with open_session(location) as session:
-        return SessionState(current_runs(session) | decision_inputs(session), session.identifier)
+        return SessionState(current_runs(session) | decision_inputs(read_curation(session)), session.identifier)
 
 
 def run_stage(stage: Stage, job: Job, known: SessionState) -> StageOutcome:
@@ -185,7 +189,7 @@ def _run_task(task: _Task, job: Job, known: SessionState) -> StageOutcome:
         warnings=" | ".join(remarks),
         parameters=_record_parameters(task.params, task.choices),
     )
-    with edit_session(job.nwb_path) as writer:
+    with edit_session(job.nwb_path, wait_s=_WAIT_FOR_WRITER_S) as writer:
         _check_unchanged(writer, task)
         make_room(writer, stage, known.runs, replacement=job.replacement, software=record.software)
         module.write(writer, result)

@@ -6,8 +6,7 @@ from json import dumps
 from typing import Literal
 
 from ace_nwb.nwb.history import StageRun
-from ace_nwb.nwb.session import Session
-from ace_nwb.stages.curated import read_curation
+from ace_nwb.stages.curated import Curation
 from ace_nwb.stages.parameters import Choice, build_parameters
 from ace_nwb.stages.params import StageParams
 from ace_nwb.stages.table import STAGES, Stage
@@ -44,11 +43,11 @@ def current_inputs(stage: Stage, runs: dict[str, StageRun]) -> dict[str, str]:
     return {name: runs[name].fingerprint for name in names if name in runs}
 
 
-def decision_inputs(session: Session) -> dict[str, StageRun]:
+def decision_inputs(curation: Curation) -> dict[str, StageRun]:
     """Return the decisions of reviewers as stages see them: inputs beside the runs of others."""
     return {
         name: StageRun(-1, "run", name, 1, "", digest, "", 0.0, "", {}, (), 0.0, "")
-        for name, digest in read_curation(session).digests().items()
+        for name, digest in curation.digests().items()
     }
 
 

@@ -1,0 +1,212 @@
+"""A small HTTP server for one page on one session file, for this computer alone by default.
+
+Paths are looked up in the tables of the page and nowhere else: no path leads to a file.
+"""
+
+import json
+import logging
+import webbrowser
+from collections.abc import Callable
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from os import environ
+from sys import platform
+from typing import Any
+from urllib.parse import parse_qsl, urlsplit
+
+from ace_nwb.apps.access import LOOPBACK, TOKEN_HEADER, new_token, refusal
+from ace_nwb.apps.app import App, Reply, json_reply
+from ace_nwb.apps.pages import build_page
+from ace_nwb.errors import AceNwbError, CurationError, InputError, OutputError, SessionLockedError
+
+logger = logging.getLogger(__name__)
+
+DEFAULT_PORT = 8765
+_PORTS_TRIED = 20
+_LARGEST_BODY = 2**18
+_HEADERS = {
+    "Cache-Control": "no-store",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Referrer-Policy": "no-referrer",
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+}
+_STATUS: dict[type[AceNwbError], int] = {
+    SessionLockedError: 503,
+    CurationError: 409,
+    InputError: 400,
+}
+
+
+class PageServer(ThreadingHTTPServer):
+    """Serves one page; `with` or `close` stops it.
+
+    Parameters
+    ----------
+    app
+        The page.
+    host
+        Address to listen on.
+    port
+        Port; 0 takes any, None the first free one from 8765.
+    token
+        Secret of the address; random by default.
+    """
+
+    daemon_threads = True
+    allow_reuse_address = platform != "win32"
+
+    def __init__(
+        self, app: App, *, host: str = "127.0.0.1", port: int | None = None, token: str = ""
+    ):
+        self.app = app
+        self.token = token or new_token()
+        self.hosts = LOOPBACK if host in LOOPBACK else (*LOOPBACK, host.lower())
+        self._is_named = host in LOOPBACK
+        self._listen(host, port)
+
+    def _listen(self, host: str, port: int | None) -> None:
+        ports = [port] if port is not None else range(DEFAULT_PORT, DEFAULT_PORT + _PORTS_TRIED)
+        problem: OSError | None = None
+        for number in ports:
+            try:
+                super().__init__((host, number), _Handler)
+            except OSError as error:
+                problem = error
+            else:
+                return
+        raise OutputError(
+            f"Port {ports[0]} of {host} cannot be used ({problem}). A free port was expected: "
+            "give another one with --port, or --port 0 for any."
+        ) from problem
+
+    @property
+    def port(self) -> int:
+        """The port it listens on."""
+        return int(self.server_address[1])
+
+    @property
+    def address(self) -> str:
+        """The address to open in a browser."""
+        host = "127.0.0.1" if self._is_named else self.server_address[0]
+        return f"http://{host!s}:{self.port}/?token={self.token}"
+
+    def close(self) -> None:
+        """Stop and give everything back."""
+        self.server_close()
+        self.app.close()
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+def open_browser(address: str) -> bool:
+    """Open the page where a screen is at hand; return whether a browser took it."""
+    is_remote = "SSH_CONNECTION" in environ
+    has_screen = platform in ("win32", "darwin") or bool(
+        environ.get("DISPLAY") or environ.get("WAYLAND_DISPLAY")
+    )
+    return has_screen and not is_remote and webbrowser.open(address)
+
+
+class _Handler(BaseHTTPRequestHandler):
+    """Answers one request after the other of a connection."""
+
+    server: PageServer
+    protocol_version = "HTTP/1.1"
+    server_version = "ace_nwb"
+    sys_version = ""
+    timeout = 120
+
+    def do_GET(self) -> None:
+        """Answer a question, or give the page."""
+        parts = urlsplit(self.path)
+        query = dict(parse_qsl(parts.query))
+        is_page = parts.path == "/"
+        given = query.get("token", "") if is_page else self.headers.get(TOKEN_HEADER, "")
+        if self._refused(given, is_write=False):
+            return
+        if is_page:
+            self._send_page()
+        elif parts.path in self.server.app.reads:
+            handler = self.server.app.reads[parts.path]
+            self._send(_guarded(lambda: handler(query)))
+        else:
+            self._send(_error(404, f"There is nothing at {parts.path[:80]}."))
+
+    def do_POST(self) -> None:
+        """Make a change."""
+        path = urlsplit(self.path).path
+        body = self._read_body()
+        if self._refused(self.headers.get(TOKEN_HEADER, ""), is_write=True):
+            return
+        handler = self.server.app.writes.get(path)
+        if handler is None:
+            self._send(_error(404, f"There is nothing at {path[:80]}."))
+        elif body is None:
+            self._send(_error(400, "A JSON object of at most 256 kB was expected."))
+        else:
+            self._send(_guarded(lambda: handler(body)))
+
+    def _read_body(self) -> dict[str, Any] | None:
+        """Return the JSON object that was sent; None for anything else."""
+        length = self.headers.get("Content-Length", "")
+        if not length.isdigit() or int(length) > _LARGEST_BODY:
+            self.close_connection = True
+            return None
+        try:
+            body = json.loads(self.rfile.read(int(length)))
+        except (ValueError, RecursionError):
+            return None
+        return body if isinstance(body, dict) else None
+
+    def _refused(self, given: str, *, is_write: bool) -> bool:
+        """Refuse a request that may not pass; return whether it was refused."""
+        server = self.server
+        headers = {name: str(value) for name, value in self.headers.items()}
+        reason = refusal(
+            headers, given=given, token=server.token, hosts=server.hosts, is_write=is_write
+        )
+        if reason is not None:
+            self.close_connection = True
+            self._send(_error(403, f"Refused: {reason}."))
+        return reason is not None
+
+    def _send_page(self) -> None:
+        html, policy = build_page(self.server.app.page, self.server.app.title)
+        self._send(Reply(html.encode(), "text/html; charset=utf-8"), policy=policy)
+
+    def _send(self, reply: Reply, *, policy: str = "default-src 'none'") -> None:
+        self.send_response(reply.status)
+        headers = {
+            "Content-Type": reply.kind,
+            "Content-Length": str(len(reply.content)),
+            "Content-Security-Policy": policy,
+            **_HEADERS,
+        }
+        for name, value in headers.items():
+            self.send_header(name, value)
+        self.end_headers()
+        self.wfile.write(reply.content)
+
+    def log_message(self, *_args: Any) -> None:
+        """Log without the query, which may hold the token."""
+        logger.debug("%s %s", self.command, urlsplit(getattr(self, "path", "")).path)
+
+
+def _guarded(answer: Callable[[], Reply]) -> Reply:
+    """Turn our own errors into answers; anything else is told without its details."""
+    try:
+        return answer()
+    except AceNwbError as error:
+        status = next((code for kind, code in _STATUS.items() if isinstance(error, kind)), 400)
+        return _error(status, str(error))
+    except (KeyError, TypeError, ValueError) as error:
+        return _error(400, f"The request is not understood ({type(error).__name__}).")
+    except Exception:
+        logger.exception("a request failed")
+        return _error(500, "The server failed on this request; its log says more.")
+
+
+def _error(status: int, message: str) -> Reply:
+    return json_reply({"error": message}, status)
