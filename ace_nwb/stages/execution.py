@@ -24,6 +24,7 @@ from ace_nwb.nwb.scratch import Scratch
 from ace_nwb.nwb.session import Session, edit_session, open_session
 from ace_nwb.stages.context import StageContext
 from ace_nwb.stages.curated import read_curation
+from ace_nwb.stages.curated import read_curation
 from ace_nwb.stages.parameters import Choice, build_parameters, format_value
 from ace_nwb.stages.params import StageParams
 from ace_nwb.stages.replacement import Replacement, make_room
@@ -34,6 +35,9 @@ from ace_nwb.stages.status import (
     previous_choices,
 )
 from ace_nwb.stages.table import Stage
+
+_WAIT_FOR_WRITER_S = 10.0
+"""A reviewer's decision is written in an instant; a result that took hours can wait for it."""
 
 _WAIT_FOR_WRITER_S = 10.0
 """A reviewer's decision is written in an instant; a result that took hours can wait for it."""
