@@ -13,6 +13,7 @@ from ace_nwb.cli import (
     apps,
     batch,
     catalogue,
+    computer,
     demo,
     exchange,
     processing,
