@@ -9,6 +9,7 @@ from itertools import pairwise
 
 import numpy as np
 
+_WANDER_S, _WANDER = 2e-3, 2.5e-4  # a clock leaves its line by no more, at no greater rate
 _FOREIGN_S = 0.1  # farther from the rest than any jitter: rows beyond an unseen jump
 
 
@@ -132,7 +133,18 @@ def _floor_knots(
         return ends, np.median(flat) + slope * ends
     padded = np.pad(flat, 2, mode="edge")
     smooth = np.median(np.lib.stride_tricks.sliding_window_view(padded, 5), axis=1)
-    return at, smooth + slope * at
+    return at, _stiffen(at, smooth) + slope * at
+
+
+def _stiffen(at: np.ndarray, flat: np.ndarray) -> np.ndarray:
+    """Return the course nearest to `flat` that changes no faster than a clock may.
+
+    A step of a frame within seconds is no clock: it is rows taken for their neighbours. The two
+    extreme courses that obey the limit are averaged (Lipschitz extension, McShane 1934).
+    """
+    reach = _WANDER_S + _WANDER * np.abs(at[:, None] - at[None, :])
+    np.fill_diagonal(reach, 0.0)
+    return 0.5 * ((flat[None, :] + reach).min(axis=1) + (flat[None, :] - reach).max(axis=1))
 
 
 def _floor_slope(device: np.ndarray, lag: np.ndarray, shared_slope: float) -> float:

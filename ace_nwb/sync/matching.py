@@ -12,6 +12,7 @@ import numpy as np
 from scipy.ndimage import minimum_filter1d, uniform_filter1d
 
 from ace_nwb.errors import SyncError
+from ace_nwb.sync.audit import audit_placement
 from ace_nwb.sync.clock import ClockFit, fit_clock
 from ace_nwb.sync.decoding import Decoded, FaultRates
 from ace_nwb.sync.emission import JitterModel, decode_rows
@@ -23,6 +24,8 @@ from ace_nwb.sync.train import PulseTrain
 
 _CLEAR_CUT = 7.0  # nats between two starts
 _N_ROUNDS = 3
+_N_AUDITS = 3
+_LEAST_ROWS = 5
 _EARLY_S = 5e-3  # a time stamp off the clock by more than that, or later than jitter, is doubtful
 _MIN_FITTING = 0.9  # with fewer rows on the clock, the clock is wrong
 _CERTAIN = 0.9999  # rows are many: less would let some pass wrongly
@@ -106,7 +109,7 @@ def match_rows(
         starts += [] if start is None else [start]
     starts.sort(key=lambda start: -start.score)
     _refuse_rival(starts)
-    return _refine(rows, starts[0], max_jitter_s)
+    return _refine(rows, train, starts[0], max_jitter_s, record_press_s)
 
 
 def _refuse_rival(starts: list[Start]) -> None:
@@ -125,23 +128,114 @@ def _refuse_rival(starts: list[Start]) -> None:
             )
 
 
-def _refine(rows: Rows, start: Start, max_jitter_s: float) -> Match:
-    """Decode the rows again and again with the jitter and the clock that they show."""
+@dataclass(frozen=True)
+class _Refined:
+    """Rows decoded with the clock and the jitter that they show."""
+
+    captured: np.ndarray
+    probability: np.ndarray
+    segment: np.ndarray
+    late_s: np.ndarray
+    clock: ClockFit
+    rates: FaultRates
+    joined: np.ndarray
+
+
+def _refine(
+    rows: Rows,
+    train: PulseTrain,
+    start: Start,
+    max_jitter_s: float,
+    record_press_s: float | None,
+) -> Match:
+    """Decode the rows, question the result, and decode again until nothing changes."""
     timeline, segments = start.timeline, start.segments
     sizes = np.diff(segments.starts)
-    captured = segments.captured + np.repeat(start.placement.shift, sizes)
+    placed_at = segments.captured + np.repeat(start.placement.shift, sizes)
     times = timeline.times_s
-    offset = segments.offset_s + times[captured] - times[segments.captured]
-    aligned = rows.device_time_s + offset
+    offset = segments.offset_s + times[placed_at] - times[segments.captured]
     segment = _clock_segments(segments.starts, offset)
+    aligned = rows.device_time_s + offset
     placed = np.repeat(start.placement.probability, sizes)
-    rates, good = start.rates, ~rows.is_junk
+    refined = _decode(rows, timeline, placed_at, aligned, segment, start.rates, max_jitter_s)
+    is_settled = False
+    for _ in range(_N_AUDITS):
+        audit = audit_placement(
+            rows,
+            train,
+            timeline,
+            refined.captured,
+            segment=refined.segment,
+            clock=refined.clock,
+            rates=refined.rates,
+            record_press_s=record_press_s,
+        )
+        is_settled = audit.is_settled
+        if is_settled:
+            break
+        moved = np.clip(refined.captured + audit.shift, 0, times.size - 1)
+        placed_at = moved
+        placed = np.ones(moved.size)
+        aligned = _realign(rows, timeline, moved, audit.segment)
+        refined = _decode(
+            rows, timeline, moved, aligned, audit.segment, refined.rates, max_jitter_s
+        )
+    plausible = _judge_rows(
+        timeline, refined.captured, refined.segment, refined.late_s, max_jitter_s
+    )
+    moved = uniform_filter1d((refined.captured != placed_at).astype(float), _NEIGHBOURS)
+    # decoding refines the placement, no more
+    plausible[refined.joined | (np.abs(moved) > 0.5)] = 0.5
+    plausible[refined.probability < _CERTAIN] *= 0.99
+    placed = minimum_filter1d(np.minimum(placed, audit.probability), 2 * _BESIDE + 1)
+    if not is_settled:
+        placed = np.minimum(placed, 0.5)
+    decoded = Decoded(refined.captured, refined.probability)
+    return Match(
+        timeline=timeline,
+        captured=refined.captured,
+        probability=np.minimum(_doubt_junk(decoded, rows), plausible) * placed,
+        placed=placed,
+        segment=refined.segment,
+        late_s=refined.late_s,
+        clock=refined.clock,
+        placement=audit.placement,
+        rates=refined.rates,
+        rests_on_press=start.rests_on_press or audit.rests_on_press,
+    )
+
+
+def _realign(
+    rows: Rows, timeline: Timeline, captured: np.ndarray, segment: np.ndarray
+) -> np.ndarray:
+    """Return the rows on the ephys clock by a clock fitted through these captured frames."""
+    matched = np.flatnonzero(~rows.is_junk & timeline.is_real[captured])
+    offset = timeline.times_s[captured] - rows.device_time_s
+    whole = _join_empty(segment, matched, offset)
+    clock = fit_clock(
+        rows.device_time_s[matched], timeline.times_s[captured[matched]], whole[matched]
+    )
+    return clock.to_session_time(rows.device_time_s, whole)
+
+
+def _decode(
+    rows: Rows,
+    timeline: Timeline,
+    captured: np.ndarray,
+    aligned: np.ndarray,
+    segment: np.ndarray,
+    rates: FaultRates,
+    max_jitter_s: float,
+) -> _Refined:
+    """Decode the rows again and again with the jitter and the clock that they show."""
+    times, good = timeline.times_s, ~rows.is_junk
     jitter = JitterModel.learn((aligned - times[captured])[good], max_jitter_s)
     joined = np.zeros(captured.size, dtype=bool)
     for _ in range(_N_ROUNDS):
         decoded = decode_rows(rows, aligned, timeline, rates, jitter)
         matched = np.flatnonzero(good & timeline.is_real[decoded.captured])
-        before, segment = segment, _join_empty(segment, matched)
+        before = segment
+        segment = _join_empty(segment, matched, aligned - rows.device_time_s)
         joined |= _is_joined(before, segment)
         clock = fit_clock(
             rows.device_time_s[matched], times[decoded.captured[matched]], segment[matched]
@@ -151,23 +245,7 @@ def _refine(rows: Rows, start: Start, max_jitter_s: float) -> Match:
         jitter = JitterModel.learn((aligned - times[decoded.captured])[good], max_jitter_s)
         rates = find_rates(timeline, decoded.captured)
     late = aligned - times[decoded.captured]
-    plausible = _judge_rows(timeline, decoded.captured, segment, late, max_jitter_s)
-    moved = uniform_filter1d((decoded.captured != captured).astype(float), _NEIGHBOURS)
-    plausible[joined | (np.abs(moved) > 0.5)] = 0.5  # decoding refines the placement, no more
-    plausible[decoded.probability < _CERTAIN] *= 0.99
-    placed = minimum_filter1d(placed, 2 * _BESIDE + 1)
-    return Match(
-        timeline=timeline,
-        captured=decoded.captured,
-        probability=np.minimum(_doubt_junk(decoded, rows), plausible) * placed,
-        placed=placed,
-        segment=segment,
-        late_s=late,
-        clock=clock,
-        placement=start.placement,
-        rates=rates,
-        rests_on_press=start.rests_on_press,
-    )
+    return _Refined(decoded.captured, decoded.probability, segment, late, clock, rates, joined)
 
 
 def _judge_rows(
@@ -219,11 +297,19 @@ def _clock_segments(starts: np.ndarray, offset: np.ndarray) -> np.ndarray:
     return np.cumsum(mark)
 
 
-def _join_empty(segment: np.ndarray, matched: np.ndarray) -> np.ndarray:
-    """Join segments with hardly a matched row to the one before (or after, at the start)."""
+def _join_empty(segment: np.ndarray, matched: np.ndarray, offset_s: np.ndarray) -> np.ndarray:
+    """Join segments with hardly a matched row to the neighbour whose clock is nearer."""
     counts = np.bincount(segment[matched], minlength=int(segment.max()) + 1)
-    kept = np.flatnonzero(counts >= 5)
-    return np.clip(np.searchsorted(kept, segment, side="right") - 1, 0, None)
+    kept = np.flatnonzero(counts >= _LEAST_ROWS)
+    if kept.size == 0:
+        return np.zeros_like(segment)
+    level = np.array([np.median(offset_s[segment == s]) for s in range(counts.size)])
+    after = np.searchsorted(kept, np.arange(counts.size))
+    before = np.clip(np.searchsorted(kept, np.arange(counts.size), side="right") - 1, 0, None)
+    after = np.minimum(after, kept.size - 1)
+    is_nearer = np.abs(level - level[kept[after]]) < np.abs(level - level[kept[before]])
+    number = np.maximum.accumulate(np.where(is_nearer, after, before))
+    return number[segment]
 
 
 def _is_joined(before: np.ndarray, after: np.ndarray) -> np.ndarray:
@@ -234,5 +320,5 @@ def _is_joined(before: np.ndarray, after: np.ndarray) -> np.ndarray:
         apart_before = start > 0 and after[start] != after[start - 1]
         apart_after = stop < before.size and after[stop] != after[stop - 1]
         kept = (start == 0 or apart_before) and (stop == before.size or apart_after)
-        lost[start:stop] = not kept and stop - start < 5 + _BESIDE
+        lost[start:stop] = not kept and stop - start < _LEAST_ROWS + _BESIDE
     return lost

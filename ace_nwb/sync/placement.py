@@ -18,7 +18,7 @@ _JUMP = -16.0  # a jump at this row, of just this size
 _DAQ_MISMATCH = -14.0
 _END_LOSS = 0.06
 _END_MISSING = 1e-3
-_USUAL_SHIFT = 100
+USUAL_SHIFT = 100
 _BEYOND = 30
 _MAX_SHIFT = 700
 
@@ -37,12 +37,16 @@ class Segments:
         Clock offset followed at each row, shape (n_rows,).
     daq_step
         Captured frames from the last row of the segment before, from DAQ numbers; nan unknown.
+    offset_error_s
+        Standard error of the step of the offset at the start of each segment; None if the offset
+        is known to a fraction of a frame.
     """
 
     starts: np.ndarray
     captured: np.ndarray
     offset_s: np.ndarray
     daq_step: np.ndarray
+    offset_error_s: np.ndarray | None = None
 
 
 @dataclass(frozen=True)
@@ -73,6 +77,7 @@ def place_segments(
     rates: FaultRates,
     *,
     first_prior: np.ndarray | None = None,
+    usual_shift: int = USUAL_SHIFT,
 ) -> Placement:
     """Return the most probable whole-frame shift of every segment.
 
@@ -86,8 +91,10 @@ def place_segments(
         Shares of lost rows and missing pulses inside the recording.
     first_prior
         Log probability of each allowed shift of the first segment from other evidence, or None.
+    usual_shift
+        Frames either way that are weighed in any case.
     """
-    shifts = allowed_shifts(segments.captured, timeline)
+    shifts = allowed_shifts(segments.captured, timeline, usual_shift)
     scores = _segment_scores(segments, timeline, rates, shifts)
     scores[0] += _start_scores(segments, timeline, rates, shifts)
     scores[-1] += _end_scores(segments, timeline, rates, shifts)
@@ -101,12 +108,14 @@ def place_segments(
     return Placement(shifts[path], posterior[np.arange(path.size), path], rivals, evidence)
 
 
-def allowed_shifts(captured: np.ndarray, timeline: Timeline) -> np.ndarray:
+def allowed_shifts(
+    captured: np.ndarray, timeline: Timeline, usual_shift: int = USUAL_SHIFT
+) -> np.ndarray:
     """Return the shifts worth weighing: a few hundred, and as many as bring all rows to pulses."""
     held = np.flatnonzero(timeline.is_held)
     first, last = int(captured.min()), int(captured.max())
-    low = min(-_USUAL_SHIFT, int(held[-1]) - last - _BEYOND)
-    high = max(_USUAL_SHIFT, int(held[0]) - first + _BEYOND)
+    low = min(-usual_shift, int(held[-1]) - last - _BEYOND)
+    high = max(usual_shift, int(held[0]) - first + _BEYOND)
     low = max(low, -first, -_MAX_SHIFT)
     high = min(high, timeline.times_s.size - 1 - last, _MAX_SHIFT)
     return np.arange(low, high + 1)
@@ -216,7 +225,10 @@ def _link(
     moved_before = segments.offset_s[row - 1] + times[inside_before + shifts] - times[inside_before]
     moved_after = segments.offset_s[row] + times[inside_after + shifts] - times[inside_after]
     jump = np.abs(moved_after[None, :] - moved_before[:, None])
-    link = np.where(jump > max(4e-3, 0.15 * period), _JUMP, 0.0)
+    if segments.offset_error_s is None:
+        link = np.where(jump > max(4e-3, 0.15 * period), _JUMP, 0.0)
+    else:
+        link = np.logaddexp(-0.5 * (jump / segments.offset_error_s[g]) ** 2, _JUMP)
     step = (after + shifts)[None, :] - (before + shifts)[:, None]
     held = timeline.held_before
     left = (

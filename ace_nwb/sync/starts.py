@@ -6,11 +6,17 @@ import numpy as np
 
 from ace_nwb.sync.decoding import FaultRates
 from ace_nwb.sync.emission import JitterModel, decode_rows
-from ace_nwb.sync.placement import Placement, Segments, allowed_shifts, place_segments
+from ace_nwb.sync.placement import (
+    USUAL_SHIFT,
+    Placement,
+    Segments,
+    allowed_shifts,
+    place_segments,
+)
 from ace_nwb.sync.rows import Rows
 from ace_nwb.sync.timeline import Timeline, continue_train
 from ace_nwb.sync.tracking import follow_clock
-from ace_nwb.sync.train import PulseTrain
+from ace_nwb.sync.train import PulseTrain, lattice_tolerance
 
 MAX_LATENCY_S = 0.015
 """Longest constant delay from a frame's pulse to its time stamp, for the record-press evidence."""
@@ -23,7 +29,7 @@ _OUTSIDE_FRAMES = 110
 _FAR_FRAMES = 2
 _N_FOLLOWED = 4
 _JUMP_S = 8e-3
-_SETTLED = 0.999
+SETTLED = 0.999
 
 
 @dataclass(frozen=True)
@@ -51,7 +57,7 @@ class Start:
     def is_settled(self) -> bool:
         """Whether following it again would lead to the same."""
         near = np.abs(self.placement.shift).max() <= _FAR_FRAMES
-        return bool(near and self.placement.probability.min() >= _SETTLED)
+        return bool(near and self.placement.probability.min() >= SETTLED)
 
     @property
     def score(self) -> float:
@@ -136,10 +142,10 @@ def follow_start(
             break
         offsets = _moved_offsets(segments, timeline, placement)
     rests_on_press = False
-    if record_press_s is not None and placement.probability[0] < _SETTLED:
-        prior = _press_prior(segments, timeline, train, rates, record_press_s)
+    if record_press_s is not None and placement.probability[0] < SETTLED:
+        prior = press_prior(segments, timeline, train, rates, record_press_s)
         pressed = place_segments(segments, timeline, rates, first_prior=prior)
-        rests_on_press = bool(pressed.probability[0] >= _SETTLED)
+        rests_on_press = bool(pressed.probability[0] >= SETTLED)
         placement = pressed if rests_on_press else placement
     return Start(timeline, segments, placement, rates, late_score, rests_on_press)
 
@@ -215,12 +221,14 @@ def find_rates(timeline: Timeline, captured: np.ndarray) -> FaultRates:
     return FaultRates((lost + 0.5) / n_held, (missing + 0.5) / n_held)
 
 
-def _press_prior(
+def press_prior(
     segments: Segments,
     timeline: Timeline,
     train: PulseTrain,
     rates: FaultRates,
     record_press_s: float,
+    *,
+    usual: int = USUAL_SHIFT,
 ) -> np.ndarray:
     """Log probability of each shift, given that the line toggles from the record press on.
 
@@ -228,7 +236,7 @@ def _press_prior(
     is later by a constant latency of at most `MAX_LATENCY_S`. Where stray pulses stand shortly
     before the block, its first pulse may be one of them and the press decides nothing.
     """
-    frame = segments.captured[0] + allowed_shifts(segments.captured, timeline)
+    frame = segments.captured[0] + allowed_shifts(segments.captured, timeline, usual)
     times, period = timeline.times_s, timeline.period_s[segments.captured[0]]
     press = record_press_s + segments.offset_s[0] + times[frame] - times[segments.captured[0]]
     real = np.flatnonzero(timeline.is_real)
@@ -237,18 +245,30 @@ def _press_prior(
     first_of_block = real[np.searchsorted(block, block[at_or_after])]
     began = np.minimum(times[first_of_block], times[frame])  # rows may precede the first pulse
     after = began - press
-    stray = train.stray_times_s
-    n_near = np.searchsorted(stray, began) - np.searchsorted(stray, began - 60 * period)
-    sure = np.where(n_near > 0, 3.0, 20.0)
-    in_time = -np.minimum(_off(after, period), sure)
-    first_missing = -np.minimum(_off(after - period, period), sure) + np.log(rates.missing + 1e-3)
+    sure = _sureness(train, began, period)
+    in_time = np.maximum(_log_latency(after, period), -sure)
+    first_missing = np.maximum(_log_latency(after - period, period), -sure) + np.log(rates.missing)
     return np.maximum(in_time, first_missing)
 
 
-def _off(after_press_s: np.ndarray, period: float) -> np.ndarray:
-    """Return how far a first capture lies outside the interval after the press, in 0.3 ms."""
+def _sureness(train: PulseTrain, began_s: np.ndarray, period: float) -> np.ndarray:
+    """Return the log odds against a train that begins with a stray pulse, by the strays before."""
+    stray = train.stray_times_s
+    n_near = np.searchsorted(stray, began_s) - np.searchsorted(stray, began_s - 60 * period)
+    on_lattice = 2 * lattice_tolerance(np.array([period]), train.jitter_s)[0] / period
+    return -np.log(np.clip(n_near / 60 * on_lattice, 2e-9, 0.05))
+
+
+def _log_latency(after_press_s: np.ndarray, period: float) -> np.ndarray:
+    """Return the log density of a first capture so long after the press.
+
+    The capture falls anywhere within a frame interval; the constant delay of the time stamps adds
+    up to `MAX_LATENCY_S`, any as likely as another. Beyond that, 0.3 ms are one nat.
+    """
+    shortest = min(MAX_LATENCY_S, period)
+    rising = np.minimum(after_press_s, period + MAX_LATENCY_S - after_press_s) / shortest
     off = np.maximum(-after_press_s, after_press_s - period - MAX_LATENCY_S)
-    return np.maximum(off - 2e-3, 0.0) / 3e-4
+    return np.log(np.clip(rising, 0.05, 1.0)) - np.maximum(off - 2e-3, 0.0) / 3e-4
 
 
 def _cut(
@@ -265,11 +285,13 @@ def _cut(
     starts = np.concatenate([[0], np.sort(order) + 1, [n_rows]]).astype(int)
     steps = np.full(starts.size - 1, np.nan)
     for g in range(1, starts.size - 1):
-        steps[g] = _daq_step(rows, captured, int(starts[g]), int(starts[g - 1]), int(starts[g + 1]))
+        steps[g] = daq_step_at(
+            rows, captured, int(starts[g]), int(starts[g - 1]), int(starts[g + 1])
+        )
     return Segments(starts, captured, offset, steps)
 
 
-def _daq_step(rows: Rows, captured: np.ndarray, row: int, start: int, stop: int) -> float:
+def daq_step_at(rows: Rows, captured: np.ndarray, row: int, start: int, stop: int) -> float:
     """Return the frames from the row before a cut to the row after it, by DAQ numbers."""
     if rows.daq_step[row] == 0:
         return float("nan")

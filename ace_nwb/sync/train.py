@@ -77,7 +77,7 @@ def build_train(pulse_times_s: np.ndarray, *, frame_interval_s: float) -> PulseT
     near = np.abs(intervals - period[:-1]) < 0.2 * period[:-1]
     off = np.abs(intervals[near] - period[:-1][near])
     jitter = 1.05 * float(np.median(off)) if off.size else 0.0  # MAD of a difference of two
-    tolerance = _tolerance(period, jitter)
+    tolerance = lattice_tolerance(period, jitter)
     previous, score = _chain(times, period, tolerance)
     return _assemble(times, period, _walk_back(previous, score), jitter)
 
@@ -200,7 +200,11 @@ def _assemble(
 ) -> PulseTrain:
     """Fill the holes of the chain and number its blocks; blocks of one or two pulses are strays."""
     steps, error, unit = _steps_between(times[chain], period[chain])
-    linked = (steps >= 1) & (steps <= _MAX_FILLED) & (error <= 1.0001 * _tolerance(unit, jitter_s))
+    linked = (
+        (steps >= 1)
+        & (steps <= _MAX_FILLED)
+        & (error <= 1.0001 * lattice_tolerance(unit, jitter_s))
+    )
     block = np.concatenate([[0], np.cumsum(~linked)])
     block = _cut_loose_ends(block, np.where(linked, steps, 1))
     keep = np.bincount(block)[block] >= _MIN_BLOCK
@@ -241,7 +245,7 @@ def _cut_loose_ends(block: np.ndarray, steps: np.ndarray) -> np.ndarray:
     return block + np.cumsum(broken)
 
 
-def _tolerance(period: np.ndarray, jitter_s: float) -> np.ndarray:
+def lattice_tolerance(period: np.ndarray, jitter_s: float) -> np.ndarray:
     """Return how far from the lattice a pulse may stand, seconds."""
     return np.clip(8 * jitter_s + 1e-4, 0.004 * period, 0.15 * period)
 

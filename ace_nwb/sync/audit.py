@@ -1,0 +1,205 @@
+"""Question a finished alignment: would frames more or less, from some row on, explain it better.
+
+Placement decides before the clock and the jitter are known; here they are. The rows are cut where
+frames were lost, where the camera paused and where its clock jumped, and all shifts of all pieces
+are weighed again. What distinguishes pieces is not the clock that was fitted through them (it
+bends with their errors) but the typical lateness that each of them shows.
+"""
+
+from dataclasses import dataclass, replace
+from itertools import pairwise
+
+import numpy as np
+
+from ace_nwb.sync.clock import ClockFit
+from ace_nwb.sync.decoding import FaultRates
+from ace_nwb.sync.placement import Placement, Segments, place_segments
+from ace_nwb.sync.rows import Rows
+from ace_nwb.sync.starts import SETTLED, daq_step_at, press_prior
+from ace_nwb.sync.timeline import Timeline
+from ace_nwb.sync.train import PulseTrain
+
+_LEAST_ROWS, _MOST_ROWS = 12, 300
+_MOST_PIECES = 40
+_BESIDE_ROWS = 200
+_SHIFTS = 30
+_JUMP_S = 5e-3
+_LEAST_ERROR_S = 1e-3
+_WANDER = 1e-4  # of the clock's rate, in a pause
+
+
+@dataclass(frozen=True)
+class Audit:
+    """What the second look says; arrays have shape (n_rows,).
+
+    Parameters
+    ----------
+    shift
+        Frames to add to each row's captured frame.
+    probability
+        Posterior of that shift.
+    segment
+        Number of each row's stretch between clock jumps.
+    placement
+        The decision piece by piece.
+    rests_on_press
+        Whether the record press had to decide.
+    """
+
+    shift: np.ndarray
+    probability: np.ndarray
+    segment: np.ndarray
+    placement: Placement
+    rests_on_press: bool
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether it agrees with the alignment."""
+        return not self.shift.any()
+
+
+def audit_placement(
+    rows: Rows,
+    train: PulseTrain,
+    timeline: Timeline,
+    captured: np.ndarray,
+    *,
+    segment: np.ndarray,
+    clock: ClockFit,
+    rates: FaultRates,
+    record_press_s: float | None,
+) -> Audit:
+    """Weigh all whole-frame shifts of the pieces of an alignment.
+
+    Parameters
+    ----------
+    rows, train, timeline
+        Saved frames, pulses, possible captured frames.
+    captured, segment
+        Captured frame and clock segment of each row, shape (n_rows,).
+    clock
+        Fitted through all rows.
+    rates
+        Shares of faults found.
+    record_press_s
+        Device time of the record press, or None; asked only if counts leave a choice.
+    """
+    least_rows = _least_rows(rows, timeline, captured, clock)
+    starts = _cut(captured, segment, timeline, least_rows=least_rows)
+    heads, tails, errors = _levels(rows, timeline, captured, starts=starts, clock=clock)
+    steps = np.full(starts.size - 1, np.nan)
+    for g in range(1, starts.size - 1):
+        bounds = int(starts[g - 1]), int(starts[g + 1])
+        steps[g] = daq_step_at(rows, captured, int(starts[g]), *bounds)
+    offset = np.concatenate(
+        [
+            np.repeat([head, tail], [size // 2, size - size // 2])
+            for head, tail, size in zip(heads, tails, np.diff(starts), strict=True)
+        ]
+    )
+    pieces = Segments(starts, captured, offset, steps, errors)
+    found = place_segments(pieces, timeline, rates, usual_shift=_SHIFTS)
+    rests_on_press = False
+    if record_press_s is not None and found.probability[0] < SETTLED:
+        prior = _press(pieces, rows, train, timeline, clock, rates, record_press_s)
+        pressed = place_segments(pieces, timeline, rates, first_prior=prior, usual_shift=_SHIFTS)
+        rests_on_press = bool(pressed.probability[0] >= SETTLED)
+        found = pressed if rests_on_press else found
+    return _conclude(found, pieces, timeline, rests_on_press=rests_on_press)
+
+
+def _press(
+    pieces: Segments,
+    rows: Rows,
+    train: PulseTrain,
+    timeline: Timeline,
+    clock: ClockFit,
+    rates: FaultRates,
+    record_press_s: float,
+) -> np.ndarray:
+    """Return the log probability of each shift of the first piece by the record press."""
+    first = rows.device_time_s[:1]
+    floor = clock.to_session_time(first, np.zeros(1, dtype=int)) - first
+    at_floor = replace(pieces, offset_s=np.repeat(floor, pieces.captured.size))
+    return press_prior(at_floor, timeline, train, rates, record_press_s, usual=_SHIFTS)
+
+
+def _conclude(
+    found: Placement, pieces: Segments, timeline: Timeline, *, rests_on_press: bool
+) -> Audit:
+    """Spread the decision over the rows, and join pieces between which the clock did not jump."""
+    sizes = np.diff(pieces.starts)
+    shift = np.repeat(found.shift, sizes)
+    times = timeline.times_s
+    offset = pieces.offset_s + times[pieces.captured + shift] - times[pieces.captured]
+    cut = pieces.starts[1:-1]
+    jumped = np.abs(offset[cut] - offset[cut - 1]) > np.maximum(
+        _JUMP_S, 4 * pieces.offset_error_s[1:]
+    )
+    number = np.concatenate([[0], np.cumsum(jumped)])
+    return Audit(
+        shift, np.repeat(found.probability, sizes), np.repeat(number, sizes), found, rests_on_press
+    )
+
+
+def _least_rows(rows: Rows, timeline: Timeline, captured: np.ndarray, clock: ClockFit) -> int:
+    """Return how many rows show their typical lateness to an eighth of a frame."""
+    offset = (timeline.times_s[captured] - clock.slope * rows.device_time_s)[~rows.is_junk]
+    steps = np.abs(offset[1:] - offset[:-1])  # neighbours: free of drift and jumps
+    spread = 1.05 * float(np.median(steps))
+    period = float(np.median(timeline.period_s[captured]))
+    return int(np.clip((8 * 1.8 * spread / period) ** 2, _LEAST_ROWS, _MOST_ROWS))
+
+
+def _cut(
+    captured: np.ndarray, segment: np.ndarray, timeline: Timeline, *, least_rows: int
+) -> np.ndarray:
+    """Return the first row of each piece, and the number of rows: at jumps, then at gaps."""
+    n_rows = captured.size
+    period = timeline.period_s[captured]
+    skipped = np.diff(captured).astype(float)
+    skipped[np.abs(np.diff(period)) > 0.02 * period[1:]] = np.inf
+    kept = [0, *(np.flatnonzero(np.diff(segment)) + 1).tolist(), n_rows]
+    for row in (np.argsort(-skipped, kind="stable") + 1).tolist():
+        if skipped[row - 1] <= 1 or len(kept) > _MOST_PIECES:
+            break
+        if min(abs(row - other) for other in kept) >= least_rows:
+            kept.append(row)
+    return np.array(sorted(set(kept)))
+
+
+def _levels(
+    rows: Rows,
+    timeline: Timeline,
+    captured: np.ndarray,
+    *,
+    starts: np.ndarray,
+    clock: ClockFit,
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return the clock offset, drift removed, at head and tail of each piece, and its error.
+
+    The offset is that of the typical row; the error belongs to the step from the piece before.
+    """
+    device = rows.device_time_s
+    offset = timeline.times_s[captured] - clock.slope * device
+    offset = np.where(rows.is_junk, np.nan, offset)
+    bounds = list(pairwise(starts.tolist()))
+    heads = [_typical(offset[a : min(b, a + _BESIDE_ROWS)]) for a, b in bounds]
+    tails = [_typical(offset[max(a, b - _BESIDE_ROWS) : b]) for a, b in bounds]
+    wait = np.concatenate([[0.0], np.diff(device)[starts[1:-1] - 1]])
+    period = timeline.period_s[captured[starts[:-1]]]
+    before = np.array([0.0, *[error for _, error in tails[:-1]]])
+    after = np.array([error for _, error in heads])
+    floor = _LEAST_ERROR_S + 0.02 * period + _WANDER * np.clip(wait, 0, 600)
+    errors = np.sqrt(before**2 + after**2 + floor**2)
+    return np.array([v for v, _ in heads]), np.array([v for v, _ in tails]), errors
+
+
+def _typical(offset: np.ndarray) -> tuple[float, float]:
+    """Return the median and its standard error; 0 and a large one if there is nothing."""
+    good = offset[np.isfinite(offset)]
+    if good.size < 3:
+        return 0.0, 10.0
+    middle = float(np.median(good))
+    spread = 1.4826 * float(np.median(np.abs(good - middle)))
+    return middle, 1.25 * spread / good.size**0.5
