@@ -14,6 +14,7 @@ import numpy as np
 from av.error import FFmpegError
 
 from ace_nwb.errors import MovieError
+from ace_nwb.interfaces.ffv1_checksum import has_right_checksum
 from ace_nwb.interfaces.tiff_movie import SUFFIXES, probe_tiff
 
 GREY_FORMATS = {
@@ -24,8 +25,8 @@ GREY_FORMATS = {
 }
 """Pixel formats whose only plane is the picture itself."""
 
-FAIL_ON_CHECKSUM = {"err_detect": "crccheck+explode"}
-"""Option of libav: pictures with a wrong checksum (FFV1 version 3 has one) are errors."""
+LAST = 20
+"""Frames at the end of a file among which a cut can leave a hole."""
 
 MICROSECONDS = 1e6
 """Units of a container's duration, per second."""
@@ -90,12 +91,14 @@ def probe_movie(file_path: Path, *, decode: bool = False) -> MovieProbe:
     n_header = facts["n_frames_header"]
     is_cut_off = is_cut_off or n_header > n_whole
     if decode:
-        n_whole = count_decoded_frames(file_path, is_cut_off=is_cut_off)
+        n_decoded = count_decoded_frames(file_path, is_cut_off=is_cut_off)
+        is_cut_off = is_cut_off or n_decoded < n_whole
+        n_whole = n_decoded
     return MovieProbe(
         file_path=file_path,
         n_frames=n_whole,
         counted_by="decoding" if decode else "packets",
-        is_cut_off=is_cut_off or n_header > n_whole,
+        is_cut_off=is_cut_off,
         **facts,
     )
 
@@ -108,11 +111,17 @@ def count_decoded_frames(file_path: Path, *, is_cut_off: bool = False) -> int:
     """
     times: list[int | None] = []
     is_reordered = False
+    has_checksums = False
     try:
         with open_container(file_path) as container:
             stream = video_stream(container, file_path)
             is_reordered = stream.codec_context.has_b_frames
+            is_checked = stream.codec_context.name == "ffv1"
             for packet in whole_packets(container, stream):
+                is_right = is_checked and has_right_checksum(bytes(packet))
+                has_checksums |= is_right
+                if has_checksums and not is_right:
+                    break
                 times += [frame.pts for frame in packet.decode()]
             times += [frame.pts for frame in stream.decode(None)]
     except (FFmpegError, EOFError):
@@ -154,7 +163,7 @@ def cut_off_sentence(probe: MovieProbe) -> str:
 def _walk_packets(file_path: Path) -> tuple[int, bool, dict[str, Any]]:
     """Count whole packets of the video stream; say whether the file breaks off."""
     n_whole, last_key, key_interval = 0, 0, 0
-    last_s = 0.0
+    times: list[int] = []
     is_broken = False
     try:
         with open_container(file_path) as container:
@@ -169,21 +178,27 @@ def _walk_packets(file_path: Path) -> tuple[int, bool, dict[str, Any]]:
                 n_whole += 1
                 key_interval = max(key_interval, n_whole - last_key)
                 if packet.pts is not None:
-                    last_s = max(last_s, float(packet.pts * packet.time_base))
+                    times.append(packet.pts)
             facts = _stream_facts(stream, file_path) | {"key_interval": key_interval}
-            return n_whole, is_broken or _ends_before(container, stream, last_s), facts
+            return n_whole, is_broken or _breaks_off(container, stream, sorted(times)), facts
     except FFmpegError as error:
         raise _unreadable(file_path, str(error.strerror)) from error
 
 
-def _ends_before(container: Any, stream: Any, last_s: float) -> bool:
-    """Whether a file without a count of frames states a longer duration than it holds."""
-    if stream.frames or not container.duration or not stream.average_rate:
+def _breaks_off(container: Any, stream: Any, times: list[int]) -> bool:
+    """Whether a file that states a duration but no count of frames holds less than it states.
+
+    Its last frames end too early, or a frame that others were coded from stands alone behind a
+    hole, where all frames before were regular.
+    """
+    is_stated = "matroska" in container.format.name and len(container.streams) == 1
+    if not is_stated or not container.duration or not stream.average_rate or len(times) < 3:
         return False
-    if len(container.streams) > 1 or "matroska" not in container.format.name:
-        return False
-    interval_s = 1 / float(stream.average_rate)
-    return container.duration / MICROSECONDS - last_s > 1.5 * interval_s + 0.001
+    interval = 1 / float(stream.average_rate * stream.time_base)
+    stated = container.duration / MICROSECONDS / float(stream.time_base)
+    steps = np.diff(times) > 1.5 * interval
+    is_hole = stream.codec_context.has_b_frames and steps[-LAST:].any() and not steps[:-LAST].any()
+    return bool(is_hole) or stated - times[-1] > 1.5 * interval + 1
 
 
 def _frames_before_hole(times: Sequence[int | None]) -> int:
@@ -224,8 +239,6 @@ def video_stream(container: Any, file_path: Path) -> Any:
     if not container.streams.video:
         raise _unreadable(file_path, "no video stream in it")
     stream = container.streams.video[0]
-    if stream.codec_context.name == "ffv1":
-        stream.codec_context.options = FAIL_ON_CHECKSUM
     stream.thread_type = "AUTO"
     return stream
 

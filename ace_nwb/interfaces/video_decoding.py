@@ -19,9 +19,9 @@ import numpy as np
 from av.error import FFmpegError
 
 from ace_nwb.errors import MovieError
+from ace_nwb.interfaces.ffv1_checksum import find_damaged_frame
 from ace_nwb.interfaces.tiff_movie import SUFFIXES, iterate_tiff
 from ace_nwb.interfaces.video import (
-    FAIL_ON_CHECKSUM,
     GREY_FORMATS,
     MovieProbe,
     grey_of_deep_luma,
@@ -41,6 +41,8 @@ LIMITED_BLACK, LIMITED_WHITE = 16, 235
 
 LONGEST_GROUP = 60
 """Frames between key frames beyond which groups would take too much memory."""
+
+SALVAGE = "Or give --decode with --policy cut_movies=salvage to take the frames before it."
 
 FULL_RANGE = 2
 """libav's number for luminance from 0 to 255."""
@@ -163,6 +165,8 @@ def _packet_groups(probes: Sequence[MovieProbe], workers: int) -> Iterator[_Grou
 
 def _decode_group(group: _Group) -> list[np.ndarray]:
     """Return the frames of a group."""
+    if group.probe.codec == "ffv1":
+        _check_checksums(group)
     decoder = group.decoders.get()
     frames: list[np.ndarray] = []
     try:
@@ -178,6 +182,17 @@ def _decode_group(group: _Group) -> list[np.ndarray]:
     return frames
 
 
+def _check_checksums(group: _Group) -> None:
+    """Raise if a frame was changed since it was recorded."""
+    damaged = find_damaged_frame([bytes(packet) for packet in group.packets])
+    if damaged is not None:
+        raise MovieError(
+            f"{group.probe.file_path} cannot be decoded beyond frame "
+            f"{group.first_frame + damaged} of {group.probe.n_frames} (its checksum is wrong). "
+            "Every frame was expected as it was recorded; copy the file again. " + SALVAGE
+        )
+
+
 def _copy_decoder(context: Any) -> Any:
     """Return another decoder for the packets of a stream, on one thread."""
     decoder = av.CodecContext.create(context.name, "r")
@@ -185,8 +200,6 @@ def _copy_decoder(context: Any) -> Any:
     decoder.width, decoder.height = context.width, context.height
     decoder.codec_tag = context.codec_tag
     decoder.thread_count = 1
-    if context.name == "ffv1":
-        decoder.options = FAIL_ON_CHECKSUM
     return decoder
 
 
@@ -195,8 +208,8 @@ def _grey_plane(frame: Any, probe: MovieProbe) -> np.ndarray:
     name = frame.format.name
     if name in GREY_FORMATS:
         grey = _first_plane(frame, np.dtype(GREY_FORMATS[name]))
-    elif deep := grey_of_deep_luma(name):
-        grey = frame.to_ndarray(format=deep)
+    elif grey_of_deep_luma(name):  # 10 bits and more are kept as they are coded
+        grey = _first_plane(frame, np.dtype(np.uint16))
     elif name.startswith(("yuv", "nv")):
         grey = _first_plane(frame, np.dtype(np.uint8))
         if not name.startswith("yuvj") and frame.color_range != FULL_RANGE:
@@ -254,5 +267,5 @@ def _undecodable(probe: MovieProbe, n_frames: int, error: FFmpegError) -> MovieE
     """Build the error for a file that breaks while it is decoded."""
     return MovieError(
         f"{probe.file_path} cannot be decoded beyond frame {n_frames} of {probe.n_frames} "
-        f"({error.strerror}). Every frame was expected to decode; copy the file again."
+        f"({error.strerror}). Every frame was expected to decode; copy the file again. " + SALVAGE
     )
