@@ -76,6 +76,7 @@ def convert(
     ephys: Path | None = None,
     metadata: Path | None = None,
     overwrite: Flag = False,
+    decode: Flag = False,
     formats: Formats = None,
     policies: PolicyTexts = None,
     timezone: str | None = None,
@@ -98,6 +99,8 @@ def convert(
         YAML with what the folders do not say: subject, experimenter, imaging plane.
     overwrite
         Replace an existing file once the new one is complete.
+    decode
+        Decode every frame beforehand: finds movies that are damaged in the middle.
     formats
         Take this format, whatever the evidence says; once for imaging, once for ephys.
     policies
@@ -119,7 +122,7 @@ def convert(
             metadata=metadata,
             overwrite=overwrite,
             options=_source_options(
-                formats, policies, timezone, segments=segments, mapping=mapping
+                formats, policies, timezone, segments=segments, mapping=mapping, decode=decode
             ),
             progress=progress,
         )
@@ -133,6 +136,7 @@ def _source_options(
     *,
     segments: bool,
     mapping: Path | None,
+    decode: bool = False,
 ) -> "SourceOptions":
     """Return how recordings are found and read."""
     from ace_nwb.interfaces.policies import parse_policies
@@ -144,4 +148,5 @@ def _source_options(
         timezone=timezone,
         segments=segments,
         mapping=load_mapping(mapping),
+        decode=decode,
     )

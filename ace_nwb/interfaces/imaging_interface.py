@@ -56,6 +56,8 @@ class ImagingInterface(BaseDataInterface):
         those in these folders.
     mapping
         For files of no known program: which file and column is what.
+    decode
+        Count frames by decoding every one before anything is written.
     verbose
         Kept for NeuroConv; nothing is printed.
     """
@@ -73,11 +75,15 @@ class ImagingInterface(BaseDataInterface):
         timezone: str | None = None,
         segments: bool | list = False,
         mapping: dict | None = None,
+        decode: bool = False,
         verbose: bool = False,
     ) -> None:
         super().__init__(folder_path=str(folder_path), verbose=verbose)
         options = ReadOptions(
-            policies=parse_policies(policies), zone=parse_zone(timezone), mapping=mapping
+            policies=parse_policies(policies),
+            zone=parse_zone(timezone),
+            mapping=mapping,
+            decode=decode,
         )
         self.recording = self._read(Path(folder_path), options, segments=segments)
         check_allowed(self.recording.irregularities)

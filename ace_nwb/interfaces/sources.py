@@ -36,6 +36,8 @@ class SourceOptions:
         only those in these folders.
     mapping
         For movies of no known program: which file and column is what.
+    decode
+        Count frames by decoding every one before anything is written.
     """
 
     formats: Sequence[str] = ()
@@ -43,11 +45,12 @@ class SourceOptions:
     timezone: str | None = None
     segments: bool | Sequence[Path] = False
     mapping: Mapping[str, Any] | None = None
+    decode: bool = False
 
     def read_options(self, *, decode: bool, problems: list[str] | None) -> ReadOptions:
         """Return the options of a format's reader."""
         zone = parse_zone(self.timezone)
-        return ReadOptions(self.policies, zone, self.mapping, decode, problems)
+        return ReadOptions(self.policies, zone, self.mapping, decode or self.decode, problems)
 
     def format_of(self, modality: str) -> str | None:
         """Return the format stated for a modality.
@@ -76,6 +79,7 @@ class SourceOptions:
             if isinstance(self.segments, bool)
             else [str(path) for path in self.segments],
             mapping=None if self.mapping is None else dict(self.mapping),
+            decode=self.decode,
         )
 
 
