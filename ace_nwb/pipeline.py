@@ -13,6 +13,7 @@ import yaml
 from ace_nwb.engines.base import EngineSettings
 from ace_nwb.errors import ParameterError
 from ace_nwb.nwb.checks import Finding
+from ace_nwb.nwb.choices import append_choices
 from ace_nwb.nwb.session import edit_session
 from ace_nwb.stages.execution import (
     Choices,
@@ -26,7 +27,7 @@ from ace_nwb.stages.execution import (
     run_stage,
     software,
 )
-from ace_nwb.stages.parameters import Choice, build_parameters
+from ace_nwb.stages.parameters import Choice, build_parameters, format_value
 from ace_nwb.stages.provenance import Difference, compare_runs, pipeline_text
 from ace_nwb.stages.replacement import Replacement, note_change
 from ace_nwb.stages.status import StageStatus, stage_statuses
@@ -42,11 +43,15 @@ __all__ = [
     "peak_memory_mb",
     "process",
     "read_plan",
+    "record_parameters",
     "run",
     "stale_findings",
     "status",
     "undo_sync",
 ]
+
+
+_WAIT_FOR_WRITER_S = 20.0
 
 
 @dataclass(frozen=True)
@@ -160,6 +165,39 @@ def process(
     chosen = {name: Choice(value, source) for name, value in (parameters or {}).items()}
     plan = Plan((find_stage(stage).name,), {stage: chosen}, is_explicit=True)
     return run(nwb_path, plan, settings=settings, bar=bar, force=force, replacement=replacement)[0]
+
+
+def record_parameters(
+    nwb_path: Path, values: dict[str, dict[str, Any]], *, source: str = "recorded"
+) -> dict[str, str]:
+    """Choose parameters for the next run of stages, without running them.
+
+    Parameters
+    ----------
+    nwb_path
+        A session file.
+    values
+        Stage -> parameter -> value.
+    source
+        Who chose them, for the history.
+
+    Returns
+    -------
+        "stage.parameter" -> the value as recorded.
+
+    Raises
+    ------
+    ParameterError, UnknownNameError
+        If a stage, a parameter or a value does not exist.
+    """
+    texts: dict[str, dict[str, str]] = {}
+    for name, chosen in values.items():
+        stage = find_stage(name)
+        params = build_parameters(stage, {key: Choice(v, source) for key, v in chosen.items()})
+        texts[stage.name] = {key: format_value(getattr(params, key)) for key in chosen}
+    with edit_session(nwb_path, wait_s=_WAIT_FOR_WRITER_S) as writer:
+        append_choices(writer, texts, source=source)
+    return {f"{s}.{key}": text for s, chosen in texts.items() for key, text in chosen.items()}
 
 
 def status(nwb_path: Path) -> list[StageStatus]:

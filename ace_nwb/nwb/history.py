@@ -33,7 +33,7 @@ _PARAMETER_COLUMNS = {
     "run_id": "Number of the run in stage_runs.",
     "parameter": "Name of the parameter.",
     "value": "Value.",
-    "source": "Who chose it: default, file, command line, python or imported.",
+    "source": "Who chose it: default, file, command line, python, browser or imported.",
 }
 _TABLES = {
     "stage_runs": "Every run of a processing stage.",

@@ -41,6 +41,7 @@ DECONVOLUTION = "/processing/ophys/Deconvolution"
 
 STAGE_RUNS = "/processing/misc/stage_runs"
 STAGE_PARAMETERS = "/processing/misc/stage_parameters"
+CHOSEN_PARAMETERS = "/processing/misc/chosen_parameters"
 
 MODULES = {
     "behavior": "Behaviour of the animal",

@@ -156,6 +156,12 @@ PLACES: tuple[Place, ...] = (
     _traces(layout.DENOISED_TRACES, "Fluorescence explained by the inferred activity."),
     _traces(layout.DECONVOLVED_TRACES, "Inferred activity."),
     _traces(layout.BASELINE_TRACES, "Baseline of the fluorescence."),
+    Place(
+        layout.CURATION_DECISIONS,
+        "DynamicTable",
+        "Decisions of reviewers about ROIs; rows are only added.",
+        columns=("decision", "action", "roi", "new_roi", "undoes", "reviewer", "decided_at"),
+    ),
     Place(layout.BACKGROUND_MODEL, "DynamicTable", "Weights of the ring background."),
     Place(layout.BACKGROUND_IMAGES, "Images", "Constant part of the background."),
     Place(layout.SEEDS, "DynamicTable", "Where ROIs were started.", columns=("row", "column")),
@@ -247,6 +253,12 @@ PLACES: tuple[Place, ...] = (
         "DynamicTable",
         "Every parameter of every run.",
         columns=("run_id", "parameter", "value", "source"),
+    ),
+    Place(
+        layout.CHOSEN_PARAMETERS,
+        "DynamicTable",
+        "Parameters chosen for the next run of a stage.",
+        columns=("stage", "parameter", "value", "source", "before_run"),
     ),
 )
 

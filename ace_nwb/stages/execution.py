@@ -19,11 +19,11 @@ from typing import Any
 from ace_nwb.engines.base import EngineSettings
 from ace_nwb.errors import AceNwbWarning, RequirementError, StageError
 from ace_nwb.imaging.movie import ProgressCallback, no_progress
+from ace_nwb.nwb.choices import waiting_choices
 from ace_nwb.nwb.history import RunParameter, StageRun, append_run, current_runs, next_run_id
 from ace_nwb.nwb.scratch import Scratch
 from ace_nwb.nwb.session import Session, edit_session, open_session
 from ace_nwb.stages.context import StageContext
-from ace_nwb.stages.curated import read_curation
 from ace_nwb.stages.curated import read_curation
 from ace_nwb.stages.parameters import Choice, build_parameters, format_value
 from ace_nwb.stages.params import StageParams
@@ -33,11 +33,9 @@ from ace_nwb.stages.status import (
     decision_inputs,
     fingerprint,
     previous_choices,
+    with_choices,
 )
 from ace_nwb.stages.table import Stage
-
-_WAIT_FOR_WRITER_S = 10.0
-"""A reviewer's decision is written in an instant; a result that took hours can wait for it."""
 
 _WAIT_FOR_WRITER_S = 10.0
 """A reviewer's decision is written in an instant; a result that took hours can wait for it."""
@@ -109,16 +107,38 @@ class Job:
 
 @dataclass(frozen=True)
 class SessionState:
-    """The current run of each stage, and the identifier of the raw data."""
+    """What a session's history says.
+
+    Parameters
+    ----------
+    runs
+        The current run of each stage, with parameters that were chosen for the next one, and
+        the decisions of reviewers.
+    recording
+        Identifier of the raw data.
+    waiting
+        Parameters chosen for the next run of stages: stage -> name -> value.
+    """
 
     runs: dict[str, StageRun]
     recording: str
+    waiting: Choices = field(default_factory=dict)
 
 
 def read_state(location: str | Path) -> SessionState:
     """Return what a session's history says."""
     with open_session(location) as session:
-        return SessionState(current_runs(session) | decision_inputs(read_curation(session)), session.identifier)
+        runs = current_runs(session)
+        waiting = waiting_choices(session, runs)
+        decided = decision_inputs(read_curation(session))
+        return SessionState(
+            with_choices(runs, waiting) | decided,
+            session.identifier,
+            {
+                stage: {one.name: Choice(one.value, one.source) for one in chosen.values()}
+                for stage, chosen in waiting.items()
+            },
+        )
 
 
 def run_stage(stage: Stage, job: Job, known: SessionState) -> StageOutcome:
@@ -156,7 +176,7 @@ def _plan_task(stage: Stage, job: Job, known: SessionState) -> _Task | None:
     """Return what is to be done, or None if it has been done."""
     choices = job.choices.get(stage.name)
     if choices is None:
-        choices = previous_choices(stage, known.runs)
+        choices = previous_choices(stage, known.runs) | known.waiting.get(stage.name, {})
     params = build_parameters(stage, choices)
     inputs = current_inputs(stage, known.runs)
     mark = fingerprint(stage, params, inputs, known.recording)

@@ -1,15 +1,18 @@
 """Which stages are done, stale or missing, and why: derived from the history alone."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import sha256
 from json import dumps
 from typing import Literal
 
-from ace_nwb.nwb.history import StageRun
+from ace_nwb.nwb.history import RunParameter, StageRun
 from ace_nwb.stages.curated import Curation
 from ace_nwb.stages.parameters import Choice, build_parameters
 from ace_nwb.stages.params import StageParams
 from ace_nwb.stages.table import STAGES, Stage
+
+RECORDED = ("browser", "recorded")
+"""Sources of parameters that were chosen without running the stage."""
 
 State = Literal["done", "stale", "missing"]
 
@@ -49,6 +52,21 @@ def decision_inputs(curation: Curation) -> dict[str, StageRun]:
         name: StageRun(-1, "run", name, 1, "", digest, "", 0.0, "", {}, (), 0.0, "")
         for name, digest in curation.digests().items()
     }
+
+
+def with_choices(
+    runs: dict[str, StageRun], waiting: dict[str, dict[str, RunParameter]]
+) -> dict[str, StageRun]:
+    """Return the runs with the parameters chosen for the next run in place of their own.
+
+    The fingerprints stay, so that a choice that differs makes its stage stale.
+    """
+    changed = {}
+    for stage, chosen in waiting.items():
+        if stage in runs:
+            own = {one.name: one for one in runs[stage].parameters}
+            changed[stage] = replace(runs[stage], parameters=tuple((own | chosen).values()))
+    return runs | changed
 
 
 def previous_choices(stage: Stage, runs: dict[str, StageRun]) -> dict[str, Choice]:
@@ -113,4 +131,7 @@ def _changed_input(run: StageRun, inputs: dict[str, str], runs: dict[str, StageR
             verb = "re-run" if name in run.inputs else "run later"
             return f"{name} {verb}" + (f" with {settings}" if settings else "")
     removed = sorted(set(run.inputs) - set(inputs))
-    return f"{removed[0]} removed" if removed else "a default has changed"
+    if removed:
+        return f"{removed[0]} removed"
+    chosen = [f"{p.name} {p.value}" for p in run.parameters if p.source in RECORDED]
+    return f"chosen since: {', '.join(chosen)}" if chosen else "a default has changed"

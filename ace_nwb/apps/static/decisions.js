@@ -119,7 +119,8 @@ class Model {
     const news = await askJson("/api/decisions", query);
     const hasNewFile = news.generation !== this.generation;
     this.generation = news.generation;
-    if (news.decisions.length || hasNewFile || news.seen !== this.seen) this.take(news);
+    const isFirst = !this.active.length;
+    if (isFirst || news.decisions.length || hasNewFile || news.seen !== this.seen) this.take(news);
     else if (news.disagreements.length !== this.disagreements.size) this.take(news);
     return { ...news, hasNewFile };
   }
