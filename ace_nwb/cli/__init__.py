@@ -18,8 +18,10 @@ from ace_nwb.cli import (
     exchange,
     processing,
     publishing,
+    registering,
     recording,
     session,
+    viewing,
 )
 from ace_nwb.cli.console import print_error
 from ace_nwb.errors import AceNwbError
@@ -44,6 +46,7 @@ VERBS: dict[str, App | Callable[..., Any]] = {
     "run": processing.run,
     "process": processing.process_app,
     "batch": batch.batch,
+    "register-sessions": registering.register_sessions,
     "status": session.status,
     "history": session.history,
     "diff": session.diff,
@@ -53,7 +56,10 @@ VERBS: dict[str, App | Callable[..., Any]] = {
     "contents": publishing.contents,
     "upgrade": publishing.upgrade,
     "report": session.report,
+    "movie": viewing.movie,
     "curate": apps.curate,
+    "crop": apps.crop,
+    "tune": apps.tune,
     "export": exchange.export,
     "import": exchange.import_session,
     "recover": session.recover,

@@ -193,23 +193,25 @@ def _traces_section(content: SessionContent, file_name: str) -> Section:
     return Section(anchors, title, tuple((picture,) for picture in pictures))
 
 
-def busiest_span(traces: Traces, *, from_s: float = ZOOM_FROM_S) -> tuple[float, float] | None:
+def busiest_span(
+    traces: Traces, *, from_s: float = ZOOM_FROM_S, width_s: float = ZOOM_S
+) -> tuple[float, float] | None:
     """Return the minute in which most ROIs are active, or None if all lasts less than `from_s`."""
     start_s, stop_s = theme.span_of(traces.times_s)
-    if stop_s - start_s <= max(from_s, ZOOM_S):
+    if stop_s - start_s <= max(from_s, width_s):
         return None
     values = traces.denoised if traces.denoised is not None else traces.raw
     spread = np.nanstd(values, axis=0)
     rises = np.clip(np.diff(values, axis=0), 0, None) / np.where(spread > 0, spread, 1)
     activity = np.concatenate([[0], np.cumsum(np.nansum(rises, axis=1))])
-    starts = np.arange(start_s, stop_s - ZOOM_S, ZOOM_S / 4)
+    starts = np.arange(start_s, stop_s - width_s, width_s / 4)
     gained = [
-        np.interp(start + ZOOM_S, traces.times_s, activity)
+        np.interp(start + width_s, traces.times_s, activity)
         - np.interp(start, traces.times_s, activity)
         for start in starts
     ]
     start = float(starts[int(np.argmax(gained))])
-    return start, start + ZOOM_S
+    return start, start + width_s
 
 
 def _sync_section(content: SessionContent, file_name: str) -> Section:
