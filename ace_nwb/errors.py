@@ -7,7 +7,8 @@ AceNwbError
 │   ├── TimestampError       time stamps are missing, unreadable, or disagree with the frames
 │   ├── EphysError           electrophysiology files are missing or inconsistent
 │   ├── MetadataError        metadata are missing or not as the schema says
-│   └── ManifestError        a manifest or spreadsheet of sessions holds mistakes
+│   ├── ManifestError        a manifest or spreadsheet of sessions holds mistakes
+│   └── CurationError        a decision about ROIs is not possible as things stand
 ├── OutputError              something cannot be written where it was asked for
 ├── SessionFileError         a session file is damaged, foreign, or lacks an object
 │   ├── JournalError         an unfinished commit cannot be completed
@@ -59,6 +60,10 @@ class MetadataError(InputError):
 
 class ManifestError(InputError):
     """A manifest or spreadsheet of sessions holds mistakes."""
+
+
+class CurationError(InputError):
+    """A decision about ROIs is not possible as things stand."""
 
 
 class OutputError(AceNwbError):
