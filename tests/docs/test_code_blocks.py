@@ -1,0 +1,120 @@
+"""Every command and every line of Python in the README and the documentation does what it says.
+
+A page is a user's session: its blocks run in order, in a folder that holds a raw recording
+(`2025_06_12/15_26_31` and `CheetahData`), `meta.yaml`, and `session.nwb`, the processed session.
+`sh` blocks run line by line in this process. Programs that are not ours and would change the
+computer or need a cluster are not run; which ones is listed here.
+"""
+
+import os
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+import warnings
+from contextlib import redirect_stdout
+from pathlib import Path
+
+import pytest
+
+import ace_nwb
+from ace_nwb.cli import run
+
+REPOSITORY = Path(ace_nwb.__file__).parent.parent
+PAGES = [
+    REPOSITORY / "README.md",
+    *sorted(
+        page
+        for page in (REPOSITORY / "docs").rglob("*.md")
+        if "generated" not in page.parts and "_build" not in page.parts
+    ),
+]
+NOT_RUN = ("pip", "conda", "python3", ".", "sbatch", "ssh", "scp", "pytest", "sphinx-build", "cd")
+NOT_RUN_VERBS = {
+    ("demo",): "the lab is made from a demo already",
+    ("curate",): "opens a page and waits",
+    ("crop",): "opens a page and waits",
+    ("tune",): "opens a page and waits, without --headless",
+    ("dandi", "upload"): "sends data away",
+}
+BLOCK = re.compile(r"^```(\w+)\n(.*?)^```", re.MULTILINE | re.DOTALL)
+KNOWN = ("sh", "python", "yaml", "text", "csv", "json", "toml")
+
+
+@pytest.fixture
+def lab(demo, tmp_path, monkeypatch):
+    source = demo[1] / "recording"
+    lab = tmp_path / "lab"
+    shutil.copytree(next((source / "raw").iterdir()), lab)
+    shutil.copytree(next((source / "ephys").iterdir()), lab / "CheetahData")
+    shutil.copy(source / "meta.yaml", lab)
+    shutil.copy(demo[1] / "session.nwb", lab)
+    shutil.copytree(source / "raw", lab / "recording" / "raw")  # the session's videos
+    shutil.copytree(REPOSITORY / "examples", lab / "examples")
+    monkeypatch.chdir(lab)
+    return lab
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_every_block_of_the_page_runs(page, lab):
+    text = page.read_text(encoding="utf-8")
+    if page.name == "README.md":
+        (lab / "session.nwb").unlink()  # its reader converts first
+    names = {"__name__": "page"}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of packages that are not ours
+        for language, block in BLOCK.findall(text):
+            assert language in KNOWN, f"{page.name}: a block in {language!r}"
+            if language == "sh":
+                for line in commands(block):
+                    run_command(line)
+            if language == "python":
+                exec(compile(block, str(page), "exec"), names)
+            if language in ("yaml", "csv"):
+                save_named(block)
+
+
+def commands(block):
+    """Return the commands of a block: continued lines joined, comments left out."""
+    joined = block.replace("\\\n", " ")
+    return [line for line in joined.splitlines() if line.strip() and not line.startswith("#")]
+
+
+def run_command(line):
+    """Run one command; `# exits with N` at its end says that it fails, and how."""
+    line, _, remark = line.partition("  # ")
+    expected = int(remark.removeprefix("exits with ")) if remark.startswith("exits") else 0
+    for part in line.split(" && "):
+        program, *arguments = shlex.split(part)
+        if program in NOT_RUN or is_not_run(arguments):
+            continue
+        arguments, target = redirected(arguments)
+        with open(target or os.devnull, "w", encoding="utf-8") as stream:
+            if program == "python":
+                command = [sys.executable, "-W", "ignore", *arguments]
+                assert subprocess.run(command, stdout=stream, check=False).returncode == 0, part
+                continue
+            assert program == "ace-nwb", f"{program!r} is neither ours nor listed as not run"
+            with redirect_stdout(stream):
+                assert run(arguments) == expected, part
+
+
+def is_not_run(arguments):
+    if "--headless" in arguments:
+        return False
+    return any(tuple(arguments[: len(verb)]) == verb for verb in NOT_RUN_VERBS)
+
+
+def redirected(arguments):
+    if ">" in arguments:
+        where = arguments.index(">")
+        return arguments[:where], arguments[where + 1]
+    return arguments, None
+
+
+def save_named(block):
+    """Save a block whose first line is a comment that names a file."""
+    first, _, rest = block.partition("\n")
+    if re.fullmatch(r"# [\w./-]+\.\w+", first):
+        Path(first.removeprefix("# ")).write_text(rest, encoding="utf-8")
