@@ -20,6 +20,7 @@ from ace_nwb.nwb.sync import (
 from ace_nwb.stages.context import StageContext
 from ace_nwb.stages.params import SyncParams
 from ace_nwb.sync.alignment import Alignment, align_frames
+from ace_nwb.sync.evidence import Evidence
 from ace_nwb.sync.pulses import FramePulses, choose_line, find_pulses, score_line
 from ace_nwb.sync.rows import frame_interval
 
@@ -70,7 +71,7 @@ def compute(session: Session, params: SyncParams, context: StageContext) -> Stor
         pulses.times_s,
         daq_frame=rows.daq_frame,
         max_jitter_ms=params.max_jitter_ms,
-        record_press_s=0.0 if params.silent_before_recording else None,
+        evidence=Evidence(record_press_s=0.0 if params.silent_before_recording else None),
     )
     if alignment.verdict == "fail":
         raise SyncError(

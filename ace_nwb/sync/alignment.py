@@ -7,6 +7,7 @@ import numpy as np
 
 from ace_nwb.errors import SyncError
 from ace_nwb.sync.clock import ClockFit
+from ace_nwb.sync.evidence import Evidence
 from ace_nwb.sync.matching import Match, match_rows
 from ace_nwb.sync.rows import Rows, clean_rows
 from ace_nwb.sync.train import PulseTrain, build_train
@@ -122,7 +123,7 @@ def align_frames(
     *,
     daq_frame: np.ndarray | None = None,
     max_jitter_ms: float = 30.0,
-    record_press_s: float | None = None,
+    evidence: Evidence | None = None,
 ) -> Alignment:
     """Align saved frames to the pulses of their line.
 
@@ -137,9 +138,8 @@ def align_frames(
         Unwrapped DAQ frame number of each saved frame, -1 if unknown, shape (n_frames,).
     max_jitter_ms
         Largest lateness of a time stamp.
-    record_press_s
-        Device time of the record press (0 for Miniscope-DAQ-QT) if the line toggles only from
-        then on: evidence for which frame the first pulse is. None if the line may run freely.
+    evidence
+        What is known beside them: the record press, stated losses at the ends, pinned frames.
 
     Raises
     ------
@@ -155,9 +155,11 @@ def align_frames(
         )
     rows = clean_rows(device_time_s, daq_frame, max_jitter_s=max_jitter_ms / 1e3)
     train = build_train(pulses, frame_interval_s=rows.interval_s)
-    match = match_rows(rows, train, max_jitter_s=max_jitter_ms / 1e3, record_press_s=record_press_s)
+    known = evidence or Evidence()
+    _check_pins(known, train)
+    match = match_rows(rows, train, max_jitter_s=max_jitter_ms / 1e3, evidence=known)
     _refuse_doubt(match)
-    return _summarise(match, rows, train, pulses)
+    return _summarise(match, rows, train, pulses, known)
 
 
 def _refuse_doubt(match: Match) -> None:
@@ -171,16 +173,22 @@ def _refuse_doubt(match: Match) -> None:
     if np.mean(match.placed >= TRUSTED) >= 0.5:
         return
     rivals = ", ".join(f"{s:+d} frames: {p:.3g}" for s, p in match.placement.rivals[:4])
-    first = match.timeline.times_s[match.captured[0]]
+    row = match.placement.rivals_from_row
+    where = "all frames" if row == 0 else f"the frames from number {row} on"
+    at = match.timeline.times_s[match.captured[row]]
     raise SyncError(
-        f"{real.size} frames fit {int(match.timeline.is_real.sum())} pulses in more than one way; "
-        f"probability by shift of the first frame from {first:.4f} s of the ephys clock: {rivals}. "
-        "One way must be a thousand times likelier. DAQ frame numbers, a pause, or knowing that "
-        "the first (or last) pulse is the first (or last) saved frame would decide."
+        f"{real.size} frames fit {int(match.timeline.is_real.sum())} pulses in more than one way. "
+        f"Moving {where} (now from {at:.4f} s of the ephys clock) by so many frames is as likely "
+        f"as {rivals}; a thousand to one is needed. To decide, state what you know: lost_at_start "
+        "or lost_at_end, the number of pulses before the first or after the last saved frame (0 "
+        "if the first pulse is the first frame), start_s and stop_s, the part of the ephys "
+        "session that holds this recording, or a correction that pins one frame to its edge."
     )
 
 
-def _summarise(match: Match, rows: Rows, train: PulseTrain, pulses: np.ndarray) -> Alignment:
+def _summarise(
+    match: Match, rows: Rows, train: PulseTrain, pulses: np.ndarray, known: Evidence
+) -> Alignment:
     """Turn a match into the result."""
     timeline, frame = match.timeline, match.captured
     pulse = timeline.pulse[frame]
@@ -202,7 +210,7 @@ def _summarise(match: Match, rows: Rows, train: PulseTrain, pulses: np.ndarray) 
         report=report,
         verdict=verdict,
         reasons=reasons,
-        evidence=_evidence(report, match, rows),
+        evidence=_evidence(report, match, rows, known),
         low_confidence=low,
     )
 
@@ -288,7 +296,7 @@ def _judge(
     return ("fail" if failed else "warn" if reasons else "pass"), tuple(reasons)
 
 
-def _evidence(report: SyncReport, match: Match, rows: Rows) -> tuple[str, ...]:
+def _evidence(report: SyncReport, match: Match, rows: Rows, stated: Evidence) -> tuple[str, ...]:
     """Say what decides the alignment."""
     blocks = int(match.timeline.block.max()) + 1
     sentences = [
@@ -304,4 +312,24 @@ def _evidence(report: SyncReport, match: Match, rows: Rows) -> tuple[str, ...]:
         sentences.append(
             "Counts left a choice; the record press decided: the line toggles from then on."
         )
+    for number, end in (
+        (stated.lost_at_start, "before the first"),
+        (stated.lost_at_end, "after the last"),
+    ):
+        if number is not None:
+            sentences.append(
+                f"It was stated that {number} captured frames are lost {end} saved one."
+            )
+    if stated.pins:
+        sentences.append(f"{len(stated.pins)} frame(s) pinned to a pulse by hand.")
     return tuple(sentences)
+
+
+def _check_pins(known: Evidence, train: PulseTrain) -> None:
+    """Raise if a pinned pulse belongs to no regular train."""
+    for row, pulse in known.pins.items():
+        if pulse in train.stray or not np.any(train.pulse == pulse):
+            raise SyncError(
+                f"Frame {row} is pinned to pulse {pulse}, which stands apart from the regular "
+                "train of the camera. A pulse of the train was expected; correct the pin."
+            )

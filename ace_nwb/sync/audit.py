@@ -13,6 +13,7 @@ import numpy as np
 
 from ace_nwb.sync.clock import ClockFit
 from ace_nwb.sync.decoding import FaultRates
+from ace_nwb.sync.evidence import Evidence
 from ace_nwb.sync.placement import Placement, Segments, place_segments
 from ace_nwb.sync.rows import Rows
 from ace_nwb.sync.starts import SETTLED, daq_step_at, press_prior
@@ -67,7 +68,7 @@ def audit_placement(
     segment: np.ndarray,
     clock: ClockFit,
     rates: FaultRates,
-    record_press_s: float | None,
+    evidence: Evidence,
 ) -> Audit:
     """Weigh all whole-frame shifts of the pieces of an alignment.
 
@@ -81,8 +82,8 @@ def audit_placement(
         Fitted through all rows.
     rates
         Shares of faults found.
-    record_press_s
-        Device time of the record press, or None; asked only if counts leave a choice.
+    evidence
+        What else is known; the record press is asked only if counts leave a choice.
     """
     least_rows = _least_rows(rows, timeline, captured, clock)
     starts = _cut(captured, segment, timeline, least_rows=least_rows)
@@ -98,11 +99,13 @@ def audit_placement(
         ]
     )
     pieces = Segments(starts, captured, offset, steps, errors)
-    found = place_segments(pieces, timeline, rates, usual_shift=_SHIFTS)
+    found = place_segments(pieces, timeline, rates, usual_shift=_SHIFTS, evidence=evidence)
     rests_on_press = False
-    if record_press_s is not None and found.probability[0] < SETTLED:
-        prior = _press(pieces, rows, train, timeline, clock, rates, record_press_s)
-        pressed = place_segments(pieces, timeline, rates, first_prior=prior, usual_shift=_SHIFTS)
+    if evidence.record_press_s is not None and found.probability[0] < SETTLED:
+        prior = _press(pieces, rows, train, timeline, clock, rates, evidence.record_press_s)
+        pressed = place_segments(
+            pieces, timeline, rates, first_prior=prior, usual_shift=_SHIFTS, evidence=evidence
+        )
         rests_on_press = bool(pressed.probability[0] >= SETTLED)
         found = pressed if rests_on_press else found
     return _conclude(found, pieces, timeline, rests_on_press=rests_on_press)
@@ -133,9 +136,8 @@ def _conclude(
     times = timeline.times_s
     offset = pieces.offset_s + times[pieces.captured + shift] - times[pieces.captured]
     cut = pieces.starts[1:-1]
-    jumped = np.abs(offset[cut] - offset[cut - 1]) > np.maximum(
-        _JUMP_S, 4 * pieces.offset_error_s[1:]
-    )
+    errors = np.zeros(sizes.size) if pieces.offset_error_s is None else pieces.offset_error_s
+    jumped = np.abs(offset[cut] - offset[cut - 1]) > np.maximum(_JUMP_S, 4 * errors[1:])
     number = np.concatenate([[0], np.cumsum(jumped)])
     return Audit(
         shift, np.repeat(found.probability, sizes), np.repeat(number, sizes), found, rests_on_press

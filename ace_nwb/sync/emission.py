@@ -1,5 +1,6 @@
 """How likely a time stamp is for a frame: the grab jitter, learned from the rows themselves."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Self
 
@@ -54,6 +55,8 @@ def decode_rows(
     timeline: Timeline,
     rates: FaultRates,
     jitter: JitterModel,
+    *,
+    pinned: Mapping[int, int] | None = None,
 ) -> Decoded:
     """Decode rows whose time stamps are already on the ephys clock.
 
@@ -67,6 +70,8 @@ def decode_rows(
         Possible captured frames.
     rates, jitter
         What faults and what lateness to expect.
+    pinned
+        Row -> captured frame that it is known to be.
     """
     times = timeline.times_s
     late = np.where(rows.is_junk, 3 * rows.interval_s, jitter.max_jitter_s + _EARLY_S)
@@ -76,6 +81,8 @@ def decode_rows(
     first = np.clip(np.minimum(first, last), 0, times.size - 1)
     first = np.maximum(first, last - MAX_STATES + 1)
     count = np.clip(last - first + 1, 1, MAX_STATES)
+    for row, frame in (pinned or {}).items():
+        first[row], count[row] = frame, 1
     frames = np.minimum(first[:, None] + np.arange(count.max()), times.size - 1)
     emission = jitter.score(aligned_s[:, None] - times[frames])
     emission[rows.is_junk] = 0.0

@@ -7,11 +7,13 @@ segments form a chain, so the posterior over all placements is exact (forward-ba
 """
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from scipy.special import logsumexp
 
 from ace_nwb.sync.decoding import FaultRates
+from ace_nwb.sync.evidence import Evidence, score_count, score_pins
 from ace_nwb.sync.timeline import Timeline
 
 _JUMP = -16.0  # a jump at this row, of just this size
@@ -60,7 +62,9 @@ class Placement:
     probability
         Posterior of that shift, shape (n_segments,).
     rivals
-        (shift relative to the chosen, posterior) of the first segment, best first.
+        (shift relative to the chosen, posterior) of the least certain segment, best first.
+    rivals_from_row
+        First row of that segment.
     log_evidence
         Log probability of the observations under this start, for comparing starts.
     """
@@ -68,6 +72,7 @@ class Placement:
     shift: np.ndarray
     probability: np.ndarray
     rivals: list[tuple[int, float]]
+    rivals_from_row: int
     log_evidence: float
 
 
@@ -78,6 +83,7 @@ def place_segments(
     *,
     first_prior: np.ndarray | None = None,
     usual_shift: int = USUAL_SHIFT,
+    evidence: Evidence | None = None,
 ) -> Placement:
     """Return the most probable whole-frame shift of every segment.
 
@@ -93,19 +99,27 @@ def place_segments(
         Log probability of each allowed shift of the first segment from other evidence, or None.
     usual_shift
         Frames either way that are weighed in any case.
+    evidence
+        What people have stated about the ends and single frames.
     """
+    stated = evidence or Evidence()
     shifts = allowed_shifts(segments.captured, timeline, usual_shift)
     scores = _segment_scores(segments, timeline, rates, shifts)
-    scores[0] += _start_scores(segments, timeline, rates, shifts)
-    scores[-1] += _end_scores(segments, timeline, rates, shifts)
+    scores[0] += _start_scores(segments, timeline, rates, shifts, stated.lost_at_start)
+    scores[-1] += _end_scores(segments, timeline, rates, shifts, stated.lost_at_end)
+    pinned = stated.find_pinned(timeline) if stated.pins else {}
+    for g, (start, stop) in enumerate(pairwise(segments.starts.tolist())):
+        scores[g] += score_pins(segments.captured, shifts, pinned, range(start, stop))
     if first_prior is not None:
         scores[0] += first_prior
     links = [_link(segments, timeline, rates, shifts, g) for g in range(1, scores.shape[0])]
     path = _best_path(scores, links)
-    posterior, evidence = _posterior(scores, links)
-    ranked = np.argsort(-posterior[0])[:5]
-    rivals = [(int(shifts[r] - shifts[path[0]]), float(posterior[0, r])) for r in ranked]
-    return Placement(shifts[path], posterior[np.arange(path.size), path], rivals, evidence)
+    posterior, total = _posterior(scores, links)
+    chosen = posterior[np.arange(path.size), path]
+    worst = int(np.argmin(chosen))
+    ranked = np.argsort(-posterior[worst])[:5]
+    rivals = [(int(shifts[r] - shifts[path[worst]]), float(posterior[worst, r])) for r in ranked]
+    return Placement(shifts[path], chosen, rivals, int(segments.starts[worst]), total)
 
 
 def allowed_shifts(
@@ -191,24 +205,36 @@ def _runs(counts: np.ndarray, rate: float) -> np.ndarray:
 
 
 def _start_scores(
-    segments: Segments, timeline: Timeline, rates: FaultRates, shifts: np.ndarray
+    segments: Segments,
+    timeline: Timeline,
+    rates: FaultRates,
+    shifts: np.ndarray,
+    stated: int | None,
 ) -> np.ndarray:
     """Price of the pulses of the same block before the first row."""
     frame = segments.captured[0] + shifts
     held = timeline.held_before
     first = np.searchsorted(timeline.block, timeline.block[frame])
     left = np.where(timeline.is_held[frame], held[frame] - held[first], 0)
+    if stated is not None:
+        return score_count(left, stated, is_held=timeline.is_held[frame])
     return _runs(left, _END_LOSS + rates.lost)
 
 
 def _end_scores(
-    segments: Segments, timeline: Timeline, rates: FaultRates, shifts: np.ndarray
+    segments: Segments,
+    timeline: Timeline,
+    rates: FaultRates,
+    shifts: np.ndarray,
+    stated: int | None,
 ) -> np.ndarray:
     """Price of the pulses of the same block after the last row."""
     frame = segments.captured[-1] + shifts
     held = timeline.held_before
     stop = np.searchsorted(timeline.block, timeline.block[frame], side="right")
     left = np.where(timeline.is_held[frame], held[stop] - held[frame + 1], 0)
+    if stated is not None:
+        return score_count(left, stated, is_held=timeline.is_held[frame])
     return _runs(left, _END_LOSS + rates.lost)
 
 

@@ -6,6 +6,7 @@ import numpy as np
 
 from ace_nwb.sync.decoding import FaultRates
 from ace_nwb.sync.emission import JitterModel, decode_rows
+from ace_nwb.sync.evidence import Evidence
 from ace_nwb.sync.placement import (
     USUAL_SHIFT,
     Placement,
@@ -71,9 +72,13 @@ class Start:
         return float(self.timeline.times_s[frame])
 
 
-def possible_offsets(rows: Rows, train: PulseTrain) -> list[float]:
-    """Return clock offsets under which blocks or pauses of both coincide, best first."""
+def possible_offsets(rows: Rows, train: PulseTrain, evidence: Evidence) -> list[float]:
+    """Return clock offsets under which blocks, pauses or pinned frames coincide, best first."""
     times = rows.device_time_s
+    for pinned, pulse in evidence.pins.items():
+        place = np.flatnonzero(train.pulse == pulse)
+        if place.size:
+            return [float(train.times_s[place[0]] - times[pinned])]
     bounds = train.block_starts
     starts, stops = train.times_s[bounds[:-1]], train.times_s[bounds[1:] - 1]
     steps = np.diff(times)
@@ -111,7 +116,7 @@ def follow_start(
     offset_s: float,
     *,
     max_jitter_s: float,
-    record_press_s: float | None,
+    evidence: Evidence,
     known_s: list[float],
 ) -> Start | None:
     """Follow the clock from one start, decode the rows, and place the segments.
@@ -124,8 +129,8 @@ def follow_start(
         Ephys time minus device time at the first row.
     max_jitter_s
         Largest grab jitter.
-    record_press_s
-        Device time of the record press, or None; asked only if counts leave a choice.
+    evidence
+        What else is known; the record press is asked only if counts leave a choice.
     known_s
         Capture times of the first row under the starts followed before; None is returned if
         this one leads to the same.
@@ -134,7 +139,7 @@ def follow_start(
     for _ in range(_N_FOLLOWED):  # what proves many frames off is followed again from there
         timeline, segments, late_score = _follow(rows, train, offsets, max_jitter_s)
         rates = find_rates(timeline, segments.captured)
-        placement = place_segments(segments, timeline, rates)
+        placement = place_segments(segments, timeline, rates, evidence=evidence)
         frame = int(segments.captured[0] + placement.shift[0])
         if np.any(np.abs(timeline.times_s[frame] - known_s) < 0.5 * rows.interval_s):
             return None
@@ -142,9 +147,9 @@ def follow_start(
             break
         offsets = _moved_offsets(segments, timeline, placement)
     rests_on_press = False
-    if record_press_s is not None and placement.probability[0] < SETTLED:
-        prior = press_prior(segments, timeline, train, rates, record_press_s)
-        pressed = place_segments(segments, timeline, rates, first_prior=prior)
+    if evidence.record_press_s is not None and placement.probability[0] < SETTLED:
+        prior = press_prior(segments, timeline, train, rates, evidence.record_press_s)
+        pressed = place_segments(segments, timeline, rates, first_prior=prior, evidence=evidence)
         rests_on_press = bool(pressed.probability[0] >= SETTLED)
         placement = pressed if rests_on_press else placement
     return Start(timeline, segments, placement, rates, late_score, rests_on_press)

@@ -15,6 +15,7 @@ import numpy as np
 
 from ace_nwb.errors import SyncError
 from ace_nwb.sync.alignment import TRUSTED, align_frames
+from ace_nwb.sync.evidence import Evidence
 from tests.sync.sessions import Recording, draw_faults, simulate
 
 QUARTER = 0.25
@@ -70,7 +71,7 @@ def run_session(seed: int, *, with_rate_changes: bool = False) -> Outcome:
             recording.device_time_s,
             recording.pulse_times_s,
             daq_frame=recording.daq_frame,
-            record_press_s=0.0,
+            evidence=Evidence(record_press_s=0.0),
         )
         bad = np.abs(result.session_time_s - recording.true_time_s) > tolerance
         sure = result.confidence >= TRUSTED

@@ -1,0 +1,157 @@
+"""Rows decoded with the clock and the jitter that they show themselves, again and again."""
+
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+
+from ace_nwb.sync.audit import Audit, audit_placement
+from ace_nwb.sync.clock import ClockFit, fit_clock
+from ace_nwb.sync.decoding import Decoded, FaultRates
+from ace_nwb.sync.doubt import BESIDE
+from ace_nwb.sync.emission import JitterModel, decode_rows
+from ace_nwb.sync.evidence import Evidence
+from ace_nwb.sync.rows import Rows
+from ace_nwb.sync.starts import find_rates
+from ace_nwb.sync.timeline import Timeline
+from ace_nwb.sync.train import PulseTrain
+
+_N_ROUNDS = 3
+_LEAST_ROWS = 5
+
+
+@dataclass(frozen=True)
+class Refined:
+    """Rows decoded; arrays have shape (n_rows,).
+
+    Parameters
+    ----------
+    decoded
+        Captured frame of each row, and its posterior.
+    segment
+        Stretch between clock jumps.
+    late_s
+        Time stamp minus the clock at the captured frame.
+    clock, rates
+        What the rows show of clock and faults.
+    joined
+        Rows of stretches too short for a clock of their own.
+    """
+
+    decoded: Decoded
+    segment: np.ndarray
+    late_s: np.ndarray
+    clock: ClockFit
+    rates: FaultRates
+    joined: np.ndarray
+
+    @property
+    def captured(self) -> np.ndarray:
+        """Captured frame of each row."""
+        return self.decoded.captured
+
+
+@dataclass(frozen=True)
+class Refiner:
+    """One recording on its timeline, to be decoded from different beginnings."""
+
+    rows: Rows
+    train: PulseTrain
+    timeline: Timeline
+    max_jitter_s: float
+    evidence: Evidence
+
+    def decode(
+        self,
+        captured: np.ndarray,
+        offset_s: np.ndarray,
+        segment: np.ndarray,
+        *,
+        rates: FaultRates,
+    ) -> Refined:
+        """Decode the rows, beginning with a clock offset and captured frames right to a frame."""
+        rows, timeline = self.rows, self.timeline
+        times, good = timeline.times_s, ~rows.is_junk
+        pinned = self.evidence.find_pinned(timeline) if self.evidence.pins else {}
+        aligned = rows.device_time_s + offset_s
+        jitter = JitterModel.learn((aligned - times[captured])[good], self.max_jitter_s)
+        joined = np.zeros(captured.size, dtype=bool)
+        for _ in range(_N_ROUNDS):
+            decoded = decode_rows(rows, aligned, timeline, rates, jitter, pinned=pinned)
+            before = segment
+            clock, segment = self._fit(decoded.captured, segment, aligned - rows.device_time_s)
+            joined |= _is_joined(before, segment)
+            mapped = clock.to_session_time(rows.device_time_s, segment)
+            aligned = np.where(good, mapped, times[decoded.captured])
+            late = aligned - times[decoded.captured]
+            jitter = JitterModel.learn(late[good], self.max_jitter_s)
+            rates = find_rates(timeline, decoded.captured)
+        return Refined(decoded, segment, late, clock, rates, joined)
+
+    def decode_again(self, refined: Refined, audit: Audit) -> tuple[Refined, np.ndarray]:
+        """Move the rows as an audit says and decode; return also where they were moved to."""
+        times = self.timeline.times_s
+        moved = np.clip(refined.captured + audit.shift, 0, times.size - 1)
+        device = self.rows.device_time_s
+        clock, segment = self._fit(moved, audit.segment, times[moved] - device)
+        offset = clock.to_session_time(device, segment) - device
+        return self.decode(moved, offset, audit.segment, rates=refined.rates), moved
+
+    def audit(self, refined: Refined) -> Audit:
+        """Question the placement of what was decoded."""
+        return audit_placement(
+            self.rows,
+            self.train,
+            self.timeline,
+            refined.captured,
+            segment=refined.segment,
+            clock=refined.clock,
+            rates=refined.rates,
+            evidence=self.evidence,
+        )
+
+    def _fit(
+        self, captured: np.ndarray, segment: np.ndarray, offset_s: np.ndarray
+    ) -> tuple[ClockFit, np.ndarray]:
+        """Fit the clock through rows with a pulse; return also the segments that it has."""
+        rows, timeline = self.rows, self.timeline
+        matched = np.flatnonzero(~rows.is_junk & timeline.is_real[captured])
+        segment = _join_empty(segment, matched, offset_s)
+        session_s = timeline.times_s[captured[matched]]
+        return fit_clock(rows.device_time_s[matched], session_s, segment[matched]), segment
+
+
+def find_clock_segments(starts: np.ndarray, offset: np.ndarray) -> np.ndarray:
+    """Return the number of each row's stretch between true jumps: where the offset itself steps."""
+    edges = starts[1:-1]
+    jumped = edges[np.abs(offset[edges] - offset[edges - 1]) > 5e-3]
+    mark = np.zeros(offset.size, dtype=int)
+    mark[jumped] = 1
+    return np.cumsum(mark)
+
+
+def _join_empty(segment: np.ndarray, matched: np.ndarray, offset_s: np.ndarray) -> np.ndarray:
+    """Join segments with hardly a matched row to the neighbour whose clock is nearer."""
+    counts = np.bincount(segment[matched], minlength=int(segment.max()) + 1)
+    kept = np.flatnonzero(counts >= _LEAST_ROWS)
+    if kept.size == 0:
+        return np.zeros_like(segment)
+    level = np.array([np.median(offset_s[segment == s]) for s in range(counts.size)])
+    after = np.searchsorted(kept, np.arange(counts.size))
+    before = np.clip(np.searchsorted(kept, np.arange(counts.size), side="right") - 1, 0, None)
+    after = np.minimum(after, kept.size - 1)
+    is_nearer = np.abs(level - level[kept[after]]) < np.abs(level - level[kept[before]])
+    number = np.maximum.accumulate(np.where(is_nearer, after, before))
+    return number[segment]
+
+
+def _is_joined(before: np.ndarray, after: np.ndarray) -> np.ndarray:
+    """Say which rows belong to a segment that was too short to stand alone."""
+    edges = np.flatnonzero(np.diff(before)) + 1
+    lost = np.zeros(before.size, dtype=bool)
+    for start, stop in pairwise([0, *edges.tolist(), before.size]):
+        apart_before = start > 0 and after[start] != after[start - 1]
+        apart_after = stop < before.size and after[stop] != after[stop - 1]
+        kept = (start == 0 or apart_before) and (stop == before.size or apart_after)
+        lost[start:stop] = not kept and stop - start < _LEAST_ROWS + BESIDE
+    return lost
