@@ -76,6 +76,8 @@ FORMATS = Registry(
         "neuralynx": "ace_nwb.interfaces.neuralynx:FORMAT",
         "open-ephys-binary": "ace_nwb.interfaces.open_ephys_binary:FORMAT",
         "onix": "ace_nwb.interfaces.onix:EPHYS_FORMAT",
+        "intan": "ace_nwb.interfaces.neo_ephys:INTAN_FORMAT",
+        "spikeglx": "ace_nwb.interfaces.neo_ephys:SPIKEGLX_FORMAT",
     },
 )
 

@@ -9,7 +9,14 @@ from ace_nwb.interfaces.base import ArrayPlacer, Format, iterate_source
 from ace_nwb.interfaces.detection import load_format
 from ace_nwb.interfaces.imaging_recording import ReadOptions
 from ace_nwb.registry import FORMATS
-from ace_nwb.simulation import miniscope_v3, onix, open_ephys, open_ephys_binary
+from ace_nwb.simulation import (
+    intan,
+    miniscope_v3,
+    onix,
+    open_ephys,
+    open_ephys_binary,
+    spikeglx,
+)
 from tests.fixtures.recordings import write_mapped_recording
 
 
@@ -29,6 +36,8 @@ def folder(format_, toy_source, tmp_path_factory):
         "onix-miniscope": lambda: onix.write_acquisition(made).folder,
         "onix": lambda: onix.write_acquisition(made).folder,
         "open-ephys-binary": lambda: open_ephys_binary.write_recording(made).folder,
+        "intan": lambda: intan.write_recording(made).folder,
+        "spikeglx": lambda: spikeglx.write_recording(made).folder,
         "movie-files": lambda: write_mapped_recording(made),
     }
     return writers[format_.name]()

@@ -1,0 +1,174 @@
+"""SpikeGLX runs: probes (AP, LF, sync line) and NI-DAQ (analog inputs, digital lines).
+
+Every probe and the NI-DAQ count on clocks of their own; times are those of each stream, from the
+first sample of the run.
+"""
+
+import re
+from collections.abc import Iterator
+from datetime import datetime
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ace_nwb.interfaces.base import Candidate, Evidence, find_below
+from ace_nwb.interfaces.imaging_recording import ClockFacts
+from ace_nwb.interfaces.neo_ephys.streams import (
+    DigitalLine,
+    SampleStream,
+    SystemRecording,
+    call_reader,
+    find_edges,
+    import_readers,
+    read_samples,
+)
+
+NAME = "spikeglx"
+SYNC = "-SYNC"
+SYNC_BIT = 6
+"""Bit of a probe's sync word that carries the sync line."""
+
+_RUN = re.compile(r"(.+)_g\d+_t\w+\.(imec\d*\.(?:ap|lf)|nidq|obx\d*)")
+
+
+def find_recordings(folder_path: Path) -> list[Candidate]:
+    """Return every run at or below a folder: the folder above those of its probes."""
+    found: dict[Path, list[Path]] = {}
+    for path in find_below(folder_path, lambda path: bool(_metas(path))):
+        is_probe = re.search(r"_imec\d*$", path.name) is not None and path != folder_path
+        found.setdefault(path.parent if is_probe else path, []).extend(_metas(path))
+    return [_candidate(path, metas) for path, metas in sorted(found.items())]
+
+
+def read_recording(folder_path: Path) -> SystemRecording:
+    """Read the structure of a run, and the edges of its digital lines.
+
+    Raises
+    ------
+    EphysError
+        If files are missing or damaged.
+    MissingPackageError
+        If the readers are not installed.
+    """
+    readers = import_readers()
+    ids = call_reader(
+        lambda: readers.get_neo_streams("spikeglx", folder_path=folder_path), folder_path
+    )[1]
+    open_stream = partial(_open, readers, folder_path)
+    recordings = {stream: open_stream(stream) for stream in ids}
+    zero_s = min(float(item.get_start_time(0)) for item in recordings.values())
+    streams = tuple(
+        stream
+        for name, recording in recordings.items()
+        if not name.endswith(SYNC)
+        for stream in [_stream(name, recording, zero_s)]
+        if stream.channel_ids
+    )
+    lines = tuple(
+        line
+        for name, recording in recordings.items()
+        for line in call_reader(partial(_lines, name, recording, zero_s), folder_path)
+    )
+    return SystemRecording(
+        folder_path=folder_path,
+        system="SpikeGLX",
+        manufacturer="IMEC and National Instruments",
+        description="Neuropixels probes and NI-DAQ, recorded with SpikeGLX.",
+        streams=streams,
+        lines=lines,
+        start_time=_start_time(folder_path),
+    )
+
+
+def _open(readers: Any, folder_path: Path, stream_id: str) -> Any:
+    """Open one stream with its annotations."""
+    return call_reader(
+        lambda: readers.read_spikeglx(folder_path=folder_path, stream_id=stream_id), folder_path
+    )
+
+
+def _stream(name: str, recording: Any, zero_s: float) -> SampleStream:
+    """Describe one stream; the words of digital lines are no samples."""
+    names = [str(channel).partition("#")[2] for channel in recording.get_channel_ids()]
+    kept = [index for index, channel in enumerate(names) if not channel.startswith(("XD", "SY"))]
+    is_probe = name.startswith("imec")
+    volt = 1e-6 if is_probe else 1.0
+    scale = np.asarray(recording.get_property("gain_to_physical_unit"), float) * volt
+    starts = [
+        float(recording.get_start_time(index)) for index in range(recording.get_num_segments())
+    ]
+    rate_hz = float(recording.get_sampling_frequency())
+    return SampleStream(
+        name=name,
+        label="".join(part.capitalize() for part in name.split(".")),
+        kind="electrodes" if is_probe else "inputs",
+        recording=recording,
+        channel_ids=tuple(recording.get_channel_ids()[kept]),
+        channel_names=tuple(f"{name} {names[index]}" for index in kept),
+        unit="volts",
+        scale=scale[kept],
+        offset=np.zeros(len(kept)),
+        starts_s=tuple(start - zero_s for start in starts),
+        clock=ClockFacts(f"SpikeGLX {_device(name)}", rate_hz, round(starts[0] * rate_hz)),
+    )
+
+
+def _lines(name: str, recording: Any, zero_s: float) -> Iterator[DigitalLine]:
+    """Yield the digital lines of a stream that change: the sync line, or those of the NI-DAQ."""
+    device = _device(name).capitalize()
+    if name.endswith(SYNC):
+        if ".lf" in name:
+            return
+        wanted = [(channel, SYNC_BIT, f"{device}SyncLine") for channel in recording.channel_ids]
+    else:
+        words = [channel for channel in recording.channel_ids if "#XD" in str(channel)]
+        wanted = [
+            (channel, bit, f"{device}Line{16 * word + bit}")
+            for word, channel in enumerate(words)
+            for bit in range(16)
+        ]
+    rate_hz = float(recording.get_sampling_frequency())
+    for channel, bit, line in wanted:
+        times, levels = [], []
+        for index in range(recording.get_num_segments()):
+            n_samples = recording.get_num_samples(segment_index=index)
+            at, level = find_edges(read_samples(recording, (channel,), index), n_samples, bit=bit)
+            times.append(float(recording.get_start_time(index)) - zero_s + at / rate_hz)
+            levels.append(level)
+        if sum(map(len, times)):
+            yield DigitalLine(line, np.concatenate(times), np.concatenate(levels))
+
+
+def _device(name: str) -> str:
+    """Return the device of a stream: "imec0.ap" -> "imec0"."""
+    return name.removesuffix(SYNC).partition(".")[0]
+
+
+def _metas(folder_path: Path) -> list[Path]:
+    """Return the metadata files of a folder that have samples beside them."""
+    return sorted(
+        path
+        for path in folder_path.glob("*.meta")
+        if _RUN.fullmatch(path.stem) and path.with_suffix(".bin").is_file()
+    )
+
+
+def _start_time(folder_path: Path) -> datetime | None:
+    """Return when the first file was made by the local clock; it names no time zone."""
+    times = []
+    for path in sorted(folder_path.rglob("*.meta")):
+        text = path.read_text(encoding="utf-8", errors="replace")
+        found = re.search(r"^fileCreateTime=(\S+)$", text, re.MULTILINE)
+        try:
+            times += [datetime.fromisoformat(found.group(1)).replace(tzinfo=None)] if found else []
+        except ValueError:
+            continue
+    return min(times, default=None)
+
+
+def _candidate(path: Path, metas: list[Path]) -> Candidate:
+    """Collect what speaks for a run in a folder."""
+    evidence = tuple(Evidence(3, f"{meta.name} with its .bin file") for meta in metas)
+    return Candidate(NAME, path, (*evidence, Evidence(2, "files named as those of a run")))
