@@ -1,14 +1,19 @@
 """Every example runs on the toy recording and says what it promises."""
 
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+import yaml
 
 import ace_nwb
 from ace_nwb import pipeline
+from ace_nwb.manifest import load_manifest
+from ace_nwb.simulation import onix
 from ace_nwb.stages.table import STAGES
+from tests.fixtures.recordings import METADATA
 
 EXAMPLES = Path(ace_nwb.__file__).parent.parent / "examples"
 
@@ -42,6 +47,46 @@ def test_recording_is_converted_and_processed_in_python(demo, tmp_path):
     states = {status.stage: status.state for status in pipeline.status(tmp_path / "session.nwb")}
     assert {states[name] for name in states if not STAGES[name].on_request} == {"done"}
     assert shown.count("done") >= 12
+
+
+def test_an_onix_acquisition_becomes_a_valid_file(tmp_path):
+    onix.write_acquisition(tmp_path / "raw", n_frames=40)
+    metadata = tmp_path / "meta.yaml"
+    metadata.write_text(yaml.safe_dump(METADATA), encoding="utf-8")
+    shown = run_example("onix_session.py", tmp_path / "raw", metadata, tmp_path / "session.nwb")
+    assert "OnePhotonSeries" in shown
+    assert shown.splitlines()[-1] == "valid"
+
+
+def test_two_extractions_are_compared_in_one_valid_file(session_beside_videos):
+    shown = run_example("compare_settings.py", session_beside_videos)
+    assert [line.split()[0] for line in shown.splitlines()[:2]] == [
+        "ImageSegmentation_first",
+        "ImageSegmentation",
+    ]
+    assert shown.splitlines()[-1] == "valid"
+
+
+@pytest.mark.interop
+def test_a_session_is_laid_out_for_dandi(session_beside_videos, demo, tmp_path):
+    metadata = demo[1] / "recording" / "meta.yaml"
+    shown = run_example("publish.py", session_beside_videos, metadata, tmp_path / "set", "000123")
+    assert shown.splitlines()[-1] == "ready for upload", shown
+
+
+def test_the_manifest_names_sessions_and_their_parameters(demo, tmp_path):
+    shutil.copy(demo[1] / "recording" / "meta.yaml", tmp_path)
+    manifest = load_manifest(shutil.copy(EXAMPLES / "sessions.yaml", tmp_path))
+    assert [entry.name for entry in manifest.sessions] == ["day-1", "day-1-again"]
+
+
+@pytest.fixture
+def session_beside_videos(session, tmp_path):
+    copy = tmp_path / "lab" / "session.nwb"
+    copy.parent.mkdir()
+    shutil.copy(session, copy)
+    shutil.copytree(session.parent / "recording" / "raw", copy.parent / "recording" / "raw")
+    return copy
 
 
 @pytest.mark.parametrize("path", sorted(EXAMPLES.glob("*pipeline*.yaml")), ids=lambda p: p.name)
