@@ -10,6 +10,7 @@ from markupsafe import Markup
 
 from ace_nwb.archive import Finding, is_valid
 from ace_nwb.report.content import HistoryRow, SessionContent, StageRow
+from ace_nwb.report.guidance import TOPICS
 from ace_nwb.report.reading import read_content
 from ace_nwb.report.sections import build_sections
 from ace_nwb.report.sparkline import sparkline
@@ -97,6 +98,7 @@ def render(
         stages=[_stage_cells(row) for row in content.stages],
         stage_states=STAGE_STATES,
         stale=[row.name for row in content.stages if row.status == "stale"],
+        topics=[topic.about(file_name) for topic in TOPICS],
         history=[_history_cells(row) for row in content.history],
     )
 

@@ -8,11 +8,14 @@ import numpy as np
 import pytest
 
 from ace_nwb.archive import Finding
+from ace_nwb.cli import VERBS
 from ace_nwb.errors import OutputError
 from ace_nwb.report.content import Facts, HistoryRow, StageRow
+from ace_nwb.report.guidance import TOPICS
 from ace_nwb.report.page import render
 from ace_nwb.report.sections import busiest_span
 from ace_nwb.report.writing import save_file
+from ace_nwb.stages.table import STAGES
 from tests.report.examples import make_content, without
 
 HOSTILE = "</style></title><script>alert(1)</script>\"' onload=x `<b>` {{ 7*7 }} $\\frac{ \x00"
@@ -99,10 +102,47 @@ def test_a_browser_is_told_to_load_nothing(page):
     assert policy.startswith("default-src 'none'")
 
 
+def test_every_warning_links_to_what_to_do(content):
+    stale = replace(content.stages[0], status="stale", remark="motion has been run again")
+    told = replace(content.stages[1], remark="CSC2 has irregular time stamps and is left out.")
+    warned = replace(
+        without(content, "sync", "motion"),
+        rois=replace(content.rois, accepted=np.zeros(content.rois.n_rois, bool)),
+        frames=replace(content.frames, n_lost=900),
+        stages=(stale, told),
+    )
+    found = Page(render(warned, "a.nwb", [Finding("CRITICAL", "check_x", "/units", "Bad units.")]))
+    links = [attrs["href"] for tag, attrs in found.tags if tag == "a" and "href" in attrs]
+    for topic in TOPICS:
+        assert f"#{topic.anchor}" in links
+        assert found.count("div", id=topic.anchor) == 1
+    assert links.count("#help-validation") == 2  # the verdict, and the finding
+
+
+def test_a_good_session_is_not_told_what_to_do(content):
+    fine = replace(content, stages=())
+    found = Page(render(fine, "session.nwb", []))
+    links = [attrs["href"] for tag, attrs in found.tags if tag == "a"]
+    assert not [link for link in links if link.startswith("#help-")]
+
+
+def test_the_advice_names_commands_and_parameters_that_exist():
+    text = " ".join(step for topic in TOPICS for step in topic.steps)
+    for verb in re.findall(r"ace-nwb ([a-z-]+)", text):
+        assert verb in VERBS
+    named = re.findall(r"`([a-z]+)\.([a-z_]+)`", text)
+    assert len(named) >= 5
+    for stage, parameter in named:
+        assert parameter in STAGES[stage].params.model_fields
+    for stage, option in re.findall(r"ace-nwb (sync|process [a-z]+) {file} --([a-z-]+)", text):
+        fields = STAGES[stage.split()[-1]].params.model_fields
+        assert option.replace("-", "_") in fields
+
+
 def test_every_link_leads_to_a_place_in_the_page(page):
     places = page.attributes("id")
     links = [attrs["href"][1:] for tag, attrs in page.tags if tag == "a"]
-    assert len(links) == 5
+    assert len(links) > 5
     assert set(links) <= set(places)
 
 
