@@ -6,6 +6,8 @@ movie at the other half, which noise does not pass.
 """
 
 from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 from scipy.sparse import csc_array, csr_array, hstack
@@ -16,10 +18,12 @@ from ace_nwb.engines.cnmfe.merging import correlation_matrix
 from ace_nwb.engines.cnmfe.passes import correlate, project
 from ace_nwb.imaging.binning import BinnedMovie, bin_factor, bin_traces
 from ace_nwb.imaging.movie import Movie, ProgressCallback, no_progress
+from ace_nwb.imaging.packing import PackingSpace, pack, recorded_bytes
 from ace_nwb.imaging.segmentation import Segmentation
 
 _SUPPORT_REACH_PX = 3
 _MAX_DUPLICATE_SCORE = 0.5
+_MEMORY_SHARE = 4
 
 
 @dataclass(frozen=True)
@@ -60,6 +64,7 @@ def evaluate_components(
     min_r_value: float,
     min_size_px: int,
     workers: int = 1,
+    max_memory_bytes: int = 4 * 2**30,
     progress: ProgressCallback = no_progress,
 ) -> ComponentMetrics:
     """Measure every ROI and propose which ones to accept.
@@ -67,15 +72,17 @@ def evaluate_components(
     Parameters
     ----------
     movie
-        The movie the segmentation was made from; read twice.
+        The movie the segmentation was made from; read once if its bins can be kept.
     segmentation
         ROIs and their traces.
     min_snr, min_r_value, min_size_px
         Least values of an accepted ROI.
     workers
         Number of threads; the result does not depend on it.
+    max_memory_bytes
+        Memory to use; a quarter of it may hold the movie's bins, which else go to a file.
     progress
-        Called with (frames done, number of frames), counting both passes.
+        Called with (bins done, number of bins), counting all passes.
     """
     if segmentation.n_rois == 0:
         nothing = np.zeros(0)
@@ -83,8 +90,14 @@ def evaluate_components(
             nothing, nothing, np.zeros(0, int), nothing, nothing, np.zeros(0, bool)
         )
     snr = peak_to_noise(segmentation, movie.frame_rate_hz)
-    with threadpool_limits(1, user_api="blas"):
-        r_value = _chessboard_correlation(movie, segmentation, workers, progress)
+    with threadpool_limits(1, user_api="blas"), TemporaryDirectory(prefix="evaluate-") as folder:
+        space = PackingSpace(max_memory_bytes // _MEMORY_SHARE, recorded_bytes(movie), Path(folder))
+        binned = BinnedMovie(movie, bin_factor(movie.frame_rate_hz))
+        counted = _Passes(progress, 3 * binned.shape[0])
+        kept = pack(binned, space, "binned", workers=workers, progress=counted.of(0))
+        r_value = _chessboard_correlation(
+            kept, binned.factor, segmentation, workers=workers, passes=counted
+        )
     size = np.diff(segmentation.footprints.indptr)
     duplicates = _duplicate_score(segmentation, snr)
     return ComponentMetrics(
@@ -110,13 +123,23 @@ def peak_to_noise(segmentation: Segmentation, frame_rate_hz: float) -> np.ndarra
     return np.divide(height, noise, out=np.zeros_like(height), where=noise > 0)
 
 
+@dataclass(frozen=True)
+class _Passes:
+    """Turns the progress of passes of equal length into that of the whole."""
+
+    progress: ProgressCallback
+    total: int
+
+    def of(self, number: int) -> ProgressCallback:
+        """Return the callback of a pass, counted from 0."""
+        return lambda done, of: self.progress(number * of + done, self.total)
+
+
 def _chessboard_correlation(
-    movie: Movie, segmentation: Segmentation, workers: int, progress: ProgressCallback
+    binned: Movie, factor: int, segmentation: Segmentation, *, workers: int, passes: _Passes
 ) -> np.ndarray:
     """Return the correlation of each footprint with the movie at events told by other pixels."""
-    binned = BinnedMovie(movie, bin_factor(movie.frame_rate_hz))
-    n_bins = binned.shape[0]
-    rows, columns = np.divmod(np.arange(segmentation.footprints.shape[0]), movie.shape[2])
+    rows, columns = np.divmod(np.arange(segmentation.footprints.shape[0]), binned.shape[2])
     is_white = (rows // 2 + columns // 2) % 2 == 0
     footprints = csc_array(segmentation.footprints)
     halves = [_masked(footprints, is_white), _masked(footprints, ~is_white)]
@@ -126,9 +149,9 @@ def _chessboard_correlation(
         binned,
         csc_array(hstack([*halves, rim], format="csc")),
         workers=workers,
-        progress=lambda done, _of: progress(done, 2 * n_bins),
+        progress=passes.of(1),
     )
-    denoised = bin_traces(segmentation.denoised.astype(float), binned.factor)
+    denoised = bin_traces(segmentation.denoised.astype(float), factor)
     centred = denoised - denoised.mean(0)
     seen = np.split(observed - observed.mean(0), 3, axis=1)
     outside = seen[2] - centred @ (rim.T @ footprints).toarray().T
@@ -141,7 +164,7 @@ def _chessboard_correlation(
         np.hstack(weights),
         csc_array(hstack([support, support], format="csc")),
         workers=workers,
-        progress=lambda done, _of: progress(n_bins + done, 2 * n_bins),
+        progress=passes.of(2),
     )
     return _compare(footprints, support, products, is_white, centred, np.hstack(weights))
 

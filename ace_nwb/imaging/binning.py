@@ -1,12 +1,10 @@
-"""Movies averaged over short stretches of time, and movies kept in memory if they fit."""
+"""Movies and traces averaged over short stretches of time."""
 
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 
-from ace_nwb.imaging.blocks import map_blocks
-from ace_nwb.imaging.movie import ArrayMovie, Movie, ProgressCallback, no_progress
+from ace_nwb.imaging.movie import Movie
 
 BIN_DURATION_S = 0.2
 """Frames are averaged over this time where calcium need not be resolved."""
@@ -67,66 +65,3 @@ def bin_traces(traces: np.ndarray, factor: int) -> np.ndarray:
     counts = np.diff(np.append(edges, len(traces)))
     sums = np.add.reduceat(traces, edges, axis=0)
     return sums / counts.reshape(-1, *[1] * (traces.ndim - 1))
-
-
-@dataclass(frozen=True)
-class StoredMovie:
-    """A float32 movie in a plain file, read without mapping it into memory.
-
-    Parameters
-    ----------
-    path
-        File of frames in order.
-    shape
-        (n_frames, n_rows, n_columns).
-    frame_rate_hz
-        Frames per second.
-    """
-
-    path: Path
-    shape: tuple[int, int, int]
-    frame_rate_hz: float
-
-    def read(self, start: int, stop: int) -> np.ndarray:
-        """Return frames start..stop, shape (frame, row, column), float32."""
-        size = self.shape[1] * self.shape[2]
-        stop = min(stop, self.shape[0])
-        frames = np.fromfile(self.path, np.float32, (stop - start) * size, offset=4 * start * size)
-        return frames.reshape(-1, *self.shape[1:])
-
-
-def store(
-    movie: Movie, path: Path, *, workers: int = 1, progress: ProgressCallback = no_progress
-) -> StoredMovie:
-    """Write a movie to a plain file and return it as read from there."""
-    with path.open("wb") as file:
-        blocks = map_blocks(
-            movie,
-            lambda _start, block: np.ascontiguousarray(block, np.float32),
-            workers=workers,
-            progress=progress,
-        )
-        for block in blocks:
-            block.tofile(file)
-    return StoredMovie(path, movie.shape, movie.frame_rate_hz)
-
-
-def size_in_bytes(movie: Movie) -> int:
-    """Return what the movie takes as float32."""
-    return 4 * int(np.prod(movie.shape, dtype=np.int64))
-
-
-def keep_in_memory(
-    movie: Movie, *, max_bytes: int, workers: int = 1, progress: ProgressCallback = no_progress
-) -> Movie:
-    """Return the movie as a float32 array if that takes at most `max_bytes`, else itself."""
-    if size_in_bytes(movie) > max_bytes:
-        return movie
-    frames = np.empty(movie.shape, np.float32)
-
-    def copy(start: int, block: np.ndarray) -> None:
-        frames[start : start + len(block)] = block
-
-    for _ in map_blocks(movie, copy, workers=workers, progress=progress):
-        pass
-    return ArrayMovie(frames, movie.frame_rate_hz)

@@ -19,10 +19,10 @@ BLOCK_PIXELS = 2**22
 """Pixels times frames of one block; 16 MB as float32: small enough to recycle, not to map anew."""
 
 
-def block_frames(movie: Movie) -> int:
+def block_frames(movie: Movie, block_pixels: int = BLOCK_PIXELS) -> int:
     """Return how many frames of `movie` make one block."""
     _, n_rows, n_columns = movie.shape
-    return int(np.clip(BLOCK_PIXELS // (n_rows * n_columns), 4, 256))
+    return int(np.clip(block_pixels // (n_rows * n_columns), 4, 256))
 
 
 def map_blocks(
@@ -32,6 +32,7 @@ def map_blocks(
     workers: int,
     progress: ProgressCallback,
     first_frame: int = 0,
+    block_pixels: int = BLOCK_PIXELS,
 ) -> Iterator[Result]:
     """Yield `function(first_frame, block)` for every block of `movie`, in order.
 
@@ -47,9 +48,11 @@ def map_blocks(
         Called with (frames done, number of frames).
     first_frame
         Where to begin: the first frame of a block.
+    block_pixels
+        Pixels times frames of one block.
     """
     n_frames = movie.shape[0]
-    step = block_frames(movie)
+    step = block_frames(movie, block_pixels)
 
     def run(start: int) -> Result:
         return function(start, movie.read(start, min(start + step, n_frames)))

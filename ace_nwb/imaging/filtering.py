@@ -18,6 +18,12 @@ def surround_radius_px(cell_diameter_px: float) -> int:
     return max(2, round(0.75 * cell_diameter_px))
 
 
+def filter_reach_px(cell_diameter_px: float) -> int:
+    """Return how far the filter carries light, pixels."""
+    taps = gaussian_taps(gaussian_sd_px(cell_diameter_px))
+    return max(len(taps) // 2, surround_radius_px(cell_diameter_px)) + 1
+
+
 def filter_frames(frames: np.ndarray, cell_diameter_px: float) -> np.ndarray:
     """Return the centre-surround filtered frames.
 

@@ -17,6 +17,12 @@ from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 from ace_nwb.imaging.blocks import map_blocks, sample_frames
 from ace_nwb.imaging.checkpoint import NO_CHECKPOINT, Checkpoint
 from ace_nwb.imaging.filtering import filter_frames
+from ace_nwb.imaging.motion_evidence import (
+    bridge_frames,
+    find_bad_frames,
+    keep_shared_motion,
+    split_field,
+)
 from ace_nwb.imaging.movie import Movie, ProgressCallback, no_progress
 from ace_nwb.imaging.warping import shift_frames
 
@@ -25,7 +31,7 @@ _BURST_FRAMES = 16
 _N_BURSTS = 20
 _N_REFINEMENTS = 3
 _N_ROBUST_ROUNDS = 4
-_BAD_QUALITY_SD = 6.0
+_N_STEPS = 2
 _LEAST_BINNED_SIDE_PX = 128
 _LARGEST_STEP_PX = 1.5
 _LEAST_CONTRAST = 1e-4
@@ -91,21 +97,32 @@ def estimate_motion(
         def register(_start: int, block: np.ndarray) -> _Registered:
             images = lens.filter(block) - target.static
             shifts, quality = lens.register(lens.transform(images), target.spectrum)
-            return {"shifts": lens.refine(images, shifts, target), "quality": quality}
+            for _ in range(_N_STEPS):
+                estimates = lens.refine(images, shifts, target)
+                shifts = estimates[:, 0]
+            return {"shifts": estimates, "quality": quality}
 
-        found = dict(checkpoint.load() or {"shifts": np.zeros((0, 2)), "quality": np.zeros(0)})
+        known = checkpoint.load() or {"shifts": np.zeros((0, 3, 2)), "quality": np.zeros(0)}
+        found = {name: _extended(values, movie.shape[0]) for name, values in known.items()}
+        done = len(known["quality"])
         for part in map_blocks(
-            movie,
-            register,
-            workers=workers,
-            progress=progress,
-            first_frame=len(found["quality"]),
+            movie, register, workers=workers, progress=progress, first_frame=done
         ):
-            found = {name: np.concatenate([found[name], part[name]]) for name in found}
-            checkpoint.save(found)
+            first, done = done, done + len(part["quality"])
+            for name, values in part.items():
+                found[name][first:done] = values
+            checkpoint.save({name: values[:done] for name, values in found.items()})
     is_bad = find_bad_frames(found["quality"])
-    shifts = _bridge(found["shifts"] * lens.binning, is_bad)
+    estimates = bridge_frames(found["shifts"] * lens.binning, is_bad)
+    shifts = keep_shared_motion(estimates[:, 0], estimates[:, 1:])
     return Motion(shifts, found["quality"], is_bad, target.image)
+
+
+def _extended(values: np.ndarray, length: int) -> np.ndarray:
+    """Return values followed by zeros, of the given length."""
+    longer = np.zeros((length, *values.shape[1:]), values.dtype)
+    longer[: len(values)] = values
+    return longer
 
 
 @dataclass(frozen=True)
@@ -183,26 +200,41 @@ class _Lens:
         return _find_peaks(window, reach, 1 / np.sqrt(max(energy, 1e-24)))
 
     def refine(self, images: np.ndarray, shifts: np.ndarray, target: _Target) -> np.ndarray:
-        """Return shifts after one robust Gauss-Newton step towards the target."""
+        """Return shifts after one robust Gauss-Newton step towards the target.
+
+        Shape (frame, 3, 2): as the whole field sees it, and each half of it.
+        """
         margin = min(self.reach + 1, min(self.field_shape) // 8)
         inner = (
             slice(margin, self.field_shape[0] - margin),
             slice(margin, self.field_shape[1] - margin),
         )
+        white = split_field(self.field_shape, round(self.diameter_px))[inner].ravel()
         slopes = np.stack([slope[inner].ravel() for slope in np.gradient(target.image)])
-        products = np.stack([slopes[0] ** 2, slopes[0] * slopes[1], slopes[1] ** 2])
+        halves = np.stack([slopes * white, slopes * ~white])
+        products = np.stack(
+            [halves[:, 0] * slopes[0], halves[:, 0] * slopes[1], halves[:, 1] * slopes[1]], axis=1
+        )
         moved = shift_frames(images, shifts, np.ones(len(images)))[:, *inner]
         rest = (moved - target.image[inner]).reshape(len(images), -1)
         weights = np.square(rest)
         weights *= np.float32(0.25)
         weights += target.variance[inner].ravel()
         np.reciprocal(weights, out=weights)
-        a, b, d = (weights @ products.T).T.astype(float)
-        p, q = (np.multiply(weights, rest, out=rest) @ slopes.T).T.astype(float)
-        determinant = np.maximum(a * d - b * b, 1e-12 * np.maximum(a * d, 1e-30))
-        step = np.column_stack([d * p - b * q, a * q - b * p]) / determinant[:, None]
-        is_small = np.abs(step).max(1) < _LARGEST_STEP_PX
-        return shifts + np.where(is_small[:, None], step, 0)
+        curvature = (weights @ products.reshape(6, -1).T).astype(float).reshape(-1, 2, 3)
+        np.multiply(weights, rest, out=rest)
+        pull = (rest @ halves.reshape(4, -1).T).astype(float).reshape(-1, 2, 2)
+        steps = [_solve_step(curvature.sum(1), pull.sum(1))]
+        steps += [_solve_step(curvature[:, half], pull[:, half]) for half in (0, 1)]
+        return np.stack([shifts + step for step in steps], axis=1)
+
+
+def _solve_step(curvature: np.ndarray, pull: np.ndarray) -> np.ndarray:
+    """Return the Gauss-Newton steps of all frames, shape (frame, 2); large ones are not made."""
+    (a, b, d), (p, q) = curvature.T, pull.T
+    determinant = np.maximum(a * d - b * b, 1e-12 * np.maximum(a * d, 1e-30))
+    step = np.column_stack([d * p - b * q, a * q - b * p]) / determinant[:, None]
+    return np.where((np.abs(step).max(1) < _LARGEST_STEP_PX)[:, None], step, 0)
 
 
 def _edge_window(side: int) -> np.ndarray:
@@ -305,7 +337,7 @@ def _separate(images: np.ndarray, shifts: np.ndarray, lens: _Lens) -> _Target:
         variance = (np.abs(aligned - image).mean(0) * np.sqrt(np.pi / 2)) ** 2
         floor = max(1e-3 * float(np.median(variance)), 1e-9)
         target = _Target(image, static, np.maximum(variance, floor), lens.transform(image[None])[0])
-        shifts = lens.refine(images - static, shifts, target)
+        shifts = lens.refine(images - static, shifts, target)[:, 0]
         shifts = shifts - np.median(shifts, axis=0)
     return target
 
@@ -323,19 +355,3 @@ def _sample_bursts(movie: Movie, lens: _Lens) -> np.ndarray:
             for start in starts.tolist()
         ]
     )
-
-
-def find_bad_frames(quality: np.ndarray) -> np.ndarray:
-    """Return which frames match the template far worse than their like, shape (frame,)."""
-    middle = np.median(quality)
-    spread = 1.4826 * np.median(np.abs(quality - middle))
-    return (quality < middle - _BAD_QUALITY_SD * spread) & (quality < 0.6 * middle)
-
-
-def _bridge(shifts: np.ndarray, is_bad: np.ndarray) -> np.ndarray:
-    """Replace the shifts of bad frames by interpolation between good ones."""
-    good = np.flatnonzero(~is_bad)
-    if len(good) == 0:
-        return np.zeros_like(shifts)
-    frames = np.arange(len(shifts))
-    return np.column_stack([np.interp(frames, good, shifts[good, axis]) for axis in (0, 1)])

@@ -92,6 +92,7 @@ STAGES: dict[str, Stage] = {
             p.MotionParams,
             (f"{_OPHYS}/MotionShifts", f"{_OPHYS}/MotionQuality"),
             uses=("preprocess",),
+            revision=2,
         ),
         Stage(
             "summary",
@@ -113,6 +114,7 @@ STAGES: dict[str, Stage] = {
                 f"{_OPHYS}/CurationDecisions",
             ),
             uses=("preprocess", "motion"),
+            revision=2,
         ),
         Stage(
             "regroup",
@@ -131,6 +133,7 @@ STAGES: dict[str, Stage] = {
                 for column in ("snr", "r_value", "accepted")
             ),
             requires=("extract",),
+            revision=2,
             uses=("regroup",),
             writes_in_place=True,
         ),

@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from ace_nwb.imaging.motion import Motion, estimate_motion, find_bad_frames
+from ace_nwb.imaging.motion import Motion, estimate_motion
+from ace_nwb.imaging.motion_evidence import find_bad_frames
 from ace_nwb.imaging.movie import ArrayMovie
 from ace_nwb.imaging.warping import shift_frames
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from ace_nwb.imaging.binning import BinnedMovie, bin_traces, keep_in_memory, store
+from ace_nwb.imaging.binning import BinnedMovie, bin_traces
 from ace_nwb.imaging.blocks import block_frames, map_blocks
 from ace_nwb.imaging.correlation import compute_peak_images
 from ace_nwb.imaging.filtering import filter_frames
@@ -47,7 +47,7 @@ def test_blocks_come_in_order_for_any_number_of_workers() -> None:
         assert starts[0] == 0
 
 
-def test_bins_are_means_and_the_last_may_be_short(movie: ArrayMovie, tmp_path) -> None:
+def test_bins_are_means_and_the_last_may_be_short(movie: ArrayMovie) -> None:
     binned = BinnedMovie(movie, 4)
     assert binned.shape == (73, 40, 56)
     assert binned.frame_rate_hz == 5
@@ -55,11 +55,6 @@ def test_bins_are_means_and_the_last_may_be_short(movie: ArrayMovie, tmp_path) -
     np.testing.assert_allclose(binned.read(0, 72), expected, rtol=1e-5)
     np.testing.assert_allclose(binned.read(72, 73)[0], movie.frames[288:].mean(0), rtol=1e-5)
     np.testing.assert_allclose(bin_traces(movie.frames[:, 3, 5], 4)[:72], expected[:, 3, 5])
-    held = keep_in_memory(binned, max_bytes=2**30)
-    stored = store(binned, tmp_path / "binned")
-    assert keep_in_memory(binned, max_bytes=1000) is binned
-    for copy in (held, stored):
-        np.testing.assert_array_equal(copy.read(10, 60), binned.read(10, 60))
 
 
 def test_the_filter_ignores_constants_and_slopes_and_keeps_cells() -> None:

@@ -15,7 +15,7 @@ from ace_nwb.imaging.blocks import map_blocks
 from ace_nwb.imaging.movie import Movie, ProgressCallback, no_progress
 
 _MAX_SAMPLES = 1500
-_PIXELS_PER_BATCH = 2048
+_PIXELS_PER_BATCH = 512
 
 
 @dataclass(frozen=True)
@@ -214,16 +214,18 @@ def _ring_neighbours(shape: tuple[int, int], radius: float) -> np.ndarray:
 
 def _regress(features: np.ndarray, rings: np.ndarray, ridge: float) -> csr_array:
     """Return the ridge regression of each square on its ring, shape (square, square)."""
+    # In its dual form (Saunders et al. 1998), as a ring has fewer squares than there are
+    # components: weights = (R R' + ridge I)^-1 R f.
     n_squares, rank = features.shape
     padded = np.vstack([features, np.zeros((1, rank), np.float32)])
-    identity = np.float32(ridge) * np.eye(rank, dtype=np.float32)
+    identity = np.float32(ridge) * np.eye(rings.shape[1], dtype=np.float32)
     values = np.zeros(rings.shape)
     for first in range(0, n_squares, _PIXELS_PER_BATCH):
         batch = slice(first, min(first + _PIXELS_PER_BATCH, n_squares))
         ring = padded[rings[batch]]
-        gram = ring.transpose(0, 2, 1) @ ring + identity
-        solution = np.linalg.solve(gram, features[batch, :, None])
-        values[batch] = (ring @ solution)[:, :, 0]
+        gram = ring @ ring.transpose(0, 2, 1) + identity
+        target = ring @ features[batch, :, None]
+        values[batch] = np.linalg.solve(gram, target)[:, :, 0]
     rows = np.repeat(np.arange(n_squares), rings.shape[1]).reshape(rings.shape)
     is_inside = rings >= 0
     places = (rows[is_inside], rings[is_inside])

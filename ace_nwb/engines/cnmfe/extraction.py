@@ -1,6 +1,6 @@
 """The order of the steps of CNMF-E.
 
-Neurons are found and shaped in a movie averaged over 0.2 s (kept in memory if it fits): seeds,
+Neurons are found and shaped in a movie averaged over 0.2 s (kept packed, see packing): seeds,
 ring background, traces, footprints, merging, then once or twice more with what the residual
 still shows. One pass over the full movie then gives the traces of every frame.
 """
@@ -54,11 +54,12 @@ from ace_nwb.engines.cnmfe.traces import (
     project_movie,
     refine_traces,
 )
-from ace_nwb.imaging.binning import BinnedMovie, bin_factor, keep_in_memory, size_in_bytes, store
+from ace_nwb.imaging.binning import BinnedMovie, bin_factor
 from ace_nwb.imaging.checkpoint import Checkpoint
 from ace_nwb.imaging.corrected import CroppedMovie, observed_box
 from ace_nwb.imaging.correlation import FilteredLevels, estimate_levels
 from ace_nwb.imaging.movie import Movie, ProgressCallback
+from ace_nwb.imaging.packing import PackingSpace, pack, recorded_bytes
 from ace_nwb.imaging.segmentation import RingBackground, Segmentation
 from ace_nwb.signals.deconvolution import estimate_decay
 
@@ -189,16 +190,6 @@ class _Steps:
         self.progress(self.done, self.total)
 
 
-def _hold(binned: BinnedMovie, settings: EngineSettings, folder: str) -> Movie:
-    """Return the binned movie from memory, else from disk if it is no larger than the source."""
-    if size_in_bytes(binned) <= settings.max_memory_bytes // _MEMORY_SHARE:
-        return keep_in_memory(binned, max_bytes=settings.max_memory_bytes, workers=settings.workers)
-    source_bytes = int(np.prod(binned.source.shape, dtype=np.int64))
-    if size_in_bytes(binned) > source_bytes * binned.source.read(0, 1).itemsize:
-        return binned
-    return store(binned, Path(folder) / "binned.float32", workers=settings.workers)
-
-
 def _prepare(
     movie: Movie,
     settings: EngineSettings,
@@ -207,22 +198,24 @@ def _prepare(
     ring_size_factor: float,
 ) -> _Scene:
     """Read the binned movie and its levels."""
-    binned = _hold(BinnedMovie(movie, bin_factor(movie.frame_rate_hz)), settings, folder)
+    space = PackingSpace(
+        settings.max_memory_bytes // _MEMORY_SHARE, recorded_bytes(movie), Path(folder)
+    )
+    workers = settings.workers
+    binned = pack(
+        BinnedMovie(movie, bin_factor(movie.frame_rate_hz)), space, "binned", workers=workers
+    )
     grid = CoarseGrid(movie.shape[1:], max(1, round(cell_diameter_px / _GRID_PER_DIAMETER)))
     return _Scene(
         movie=binned,
-        filtered=keep_in_memory(
-            FilteredMovie(binned, cell_diameter_px),
-            max_bytes=settings.max_memory_bytes // _MEMORY_SHARE,
-            workers=settings.workers,
-        ),
+        filtered=pack(FilteredMovie(binned, cell_diameter_px), space, "filtered", workers=workers),
         levels=estimate_levels(binned, cell_diameter_px=cell_diameter_px),
         noise=_pixel_noise(binned),
         grid=grid,
-        coarse=read_coarse(binned, grid, workers=settings.workers),
+        coarse=read_coarse(binned, grid, workers=workers),
         cell_diameter_px=cell_diameter_px,
         ring_radius_px=ring_size_factor * cell_diameter_px,
-        workers=settings.workers,
+        workers=workers,
     )
 
 

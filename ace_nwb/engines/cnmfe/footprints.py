@@ -6,13 +6,15 @@ products of movie and traces are needed, so a round costs one pass over the movi
 
 from dataclasses import dataclass
 
+import numba
 import numpy as np
 from scipy.sparse import csc_array, csr_array
 
-from ace_nwb.engines.cnmfe.passes import Strip
+from ace_nwb.engines.cnmfe.passes import Strip, entries_of
 from ace_nwb.engines.cnmfe.seeds import connected_part, disc_support
 
 _SWEEPS = 20
+_SETTLED = 1e-6
 _SUPPORT_DIAMETERS = 1.1
 _LEAST_FRACTION = 0.1
 _LEAST_SIGNIFICANCE = 3.0
@@ -59,26 +61,54 @@ def update_footprints(
     start, allowed = csr_array(footprints), csr_array(support)
     pixels, owners, values = [], [], []
     for strip, product in products.strips:
-        rows = slice(strip.first, strip.last)
-        target = product - background_images[rows] @ products.background[:, strip.rois]
-        mask = allowed[rows][:, strip.rois].toarray() > 0
-        weights = start[rows][:, strip.rois].toarray() * mask
-        gram = products.gram[np.ix_(strip.rois, strip.rois)]
-        for _ in range(_SWEEPS):
-            for roi in range(len(strip.rois)):
-                if gram[roi, roi] <= 0:
-                    continue
-                place = mask[:, roi]
-                step = (target[place, roi] - weights[place] @ gram[:, roi]) / gram[roi, roi]
-                weights[place, roi] = np.maximum(weights[place, roi] + step, 0)
-        pixel, owner = np.nonzero(weights)
-        pixels.append(pixel + strip.first)
-        owners.append(strip.rois[owner])
-        values.append(weights[pixel, owner])
+        pixel, rois = entries_of(allowed, strip)
+        place = pixel, np.searchsorted(strip.rois, rois)
+        taken = np.einsum(
+            "ec,ec->e", background_images[strip.first + pixel], products.background[:, rois].T
+        )
+        weights = start[strip.first : strip.last][:, strip.rois].toarray()[place].astype(float)
+        _fit_pixels(
+            np.searchsorted(pixel, np.arange(strip.last - strip.first + 1)),
+            rois,
+            product[place] - taken,
+            products.gram,
+            weights,
+        )
+        is_used = weights > 0
+        pixels.append(pixel[is_used] + strip.first)
+        owners.append(rois[is_used])
+        values.append(weights[is_used])
     if not pixels:
         return footprints
     places = (np.concatenate(pixels), np.concatenate(owners))
     return csc_array((np.concatenate(values), places), shape=footprints.shape)
+
+
+@numba.njit("void(i8[::1], i8[::1], f8[::1], f8[:, ::1], f8[::1])", nogil=True, cache=True)
+def _fit_pixels(
+    pointers: np.ndarray,
+    rois: np.ndarray,
+    target: np.ndarray,
+    gram: np.ndarray,
+    weights: np.ndarray,
+) -> None:
+    """Solve the non-negative regression of every pixel on its few traces, in place."""
+    for pixel in range(pointers.size - 1):
+        first, last = pointers[pixel], pointers[pixel + 1]
+        for _ in range(_SWEEPS):
+            largest = 0.0
+            for entry in range(first, last):
+                own = gram[rois[entry], rois[entry]]
+                if own <= 0:
+                    continue
+                rest = target[entry]
+                for other in range(first, last):
+                    rest -= weights[other] * gram[rois[other], rois[entry]]
+                changed = max(weights[entry] + rest / own, 0.0)
+                largest = max(largest, abs(changed - weights[entry]) / max(changed, 1e-30))
+                weights[entry] = changed
+            if largest < _SETTLED:
+                break
 
 
 def trim_footprints(

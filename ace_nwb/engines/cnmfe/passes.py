@@ -7,13 +7,15 @@ so that a neuron costs the strips it touches and a block is never copied or turn
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.sparse import csc_array
+from scipy.sparse import csc_array, csr_array
 
-from ace_nwb.imaging.blocks import map_blocks
+from ace_nwb.imaging.blocks import BLOCK_PIXELS, map_blocks
 from ace_nwb.imaging.filtering import filter_frames
 from ace_nwb.imaging.movie import Movie, ProgressCallback, no_progress
 
 _STRIP_ROWS = 16
+_LONG_BLOCK_PIXELS = 4 * BLOCK_PIXELS
+"""Of a block whose products are summed: longer ones make fewer sums."""
 
 
 @dataclass(frozen=True)
@@ -61,6 +63,14 @@ def find_strips(footprints: csc_array, field_shape: tuple[int, int]) -> list[Str
         for index, rois in enumerate(touched)
         if rois.any()
     ]
+
+
+def entries_of(matrix: csr_array, strip: Strip) -> tuple[np.ndarray, np.ndarray]:
+    """Return pixel (counted from the strip's first) and roi of every entry of a strip."""
+    inside = slice(matrix.indptr[strip.first], matrix.indptr[strip.last])
+    counts = np.diff(matrix.indptr[strip.first : strip.last + 1])
+    pixels = np.repeat(np.arange(strip.last - strip.first), counts)
+    return pixels, matrix.indices[inside].astype(np.int64)
 
 
 def project(
@@ -118,7 +128,10 @@ def correlate(
         return [pixels[:, s.first : s.last].T @ part[:, s.rois] for s in strips]
 
     totals = [np.zeros((s.last - s.first, len(s.rois))) for s in strips]
-    for products in map_blocks(movie, multiply, workers=workers, progress=progress):
+    blocks = map_blocks(
+        movie, multiply, workers=workers, progress=progress, block_pixels=_LONG_BLOCK_PIXELS
+    )
+    for products in blocks:
         for total, product in zip(totals, products, strict=True):
             total += product
     return list(zip(strips, totals, strict=True))

@@ -5,15 +5,15 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.sparse import csc_array
 
+from ace_nwb.engines.cnmfe.footprints import column_of, stack_columns
 from ace_nwb.engines.cnmfe.merging import unexplained_height
-from ace_nwb.engines.cnmfe.passes import correlate, find_strips, project
+from ace_nwb.engines.cnmfe.passes import correlate, entries_of, find_strips, project
 from ace_nwb.engines.cnmfe.seeds import disc_support
 from ace_nwb.imaging.blocks import map_blocks
 from ace_nwb.imaging.correlation import FilteredLevels, PeakImages, PeakSums
-from ace_nwb.imaging.filtering import filter_frames
+from ace_nwb.imaging.filtering import filter_frames, filter_reach_px
 from ace_nwb.imaging.movie import Movie, ProgressCallback, no_progress
 
-_IMAGES_PER_BATCH = 16
 _LEAST_VALUE = 0.002
 _EVENT_SD = 2.0
 _LEAST_WEIGHT = 0.2
@@ -32,22 +32,35 @@ def filter_footprints(
     footprints: csc_array, field_shape: tuple[int, int], cell_diameter_px: float
 ) -> csc_array:
     """Return the footprints as the filtered movie shows them, shape (pixel, roi)."""
-    parts = []
-    for first in range(0, footprints.shape[1], _IMAGES_PER_BATCH):
-        images = footprints[:, first : first + _IMAGES_PER_BATCH].T.toarray()
-        images = filter_frames(images.reshape(-1, *field_shape), cell_diameter_px)
-        flat = images.reshape(len(images), -1)
-        flat[np.abs(flat) < _LEAST_VALUE * np.abs(flat).max(1, keepdims=True)] = 0
-        parts.append(csc_array(flat.T))
-    if not parts:
-        return csc_array(footprints.shape, dtype=np.float32)
-    pointers, offset = [np.zeros(1, np.int64)], 0
-    for part in parts:
-        pointers.append(part.indptr[1:].astype(np.int64) + offset)
-        offset += part.nnz
-    indices = np.concatenate([part.indices for part in parts])
-    data = np.concatenate([part.data for part in parts])
-    return csc_array((data, indices, np.concatenate(pointers)), shape=footprints.shape)
+    reach = filter_reach_px(cell_diameter_px)
+    columns = [
+        _filter_one(*column_of(footprints, roi), field_shape, cell_diameter_px, reach)
+        for roi in range(footprints.shape[1])
+    ]
+    return stack_columns(columns, footprints.shape[0])
+
+
+def _filter_one(
+    pixels: np.ndarray,
+    weights: np.ndarray,
+    field_shape: tuple[int, int],
+    cell_diameter_px: float,
+    reach: int,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return pixels and values of one filtered footprint, computed in its surroundings."""
+    if len(pixels) == 0:
+        return pixels, weights
+    places = np.divmod(pixels, field_shape[1])
+    starts = [max(0, int(place.min()) - reach) for place in places]
+    stops = [
+        min(side, int(place.max()) + reach + 1)
+        for place, side in zip(places, field_shape, strict=True)
+    ]
+    patch = np.zeros((1, stops[0] - starts[0], stops[1] - starts[1]), np.float32)
+    patch[0, places[0] - starts[0], places[1] - starts[1]] = weights
+    image = filter_frames(patch, cell_diameter_px)[0]
+    rows, columns = np.nonzero(np.abs(image) >= _LEAST_VALUE * np.abs(image).max())
+    return (rows + starts[0]) * field_shape[1] + columns + starts[1], image[rows, columns]
 
 
 def residual_images(
@@ -181,14 +194,13 @@ def first_footprints(
     rows, allowed = known.filtered_footprints.tocsr(), support.tocsr()
     pixels, owners, values = [], [], []
     for strip, product in correlate(filtered, centred, support, workers=workers):
-        part = slice(strip.first, strip.last)
-        image = (product - rows[part] @ rest[:, strip.rois]) * allowed[part][
-            :, strip.rois
-        ].toarray()
-        pixel, owner = np.nonzero(image > 0)
-        pixels.append(pixel + strip.first)
-        owners.append(strip.rois[owner])
-        values.append(image[pixel, owner])
+        pixel, owner = entries_of(allowed, strip)
+        image = product - rows[strip.first : strip.last] @ rest[:, strip.rois]
+        value = image[pixel, np.searchsorted(strip.rois, owner)]
+        is_used = value > 0
+        pixels.append(pixel[is_used] + strip.first)
+        owners.append(owner[is_used])
+        values.append(value[is_used])
     if not pixels:
         return csc_array((n_pixels, len(seeds)), dtype=np.float32)
     image = csc_array(

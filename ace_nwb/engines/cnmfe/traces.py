@@ -21,6 +21,9 @@ from ace_nwb.signals.deconvolution import (
 )
 
 _RIDGE = 1e-3
+_LEAST_SHARE = 0.01
+_ROIS_PER_BATCH = 32
+_FRAMES_PER_BATCH = 4096
 
 
 @dataclass(frozen=True)
@@ -105,11 +108,16 @@ def mix(footprints: csc_array, background: Background) -> Mixing:
 
 def demix(projections: Projections, mixing: Mixing) -> np.ndarray:
     """Return the least-squares traces, shape (frame, roi), without their mean background."""
-    courses = projections.background - projections.background.mean(0)
-    observed = projections.footprints - projections.footprints.mean(0)
-    target = observed - courses @ mixing.to_background.T
     gram = mixing.gram + _RIDGE * np.eye(len(mixing.gram))
-    return np.linalg.solve(gram, target.T.astype(float)).T
+    unmix = np.linalg.inv(gram).T
+    levels = projections.footprints.mean(0), projections.background.mean(0)
+    traces = np.empty(projections.footprints.shape, np.float32)
+    for first in range(0, len(traces), _FRAMES_PER_BATCH):
+        frames = slice(first, first + _FRAMES_PER_BATCH)
+        target = (projections.footprints[frames] - levels[0]).astype(float)
+        target -= (projections.background[frames] - levels[1]) @ mixing.to_background.T
+        traces[frames] = target @ unmix
+    return traces
 
 
 def refine_traces(
@@ -141,22 +149,47 @@ def refine_traces(
         Shapes (frame, roi) and (roi,); `raw` without slow baseline.
     """
     n_rois = raw.shape[1]
-    denoised, deconvolved = np.zeros_like(raw), np.zeros_like(raw)
-    baselines = slow_baseline(raw, frame_rate_hz)
-    gram = mixing.gram
-    target = (raw - baselines) @ gram.T
-    refined, noise = raw - baselines, estimate_noise(raw, frame_rate_hz)
+    # Time runs along the rows in here, so that a trace lies in one piece.
+    rest = np.empty(raw.shape[::-1])
+    for rois in _batches(n_rois):
+        traces = raw[:, rois].astype(float)
+        rest[rois] = (traces - slow_baseline(traces, frame_rate_hz)).T
+    denoised, deconvolved = np.zeros_like(rest), np.zeros_like(rest)
+    refined = rest.copy()
+    noise = _noise(refined, frame_rate_hz)
+    neighbours = _neighbours(mixing.gram)
     for sweep in range(sweeps + 1):
         if sweep > 0:
-            noise = estimate_noise(refined, frame_rate_hz)
+            noise = _noise(refined, frame_rate_hz)
         for roi in range(n_rois):
+            refined[roi] = rest[roi]
             if sweep > 0:
-                others = target[:, roi] - denoised @ gram[roi]
-                refined[:, roi] = others / gram[roi, roi] + denoised[:, roi]
+                near, shares = neighbours[roi]
+                refined[roi] += denoised[roi] + shares @ rest[near]
             coefficients = kernel_coefficients(model.decay_time_s[roi], frame_rate_hz, model.order)
-            denoised[:, roi], deconvolved[:, roi], level = deconvolve_trace(
-                refined[:, roi], coefficients, noise=float(noise[roi])
+            before = denoised[roi].copy()
+            denoised[roi], deconvolved[roi], level = deconvolve_trace(
+                refined[roi], coefficients, noise=float(noise[roi])
             )
-            refined[:, roi] -= level
-            target[:, roi] -= level * gram[roi, roi]
-    return refined, denoised, deconvolved, noise
+            refined[roi] -= level
+            rest[roi] += before - denoised[roi] - level
+    return refined.T, denoised.T, deconvolved.T, noise
+
+
+def _batches(n_rois: int) -> list[slice]:
+    return [slice(first, first + _ROIS_PER_BATCH) for first in range(0, n_rois, _ROIS_PER_BATCH)]
+
+
+def _noise(traces: np.ndarray, frame_rate_hz: float) -> np.ndarray:
+    """Return the noise of traces of shape (roi, frame), a batch at a time."""
+    parts = [estimate_noise(traces[rois].T, frame_rate_hz) for rois in _batches(len(traces))]
+    return np.concatenate([np.zeros(0), *parts])
+
+
+def _neighbours(gram: np.ndarray) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Return for each neuron those that share its projection, and their share relative to it."""
+    own = np.maximum(np.diag(gram), 1e-30)
+    is_near = np.abs(gram) > _LEAST_SHARE * np.sqrt(own[:, None] * own)
+    np.fill_diagonal(is_near, False)
+    near = [np.flatnonzero(row) for row in is_near]
+    return [(rois, gram[roi, rois] / own[roi]) for roi, rois in enumerate(near)]
