@@ -17,7 +17,7 @@ _SCRIPTS = {
         "curate.js",
     ),
     "crop": ("talk.js", "field.js", "crop.js"),
-    "tune": ("talk.js", "field.js", "chart.js", "tune.js"),
+    "tune": ("talk.js", "field.js", "tune.js"),
 }
 
 

@@ -6,10 +6,12 @@ Paths are looked up in the tables of the page and nowhere else: no path leads to
 import json
 import logging
 import webbrowser
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from os import environ
 from sys import platform
+from threading import Condition
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
@@ -23,6 +25,7 @@ logger = logging.getLogger(__name__)
 DEFAULT_PORT = 8765
 _PORTS_TRIED = 20
 _LARGEST_BODY = 2**18
+_LONGEST_ANSWER_S = 30.0
 _HEADERS = {
     "Cache-Control": "no-store",
     "Cross-Origin-Opener-Policy": "same-origin",
@@ -63,6 +66,9 @@ class PageServer(ThreadingHTTPServer):
         self.token = token or new_token()
         self.hosts = LOOPBACK if host in LOOPBACK else (*LOOPBACK, host.lower())
         self._is_named = host in LOOPBACK
+        self._at_work = Condition()
+        self._n_at_work = 0
+        self._is_closing = False
         self._listen(host, port)
 
     def _listen(self, host: str, port: int | None) -> None:
@@ -91,9 +97,25 @@ class PageServer(ThreadingHTTPServer):
         host = "127.0.0.1" if self._is_named else self.server_address[0]
         return f"http://{host!s}:{self.port}/?token={self.token}"
 
+    @contextmanager
+    def working(self) -> Iterator[bool]:
+        """Count a request that is being answered; yields whether it may still be."""
+        with self._at_work:
+            may_go_on = not self._is_closing
+            self._n_at_work += may_go_on
+        try:
+            yield may_go_on
+        finally:
+            with self._at_work:
+                self._n_at_work -= may_go_on
+                self._at_work.notify_all()
+
     def close(self) -> None:
-        """Stop and give everything back."""
+        """Answer what is being answered, then stop and give everything back."""
         self.server_close()
+        with self._at_work:
+            self._is_closing = True
+            self._at_work.wait_for(lambda: self._n_at_work == 0, _LONGEST_ANSWER_S)
         self.app.close()
 
     def __exit__(self, *_: object) -> None:
@@ -130,7 +152,7 @@ class _Handler(BaseHTTPRequestHandler):
             self._send_page()
         elif parts.path in self.server.app.reads:
             handler = self.server.app.reads[parts.path]
-            self._send(_guarded(lambda: handler(query)))
+            self._answer(lambda: handler(query))
         else:
             self._send(_error(404, f"There is nothing at {parts.path[:80]}."))
 
@@ -146,7 +168,13 @@ class _Handler(BaseHTTPRequestHandler):
         elif body is None:
             self._send(_error(400, "A JSON object of at most 256 kB was expected."))
         else:
-            self._send(_guarded(lambda: handler(body)))
+            self._answer(lambda: handler(body))
+
+    def _answer(self, handle: Callable[[], Reply]) -> None:
+        """Send what a handler answers, unless the server is closing."""
+        with self.server.working() as may_go_on:
+            reply = _guarded(handle) if may_go_on else _error(503, "The server is closing.")
+        self._send(reply)
 
     def _read_body(self) -> dict[str, Any] | None:
         """Return the JSON object that was sent; None for anything else."""
@@ -202,6 +230,7 @@ def _guarded(answer: Callable[[], Reply]) -> Reply:
         status = next((code for kind, code in _STATUS.items() if isinstance(error, kind)), 400)
         return _error(status, str(error))
     except (KeyError, TypeError, ValueError) as error:
+        logger.info("a request was not understood", exc_info=True)
         return _error(400, f"The request is not understood ({type(error).__name__}).")
     except Exception:
         logger.exception("a request failed")

@@ -7,6 +7,8 @@ from typing import Annotated, Any
 
 from cyclopts import Parameter
 
+from ace_nwb.cli.tuning import Headless, tune_headless
+
 
 @Parameter(name="*")
 @dataclass(frozen=True)
@@ -45,6 +47,66 @@ def curate(file: Path, /, *, reviewer: str = "", serving: Serving | None = None)
     from ace_nwb.apps.curating import build_curate_app
 
     _serve(lambda: build_curate_app(file, reviewer=reviewer), serving)
+
+
+def crop(
+    file: Path,
+    /,
+    *,
+    rows: str | None = None,
+    columns: str | None = None,
+    serving: Serving | None = None,
+) -> None:
+    """Choose the part of the field that is analysed, by mouse or by numbers; nothing is run.
+
+    Example: `ace-nwb crop session.nwb`, or without a browser `ace-nwb crop session.nwb --rows
+    20:580 --columns 0:400`. The next `ace-nwb run` uses it.
+
+    Parameters
+    ----------
+    file
+        A session file.
+    rows
+        First row and the row after the last, as FIRST:LAST; either may be left out.
+    columns
+        The same for columns.
+    """
+    from ace_nwb.apps.cropping import build_crop_app, crop_by_numbers
+
+    if rows is None and columns is None:
+        _serve(lambda: build_crop_app(file), serving)
+        return
+    box = crop_by_numbers(file, rows or ":", columns or ":")
+    print(
+        f"Recorded rows {box.row_start}:{box.row_stop}, columns {box.column_start}:"
+        f"{box.column_stop} for the next run of preprocess."
+    )
+
+
+def tune(
+    file: Path,
+    /,
+    *,
+    tuning: Headless | None = None,
+    serving: Serving | None = None,
+) -> None:
+    """Find parameters of the extraction in the browser: thresholds, diameter, a quick trial.
+
+    Example: `ace-nwb tune session.nwb`. What is recorded is used by the next `ace-nwb run`.
+    Without a browser: `ace-nwb tune session.nwb --headless --out folder` writes the seeds on their
+    images, a table of trials and the proposed parameters; `--save` records these.
+
+    Parameters
+    ----------
+    file
+        A session file.
+    """
+    if tuning is not None and tuning.headless:
+        tune_headless(file, tuning)
+        return
+    from ace_nwb.apps.tuning import build_tune_app
+
+    _serve(lambda: build_tune_app(file), serving)
 
 
 def _serve(build: Callable[[], Any], serving: Serving | None) -> None:

@@ -16,6 +16,7 @@ const model = new Model({
   onProblem: (message) => toast(message, true),
 });
 const field = new FieldView(element("field"), { paint, onClick: clickField, onDrag: dragField });
+field.brightness = 0.72; // light outlines must show on the brightest cell
 const traces = new TraceView(element("trace"), { onTime: (time) => showClip(time) });
 const clip = new ClipView(element("clip"), element("caption"));
 const list = new RoiList(element("list"), element("head"), {
@@ -29,7 +30,7 @@ function tableColumns() {
     { name: "id", label: "ROI", width: 46 },
     { name: "verdict", label: "you", title: "your verdict", width: 36, kind: "mark" },
     { name: "outcome", label: "all", title: "what all votes come to", width: 36, kind: "mark" },
-    ...shown.map((name) => ({ name, label: names[name] ?? name, title: name, width: 62 })),
+    ...shown.map((name) => ({ name, label: names[name] ?? name, title: name, width: 56 })),
   ];
 }
 
@@ -275,7 +276,7 @@ function paint(context, pixel) {
     const isPicked = view.selected.has(roi);
     const kind = model.vote(roi) ?? model.outcome(roi);
     context.lineWidth = (isPicked ? 2.6 : 1.2) * pixel * (devicePixelRatio || 1);
-    context.globalAlpha = isPicked ? 1 : shown.has(roi) ? 0.85 : 0.22;
+    context.globalAlpha = isPicked ? 1 : !shown.has(roi) ? 0.2 : kind ? 0.95 : 0.6;
     context.setLineDash(kind === "reject" ? [3.5 * pixel, 2.5 * pixel] : []);
     const name = { accept: "accepted", reject: "rejected", unsure: "unsure" }[kind] ?? "undecided";
     context.strokeStyle = isPicked ? colours.picked : colours[name];

@@ -114,7 +114,9 @@ class FieldView {
     if (!this.picture) return;
     const [left, top] = this.toScreen(-0.5, -0.5);
     context.imageSmoothingEnabled = this.scale < 3;
+    context.globalAlpha = this.brightness ?? 1;
     context.drawImage(this.picture, left, top, this.shape[1] * this.scale, this.shape[0] * this.scale);
+    context.globalAlpha = 1;
     // from here on in pixels of the field: x = column, y = row
     const [x, y] = this.toScreen(0, 0);
     context.setTransform(this.scale, 0, 0, this.scale, x, y);
