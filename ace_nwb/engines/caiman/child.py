@@ -200,7 +200,8 @@ def _open_report() -> Any:
 
 def _follow_parent(folder: Path) -> None:
     """Wait until the parent is gone (its end of the pipe closes), then leave nothing behind."""
-    sys.stdin.buffer.read()
+    while os.read(0, 1024):
+        pass
     shutil.rmtree(folder, ignore_errors=True)
     if hasattr(os, "killpg"):
         os.killpg(os.getpgrp(), signal.SIGKILL)
