@@ -5,10 +5,12 @@ import pytest
 from ace_nwb.demo import run_demo
 
 pytest_plugins = [
+    "tests.fixtures.fake_isx",
     "tests.fixtures.recordings",
     "tests.fixtures.session_files",
     "tests.fixtures.changes",
     "tests.fixtures.coupled_sessions",
+    "tests.fixtures.tiny_sessions",
 ]
 
 

@@ -122,10 +122,9 @@ def read_artifacts(session: Session) -> dict[tuple[str, str], np.ndarray]:
     table = session.find(ARTIFACTS)
     if table is None:
         return {}
-    channels = decode_texts(np.asarray(table["channel"].data[:]))
+    channels = decode_texts(np.asarray(table["channel"].data[:])).tolist()
+    samples_of = session.read_references(ARTIFACTS, "timeseries")
     found: dict[tuple[str, str], list[tuple[int, int]]] = {}
-    for row, channel in enumerate(channels):
-        start, count, series = table["timeseries"][row][0]
-        path = f"/acquisition/{series.name}"
-        found.setdefault((path, str(channel)), []).append((int(start), int(start + count)))
+    for channel, (start, count, path) in zip(channels, samples_of, strict=True):
+        found.setdefault((path, channel), []).append((start, start + count))
     return {key: np.array(sorted(samples), np.intp) for key, samples in found.items()}

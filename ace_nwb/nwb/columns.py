@@ -4,7 +4,9 @@ from collections.abc import Collection, Mapping
 from typing import Any
 
 import numpy as np
-from pynwb.core import DynamicTable, DynamicTableRegion, VectorData, VectorIndex
+from pynwb.core import DynamicTable, VectorData
+
+from ace_nwb.nwb.stored import is_ragged, is_region
 
 Columns = Mapping[str, tuple[str, Any]]
 """Column name -> (description, values, one per row)."""
@@ -29,7 +31,7 @@ def read_columns(table: Any, skip: Collection[str] = ()) -> dict[str, np.ndarray
     columns = {}
     for name in table.colnames:
         column = table[name]
-        if name in skip or isinstance(column, (VectorIndex, DynamicTableRegion)):
+        if name in skip or is_ragged(column) or is_region(column):
             continue
         values = np.asarray(column.data[:])
         columns[name] = decode_texts(values) if values.dtype.kind in "OS" else values

@@ -1,13 +1,15 @@
 """Conditions of a session file (baseline, drug, ...): named intervals of the session clock."""
 
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
-from pynwb.core import DynamicTableRegion, VectorData, VectorIndex
+from pynwb.core import VectorData
 from pynwb.epoch import TimeIntervals
 
 from ace_nwb.nwb.columns import build_column, decode_texts
 from ace_nwb.nwb.session import Session, SessionWriter
+from ace_nwb.nwb.stored import is_ragged, is_region
 
 CONDITIONS = "/intervals/Conditions"
 _NAME_COLUMNS = ("condition", "label", "tags")
@@ -60,10 +62,11 @@ def read_conditions(session: Session) -> dict[str, np.ndarray]:
 def _read_labels(table: Any) -> list[str] | None:
     """Return the condition of each interval, or None if the table names none."""
     column = next((name for name in _NAME_COLUMNS if name in getattr(table, "colnames", ())), None)
-    if column is None or isinstance(table[column], DynamicTableRegion):
+    if column is None or is_region(table[column]):
         return None
-    if isinstance(table[column], VectorIndex):
-        cells = [list(table[column][row]) for row in range(len(table))]
-        return [str(cell[0]) if cell else "" for cell in cells]
+    if is_ragged(table[column]):
+        values = decode_texts(np.asarray(table[column].target.data[:]))
+        ends = [0, *np.asarray(table[column].data[:]).tolist()]
+        return [str(values[a]) if a < b else "" for a, b in pairwise(ends)]
     values = np.asarray(table[column].data[:])
     return decode_texts(values).tolist() if values.dtype.kind in "OSU" else None

@@ -50,7 +50,13 @@ class SessionWriter(Session):
 
     def find(self, path: str) -> Any | None:
         """Return the pynwb object at `path`, also one that was just added, or None."""
-        return super().find(path) if self.has(path) else None
+        found = self.h5[path] if self.has(path) else None
+        if found is None or "object_id" not in found.attrs:
+            return None
+        object_id = found.attrs["object_id"]
+        if object_id not in self.nwbfile.objects:
+            self.nwbfile.all_children()  # pynwb lists what was added since only when asked
+        return self.nwbfile.objects.get(object_id)
 
     def has(self, path: str) -> bool:
         """Return whether the file holds an object at `path`, also one that was just added."""
@@ -63,6 +69,14 @@ class SessionWriter(Session):
         if self._nwbfile is not None and self._nwbfile.modified:
             self._io.write(self._nwbfile)
         self.check_disk()
+
+    def _is_pending(self, path: str) -> bool:
+        """Return whether an object may have been added to `nwbfile` and not been written yet."""
+        if self._nwbfile is None or not path.startswith("/processing/"):
+            return self._nwbfile is not None
+        module, name = layout.module_and_name(path)
+        added = self._nwbfile.processing.get(module)
+        return added is not None and name.partition("/")[0] in added.data_interfaces
 
     def _begin_h5_change(self) -> None:
         """Write what was added and let the next use of `nwbfile` read the file anew."""
@@ -91,11 +105,11 @@ class SessionWriter(Session):
             containers that became empty. Objects that merely link to a removed path are set
             aside, because it may be written anew; those left dangling at the end are removed.
         """
-        self.flush()
-        present = [path for path in paths if path in self.h5]
-        if not present:
+        paths = list(paths)
+        if not any(path in self.h5 or self._is_pending(path) for path in paths):
             return []
         self._begin_h5_change()
+        present = [path for path in paths if path in self.h5]
         removed, kept = removal.remove_objects(self.h5, present)
         self._kept += kept
         self._aside |= removal.set_dangling_aside(self.h5)
@@ -141,6 +155,11 @@ class SessionWriter(Session):
         """Give a series or events table new times, session clock, seconds."""
         self._begin_h5_change()
         self._kept += times.replace_times(self.h5, path, values)
+
+    def set_regular_times(self, path: str, *, rate_hz: float, start_s: float) -> None:
+        """Give a series a rate and a starting time in place of time stamps."""
+        self._begin_h5_change()
+        self._kept += times.set_regular(self.h5, path, rate_hz=rate_hz, start_s=start_s)
 
     def set_reference_time(self, reference_time: datetime) -> None:
         """Set the wall-clock time of second zero of the session clock; must know its zone."""

@@ -4,8 +4,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-from pynwb.ecephys import ElectricalSeries
 
+from ace_nwb.nwb.columns import decode_texts
 from ace_nwb.nwb.series import read_times
 from ace_nwb.nwb.session import Session
 
@@ -74,14 +74,13 @@ class EphysSeries:
 def list_ephys(session: Session) -> list[EphysSeries]:
     """Return every recorded electrical series in the order of names and times."""
     found = [
-        describe_series(f"/acquisition/{name}", series)
-        for name, series in session.nwbfile.acquisition.items()
-        if isinstance(series, ElectricalSeries)
+        describe_series(path, session.get(path))
+        for path in session.members("/acquisition", kind="ElectricalSeries")
     ]
     return sorted(found, key=lambda series: (series.channel_names, series.start_s, series.path))
 
 
-def describe_series(path: str, series: ElectricalSeries) -> EphysSeries:
+def describe_series(path: str, series: Any) -> EphysSeries:
     """Return what is known of a series without reading its samples."""
     n_samples = len(series.data)
     if series.timestamps is None:
@@ -93,10 +92,11 @@ def describe_series(path: str, series: ElectricalSeries) -> EphysSeries:
     return EphysSeries(path, _channel_names(series), rate, start, n_samples, series)
 
 
-def _channel_names(series: ElectricalSeries) -> tuple[str, ...]:
+def _channel_names(series: Any) -> tuple[str, ...]:
     """Return the names of the channels, or their electrode numbers."""
     table, rows = series.electrodes.table, series.electrodes.data[:]
     for column in _NAME_COLUMNS:
         if column in table.colnames:
-            return tuple(str(table[column].data[row]) for row in rows)
+            names = decode_texts(np.asarray(table[column].data[:]))
+            return tuple(str(names[row]) for row in rows)
     return tuple(str(table.id[row]) for row in rows)

@@ -11,6 +11,7 @@ from ace_nwb.nwb.columns import read_columns
 from ace_nwb.nwb.layout import module_and_name
 from ace_nwb.nwb.series import compressed
 from ace_nwb.nwb.session import Session, SessionWriter
+from ace_nwb.nwb.stored import is_region
 
 _COLUMN_DESCRIPTIONS = {
     "amplitude": "Height of the event, in units of the trace.",
@@ -21,12 +22,13 @@ _COLUMN_DESCRIPTIONS = {
 
 def list_event_tables(session: Session) -> list[str]:
     """Return the paths of the recorded events: TTL lines, notes, control changes."""
-    return [f"{layout.EVENTS}/{name}" for name in session.nwbfile.events]
+    return session.members(layout.EVENTS, kind="EventsTable")
 
 
 def list_ttl_lines(session: Session) -> list[str]:
     """Return the names of the TTL lines: recorded events tables with a level per edge."""
-    return [name for name, table in session.nwbfile.events.items() if "level" in table.colnames]
+    paths = list_event_tables(session)
+    return [path.rpartition("/")[2] for path in paths if "level" in session.get(path).colnames]
 
 
 def read_events(session: Session, path: str) -> tuple[np.ndarray, Mapping[str, np.ndarray]]:
@@ -37,7 +39,7 @@ def read_events(session: Session, path: str) -> tuple[np.ndarray, Mapping[str, n
     table = session.get(path)
     columns = dict(read_columns(table))
     for name in table.colnames:
-        if isinstance(table[name], DynamicTableRegion):
+        if is_region(table[name]):
             columns[name] = np.asarray(table[name].data[:])
     return columns.pop("timestamp"), columns
 

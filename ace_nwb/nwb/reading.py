@@ -10,6 +10,7 @@ from pynwb import NWBHDF5IO, NWBFile
 
 from ace_nwb.errors import SessionFileError
 from ace_nwb.nwb.columns import decode_texts
+from ace_nwb.nwb.stored import iterate_references, open_stored
 
 
 class Session:
@@ -38,23 +39,20 @@ class Session:
 
     @property
     def nwbfile(self) -> NWBFile:
-        """The file as pynwb sees it, read on first use; data stay on disk until sliced."""
+        """The file as pynwb sees it, read on first use; data stay on disk until sliced.
+
+        It takes half a second; what stages read they read through `get`.
+        """
         if self._nwbfile is None:
             self._nwbfile = self._read_nwbfile("r")
         return self._nwbfile
 
     def find(self, path: str) -> Any | None:
-        """Return the pynwb object at `path` ("/processing/ophys/Fluorescence"), or None."""
-        found = self.h5.get(path) if path in self.h5 else None
-        if found is None or "object_id" not in found.attrs:
-            return None
-        object_id = found.attrs["object_id"]
-        if object_id not in self.nwbfile.objects:
-            self.nwbfile.all_children()  # pynwb lists what was added since only when asked
-        return self.nwbfile.objects.get(object_id)
+        """Return the object at `path` ("/processing/ophys/DfOverF/RoiResponseSeries"), or None."""
+        return open_stored(self.h5, path)
 
     def get(self, path: str) -> Any:
-        """Return the pynwb object at `path`.
+        """Return the object at `path`; it has the attributes that pynwb would give it.
 
         Raises
         ------
@@ -72,6 +70,18 @@ class Session:
     def has(self, path: str) -> bool:
         """Return whether the file holds an object at `path`."""
         return path in self.h5
+
+    def members(self, path: str, *, kind: str = "") -> list[str]:
+        """Return the paths of the objects in a group, sorted; of one type, if it is given."""
+        if not self.has(path):
+            return []
+        types = {name: found.attrs.get("neurodata_type") for name, found in self.h5[path].items()}
+        return [f"{path}/{name}" for name, found in sorted(types.items()) if kind in ("", found)]
+
+    def read_references(self, path: str, column: str) -> list[tuple[int, int, str]]:
+        """Return (first sample, number, path of the series) of each row of such a column."""
+        index = open_stored(self.h5, path)[column]  # type: ignore[index]
+        return list(iterate_references(self.h5, index.target))
 
     @property
     def identifier(self) -> str:

@@ -1,5 +1,6 @@
 """Refusal of files that would make a reader open other files of this computer."""
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -64,24 +65,32 @@ def _outside_files(h5: h5py.File) -> Iterator[tuple[str, str, bool]]:
 
     Raw storage in another file, which may be any file at all, is not a link.
     """
-    groups: list[h5py.Group] = [h5["/"]]
-    datasets: list[h5py.Dataset] = []
+    objects: list[bytes] = []
+    links: list[bytes] = []
 
-    def sort(_name: str, found: h5py.Group | h5py.Dataset) -> None:
-        (groups if isinstance(found, h5py.Group) else datasets).append(found)
+    def sort(name: bytes, info: h5py.h5l.LinkInfo) -> None:
+        if info.type == h5py.h5l.TYPE_HARD:
+            objects.append(name)
+        elif info.type == h5py.h5l.TYPE_EXTERNAL:
+            links.append(name)
 
-    h5.visititems(sort)
-    for dataset in datasets:
-        for source, _, _ in dataset.external or ():
-            yield dataset.name, str(source), False
-        if dataset.is_virtual:
-            for source in dataset.virtual_sources():
-                yield dataset.name, source.file_name, True
-    for group in groups:
-        for name in group:
-            link = group.get(name, getlink=True)
-            if isinstance(link, h5py.ExternalLink):
-                yield f"{group.name.rstrip('/')}/{name}", link.filename, True
+    h5.id.links.visit(sort, info=True)
+    for name in objects:
+        found = h5py.h5o.open(h5.id, name)
+        if isinstance(found, h5py.h5d.DatasetID):
+            yield from _outside_sources(found, f"/{name.decode()}")
+    for name in links:
+        yield f"/{name.decode()}", h5.get(name, getlink=True).filename, True
+
+
+def _outside_sources(dataset: h5py.h5d.DatasetID, path: str) -> Iterator[tuple[str, str, bool]]:
+    """Yield the same for one data set; through HDF5 itself, as every opening waits for it."""
+    plist = dataset.get_create_plist()
+    for index in range(plist.get_external_count()):
+        yield path, os.fsdecode(plist.get_external(index)[0]), False
+    if plist.get_layout() == h5py.h5d.VIRTUAL:
+        for source in h5py.Dataset(dataset).virtual_sources():
+            yield path, source.file_name, True
 
 
 def _is_same_file(target: str) -> bool:

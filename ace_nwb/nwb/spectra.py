@@ -9,7 +9,7 @@ from pynwb.misc import DecompositionSeries, FrequencyBandsTable
 from ace_nwb.nwb import layout
 from ace_nwb.nwb.columns import build_column
 from ace_nwb.nwb.layout import module_and_name
-from ace_nwb.nwb.series import compressed, time_arguments
+from ace_nwb.nwb.series import compressed, read_times, time_arguments
 from ace_nwb.nwb.session import Session, SessionWriter
 
 
@@ -82,12 +82,8 @@ def read_spectrogram(session: Session, path: str) -> dict[str, np.ndarray]:
     """Return `power` (window, channel, band), `band_limits_hz` (band, 2), `times_s` (window,)."""
     series = session.get(path)
     power = np.asarray(series.data[:])
-    if series.timestamps is not None:
-        times_s = np.asarray(series.timestamps[:])
-    else:
-        times_s = series.starting_time + np.arange(len(power)) / series.rate
     limits = np.asarray(series.bands["band_limits"].data[:])
-    return {"power": power, "band_limits_hz": limits, "times_s": times_s}
+    return {"power": power, "band_limits_hz": limits, "times_s": read_times(series)}
 
 
 def _bands(limits_hz: np.ndarray) -> FrequencyBandsTable:

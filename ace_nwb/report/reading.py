@@ -36,7 +36,7 @@ def collect(session: Session, stage_status: Sequence[StageStatus] | None = None)
     """Return the content of an open session; see `read_content`."""
     runs = current_runs(session)
     if stage_status is None:
-        stage_status = stage_statuses(runs, session.nwbfile.identifier)
+        stage_status = stage_statuses(runs, session.identifier)
     frames = recording.read_frames(session)
     span_s = _span(frames)
     rois, outlines = results.read_rois(session)

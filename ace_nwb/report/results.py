@@ -210,10 +210,8 @@ def _version(run: StageRun) -> str:
 
 def _names(session: Session, module: str, prefix: str = "") -> list[str]:
     """Return the names of the objects of a processing module, sorted."""
-    found = session.nwbfile.processing.get(module)
-    if found is None:
-        return []
-    return sorted(name for name in found.data_interfaces if name.startswith(prefix))
+    names = [path.rpartition("/")[2] for path in session.members(f"/processing/{module}")]
+    return [name for name in names if name.startswith(prefix)]
 
 
 def _read_columns_of(series: Any, rows: np.ndarray) -> np.ndarray:

@@ -71,7 +71,9 @@ def test_traces_share_the_times_of_the_movie(segmented, recorded):
     with open_session(segmented) as session:
         series = session.get(layout.RAW_TRACES)
         assert np.array_equal(series.timestamps[:], recorded.frame_times_s)
-        assert series.rois.table is session.get(layout.PLANE_SEGMENTATION)
+        fluorescence = session.nwbfile.processing["ophys"]["Fluorescence"]
+        table = session.nwbfile.processing["ophys"]["ImageSegmentation"]["PlaneSegmentation"]
+        assert fluorescence["RoiResponseSeries"].rois.table is table
         assert session.h5.get(f"{layout.RAW_TRACES}/timestamps", getlink=True).path == (
             f"{layout.MOVIE}/timestamps"
         )
