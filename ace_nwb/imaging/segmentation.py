@@ -81,5 +81,5 @@ class Segmentation:
 
     def image_masks(self) -> np.ndarray:
         """Return the footprints as images, shape (roi, row, column), float32."""
-        dense = self.footprints.T.toarray().astype(np.float32)
+        dense = self.footprints.T.toarray().astype(np.float32, copy=False)
         return dense.reshape(self.n_rois, *self.field_shape)

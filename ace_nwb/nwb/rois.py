@@ -241,7 +241,7 @@ def _plane_segmentation(
 ) -> PlaneSegmentation:
     """Build the ROI table with masks over the recorded field."""
     movie = writer.get(layout.MOVIE)
-    masks = turn_axes(field.embed(segmentation.image_masks()))
+    masks = _stored_masks(segmentation, field)
     sizes = np.diff(segmentation.footprints.indptr)
     values = {
         "size_px": sizes.astype(np.int32),
@@ -272,6 +272,20 @@ def _plane_segmentation(
         columns=columns,
         id=list(ids),
     )
+
+
+def _stored_masks(segmentation: Segmentation, field: FieldOfView) -> np.ndarray:
+    """Return the footprints in the recorded field, shape (roi, x, y), float32.
+
+    Only the pixels of the footprints are touched: the rest of so large an array stays unused.
+    """
+    n_rows, n_columns = field.recorded
+    masks = np.zeros((segmentation.n_rois, n_columns, n_rows), np.float32)
+    footprints = csc_array(segmentation.footprints)
+    owners = np.repeat(np.arange(segmentation.n_rois), np.diff(footprints.indptr))
+    rows, columns = np.divmod(footprints.indices, field.shape[1])
+    masks[owners, columns + field.origin[1], rows + field.origin[0]] = footprints.data
+    return masks
 
 
 def _add_traces(

@@ -369,9 +369,9 @@ def _finish(
     return Segmentation(
         footprints=footprints,
         field_shape=scene.field_shape,
-        raw=raw.astype(np.float32),
-        denoised=denoised.astype(np.float32),
-        deconvolved=deconvolved.astype(np.float32),
+        raw=raw.astype(np.float32, order="C"),
+        denoised=denoised.astype(np.float32, order="C"),
+        deconvolved=deconvolved.astype(np.float32, order="C"),
         baseline=baseline.astype(np.float32),
         noise=noise,
         decay_time_s=decay,
