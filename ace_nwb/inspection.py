@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from ace_nwb.errors import InputError, OutputError
+from ace_nwb.errors import InputError, MissingPackageError, OutputError
 from ace_nwb.interfaces.base import (
     Candidate,
     ChannelSummary,
@@ -172,7 +172,7 @@ def _inspect(candidate: Candidate, options: SourceOptions, *, decode: bool) -> I
     try:
         reading = options.read_options(decode=decode, problems=problems)
         summary = found.summarise(candidate.folder_path, reading)
-    except InputError as error:
+    except (InputError, MissingPackageError) as error:
         summary = RecordingSummary(start_time=None, problems=(*problems, str(error)))
     return InspectedRecording(candidate, found.title, found.modality, summary)
 

@@ -72,6 +72,7 @@ FORMATS = Registry(
         "miniscope-v3": "ace_nwb.interfaces.miniscope_v3:FORMAT",
         "open-ephys-miniscope": "ace_nwb.interfaces.open_ephys_miniscope:FORMAT",
         "onix-miniscope": "ace_nwb.interfaces.onix:MINISCOPE_FORMAT",
+        "inscopix": "ace_nwb.interfaces.inscopix:FORMAT",
         "movie-files": "ace_nwb.interfaces.mapped_movie:FORMAT",
         "neuralynx": "ace_nwb.interfaces.neuralynx:FORMAT",
         "open-ephys-binary": "ace_nwb.interfaces.open_ephys_binary:FORMAT",

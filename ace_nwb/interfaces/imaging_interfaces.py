@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from ace_nwb.interfaces import mapped_movie, miniscope_v3, open_ephys_miniscope
+from ace_nwb.interfaces import inscopix, mapped_movie, miniscope_v3, open_ephys_miniscope
 from ace_nwb.interfaces.imaging_interface import ImagingInterface
 from ace_nwb.interfaces.imaging_recording import ImagingRecording, ReadOptions
 from ace_nwb.interfaces.onix import files as onix_files
@@ -49,6 +49,20 @@ class OnixMiniscopeInterface(ImagingInterface):
     def read(self, folder_path: Path, options: ReadOptions) -> ImagingRecording:
         """Read one recording."""
         return onix_miniscope.read_recording(folder_path, options)
+
+
+class InscopixInterface(ImagingInterface):
+    """Converts an Inscopix movie (.isxd)."""
+
+    display_name = "Inscopix"
+    associated_suffixes = (".isxd",)
+    info = "Movie, lost frames and settings of an Inscopix recording."
+    keywords = ("one-photon calcium imaging", "Inscopix")
+    format_name = inscopix.NAME
+
+    def read(self, folder_path: Path, options: ReadOptions) -> ImagingRecording:
+        """Read one recording."""
+        return inscopix.read_recording(folder_path, options)
 
 
 class MappedMovieInterface(ImagingInterface):

@@ -28,6 +28,9 @@ from ace_nwb.interfaces.nwb_objects import (
 PATH_SETTINGS = {"deviceDirectory"}
 """Settings that hold absolute paths of the acquisition computer, which do not belong in a file."""
 
+MAKERS = {"Inscopix": "Inscopix"}
+"""Program -> who makes its scopes, where it is not the UCLA Miniscope project."""
+
 SETTING_UNITS = {"frameRate": "Hz", "exposure": "ms"}
 
 LEDGER_COLUMNS = {
@@ -127,7 +130,8 @@ def add_device(nwbfile: NWBFile, recording: DeviceRecording, *, name: str, progr
     if device_type := settings.get("deviceType"):
         model_name = object_name(str(device_type))
         if model_name not in (nwbfile.device_models or {}):
-            manufacturer = "UCLA Miniscope" if recording.folder.kind == "scope" else NOT_STATED
+            maker = MAKERS.get(program, "UCLA Miniscope")
+            manufacturer = maker if recording.folder.kind == "scope" else NOT_STATED
             text = f"Device type {device_type} of {program}."
             nwbfile.add_device_model(
                 DeviceModel(name=model_name, manufacturer=manufacturer, description=text)

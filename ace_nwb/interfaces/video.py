@@ -15,6 +15,8 @@ from av.error import FFmpegError
 
 from ace_nwb.errors import MovieError
 from ace_nwb.interfaces.ffv1_checksum import has_right_checksum
+from ace_nwb.interfaces.isxd_movie import SUFFIX as ISXD
+from ace_nwb.interfaces.isxd_movie import probe_isxd
 from ace_nwb.interfaces.tiff_movie import SUFFIXES, probe_tiff
 
 GREY_FORMATS = {
@@ -22,6 +24,7 @@ GREY_FORMATS = {
     "gray10le": np.uint16,
     "gray12le": np.uint16,
     "gray16le": np.uint16,
+    "grayf32le": np.float32,
 }
 """Pixel formats whose only plane is the picture itself."""
 
@@ -81,8 +84,9 @@ def probe_movie(file_path: Path, *, decode: bool = False) -> MovieProbe:
     MovieError
         If the file is not a movie that can be opened.
     """
-    if file_path.suffix.lower() in SUFFIXES:
-        facts = probe_tiff(file_path)
+    if file_path.suffix.lower() in (*SUFFIXES, ISXD):
+        is_isxd = file_path.suffix.lower() == ISXD
+        facts = probe_isxd(file_path) if is_isxd else probe_tiff(file_path)
         pages = facts["n_frames_header"]
         return MovieProbe(
             file_path=file_path, n_frames=pages, counted_by="pages", is_cut_off=False, **facts

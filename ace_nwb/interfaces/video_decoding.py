@@ -20,6 +20,7 @@ from av.error import FFmpegError
 
 from ace_nwb.errors import MovieError
 from ace_nwb.interfaces.ffv1_checksum import find_damaged_frame
+from ace_nwb.interfaces.isxd_movie import iterate_isxd
 from ace_nwb.interfaces.tiff_movie import SUFFIXES, iterate_tiff
 from ace_nwb.interfaces.video import (
     GREY_FORMATS,
@@ -88,6 +89,8 @@ def iterate_frames(
         for probe in alike:
             if probe.file_path.suffix.lower() in SUFFIXES:
                 yield from iterate_tiff(probe.file_path)
+            elif probe.codec == "isxd":
+                yield from iterate_isxd(probe.file_path)
             else:
                 yield from _decode_in_order(probe, n_workers)
 

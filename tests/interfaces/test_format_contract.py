@@ -17,7 +17,8 @@ from ace_nwb.simulation import (
     open_ephys_binary,
     spikeglx,
 )
-from tests.fixtures.recordings import write_mapped_recording
+from tests.fixtures.fake_isx import write_isxd
+from tests.fixtures.recordings import draw_frames, write_mapped_recording
 
 
 @pytest.fixture(params=FORMATS.names())
@@ -26,7 +27,7 @@ def format_(request) -> Format:
 
 
 @pytest.fixture
-def folder(format_, toy_source, tmp_path_factory):
+def folder(format_, toy_source, tmp_path_factory, fake_isx):
     made = tmp_path_factory.mktemp("recording")
     writers = {
         "miniscope-daq": lambda: toy_source.miniscope_folder,
@@ -37,6 +38,7 @@ def folder(format_, toy_source, tmp_path_factory):
         "onix": lambda: onix.write_acquisition(made).folder,
         "open-ephys-binary": lambda: open_ephys_binary.write_recording(made).folder,
         "intan": lambda: intan.write_recording(made).folder,
+        "inscopix": lambda: write_isxd(made / "movie.isxd", draw_frames(9)).parent,
         "spikeglx": lambda: spikeglx.write_recording(made).folder,
         "movie-files": lambda: write_mapped_recording(made),
     }
