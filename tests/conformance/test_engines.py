@@ -1,15 +1,21 @@
-"""What every engine promises, whatever its method."""
+"""What every engine promises: ours, CaImAn where it is installed, and plugged-in ones."""
+
+import os
 
 import numpy as np
 import pytest
 
 from ace_nwb.engines.base import EngineSettings
+from ace_nwb.engines.caiman.environment import VARIABLE
 from ace_nwb.engines.evaluation import evaluate_components
 from ace_nwb.imaging.movie import ArrayMovie, no_progress
 from ace_nwb.imaging.segmentation import Segmentation
 from ace_nwb.registry import ENGINES
+from ace_nwb.stages.extract import engine_parameters
+from ace_nwb.stages.params import ExtractParams
 
 FIELD = (48, 64)
+MARKS = {"caiman": pytest.mark.caiman}
 DIAMETER_PX = 8.0
 
 
@@ -37,22 +43,24 @@ def make_movie(
 
 
 def run(name: str, frames: np.ndarray, workers: int = 1) -> Segmentation:
+    params = ExtractParams(
+        engine=name,
+        cell_diameter_px=DIAMETER_PX,
+        caiman_spatial_downsampling=1,
+        caiman_temporal_downsampling=1,
+    )
     return ENGINES.load(name)(
         ArrayMovie(frames, 20.0),
         settings=EngineSettings(workers=workers),
         progress=no_progress,
-        cell_diameter_px=DIAMETER_PX,
-        min_correlation=None,
-        min_peak_to_noise=None,
-        ring_size_factor=1.4,
-        merge_correlation=0.7,
-        autoregressive_order=1,
-        decay_time_s=None,
+        **engine_parameters(params),
     )
 
 
-@pytest.fixture(params=["cnmfe"])
+@pytest.fixture(params=[pytest.param(n, marks=MARKS.get(n, ())) for n in ENGINES.names()])
 def engine(request: pytest.FixtureRequest) -> str:
+    if request.param == "caiman" and not os.environ.get(VARIABLE):
+        pytest.skip(f"{VARIABLE} does not name a Python with CaImAn")
     return request.param
 
 
@@ -99,6 +107,13 @@ def test_traces_and_baseline_are_in_units_of_the_movie(engine: str, two_cells: t
     ):
         assert mask.max() * trace.max() == pytest.approx(20 * calcium.max(), rel=0.35)
         assert np.median(baseline) == pytest.approx(100 * mask.sum(), rel=0.1)
+
+
+def test_the_order_of_the_array_in_memory_does_not_matter(engine: str, two_cells: tuple) -> None:
+    straight = run(engine, two_cells[0])
+    turned = run(engine, np.asfortranarray(two_cells[0]))
+    assert straight.raw.tobytes() == turned.raw.tobytes()
+    assert (straight.footprints != turned.footprints).nnz == 0
 
 
 def test_results_do_not_depend_on_workers_or_repetition(engine: str, two_cells: tuple) -> None:
