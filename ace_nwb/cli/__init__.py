@@ -18,8 +18,8 @@ from ace_nwb.cli import (
     exchange,
     processing,
     publishing,
-    registering,
     recording,
+    registering,
     session,
     viewing,
 )
@@ -55,7 +55,7 @@ VERBS: dict[str, App | Callable[..., Any]] = {
     "dandi": publishing.dandi_app,
     "contents": publishing.contents,
     "upgrade": publishing.upgrade,
-    "report": session.report,
+    "report": viewing.report,
     "movie": viewing.movie,
     "curate": apps.curate,
     "crop": apps.crop,

@@ -1,4 +1,4 @@
-"""Verbs that look at a session file or mend it: status, history, validate, report, recover."""
+"""Verbs that look at a session file or mend it: status, history, validate, recover."""
 
 from pathlib import Path
 from typing import Annotated
@@ -122,28 +122,6 @@ def validate(file: Path, /, *, json: Json = False) -> int:
         print_table(("severity", "check", "object", "message"), rows)
         print(f"{file}: {'valid' if is_valid(findings) else 'NOT valid'}.")
     return 0 if is_valid(findings) else 1
-
-
-def report(file: Path, output: Path | None = None, /) -> None:
-    """Write a self-contained HTML page with the pictures of a session.
-
-    Example: `ace-nwb report session.nwb report.html`
-
-    Parameters
-    ----------
-    file
-        A session file.
-    output
-        The page to write; beside the file by default.
-    """
-    from ace_nwb import pipeline
-    from ace_nwb.archive import validate as validate_file
-    from ace_nwb.report import write_report
-
-    target = output or file.with_suffix(".html")
-    findings = validate_file(file) + pipeline.stale_findings(file)
-    write_report(file, target, findings=findings, stage_status=pipeline.status(file))
-    print(f"Wrote {target}.")
 
 
 def repack(file: Path, /) -> None:

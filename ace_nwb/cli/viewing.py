@@ -1,8 +1,55 @@
 """Verbs that show a session: report, movie."""
 
 from pathlib import Path
+from typing import Annotated, Any
+
+from cyclopts import Parameter
 
 from ace_nwb.cli.console import progress_bar
+from ace_nwb.errors import ParameterError
+
+Flag = Parameter(negative="")
+
+
+def report(
+    file: Path,
+    /,
+    *others: Path,
+    output: Path | None = None,
+    batch: Annotated[bool, Flag] = False,
+) -> None:
+    """Write a self-contained HTML page with the pictures of a session, or a table of sessions.
+
+    Example: `ace-nwb report session.nwb`
+
+    Example: `ace-nwb report --batch recordings --output overview.html`
+
+    Parameters
+    ----------
+    file
+        A session file; with --batch also a folder, whose session files are taken.
+    others
+        The page to write; with --batch more session files or folders.
+    output
+        The page to write: beside the file by default, with --batch sessions.html in the folder.
+    batch
+        Write the report of every session beside its file, and a table of all: a thumbnail, the
+        verdicts, a link.
+    """
+    if batch:
+        _report_batch([file, *others], output)
+        return
+    if len(others) > 1 or (others and output):
+        raise ParameterError(
+            f"{1 + len(others)} paths were given; one session file and the page to write were "
+            "expected. Give --batch for a table of several sessions."
+        )
+    from ace_nwb.report import write_report
+
+    target = output or (others[0] if others else file.with_suffix(".html"))
+    findings, statuses = _check(file)
+    write_report(file, target, findings=findings, stage_status=statuses)
+    print(f"Wrote {target}.")
 
 
 def movie(
@@ -44,3 +91,26 @@ def movie(
         clip = write_clip(file, target, request, progress=progress)
     names = ", ".join(panel.name for panel in clip.stage.panels)
     print(f"Wrote {target}: frames {clip.first_frame} to {clip.stop_frame - 1}, {names}.")
+
+
+def _report_batch(paths: list[Path], output: Path | None) -> None:
+    """Write the reports and the table of all sessions."""
+    from ace_nwb.report.gallery import describe_states, find_sessions, write_gallery
+
+    files = find_sessions(paths)
+    folder = paths[0] if paths[0].is_dir() else paths[0].parent
+    target = output or folder / "sessions.html"
+    with progress_bar("report") as progress:
+        entries = write_gallery(files, target, check=_check, progress=progress)
+    for entry in entries:
+        if entry.error:
+            print(f"{entry.file_name}: {entry.error}")
+    print(f"Wrote {target}. {describe_states(entries)}.")
+
+
+def _check(file: Path) -> tuple[list[Any], list[Any]]:
+    """Return the findings of a validation and the status of every stage."""
+    from ace_nwb import pipeline
+    from ace_nwb.archive import validate
+
+    return validate(file) + pipeline.stale_findings(file), pipeline.status(file)
