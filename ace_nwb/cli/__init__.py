@@ -78,6 +78,7 @@ def build_app() -> App:
         help_epilogue=EXAMPLES,
         help_format="plaintext",
         version=version("ace-nwb"),
+        suppress_keyboard_interrupt=False,
     )
     for rank, (verb, command) in enumerate(VERBS.items()):
         app.command(_as_app(verb, command, rank))
