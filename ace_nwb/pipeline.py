@@ -30,7 +30,7 @@ from ace_nwb.stages.execution import (
 from ace_nwb.stages.parameters import Choice, build_parameters, format_value
 from ace_nwb.stages.provenance import Difference, compare_runs, pipeline_text
 from ace_nwb.stages.replacement import Replacement, note_change
-from ace_nwb.stages.status import StageStatus, stage_statuses
+from ace_nwb.stages.status import StageStatus, previous_choices, stage_statuses
 from ace_nwb.stages.table import STAGES, find_stage
 
 __all__ = [
@@ -165,6 +165,12 @@ def process(
     chosen = {name: Choice(value, source) for name, value in (parameters or {}).items()}
     plan = Plan((find_stage(stage).name,), {stage: chosen}, is_explicit=True)
     return run(nwb_path, plan, settings=settings, bar=bar, force=force, replacement=replacement)[0]
+
+
+def chosen_parameters(nwb_path: Path, stage: str) -> dict[str, Any]:
+    """Return the values that somebody chose in the stage's current run, as texts by name."""
+    runs = read_state(Path(nwb_path)).runs
+    return {n: choice.value for n, choice in previous_choices(find_stage(stage), runs).items()}
 
 
 def record_parameters(

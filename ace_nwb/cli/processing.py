@@ -9,7 +9,7 @@ from typing import Annotated, Any
 from cyclopts import App, Parameter
 
 from ace_nwb.cli.console import parse_size, print_table, progress_bar
-from ace_nwb.stages.params import StageParams, SyncParams
+from ace_nwb.stages.params import StageParams
 from ace_nwb.stages.table import STAGES, Stage
 
 
@@ -61,13 +61,21 @@ def sync(
     /,
     *,
     line: str | None = None,
+    correction: Annotated[list[str] | None, Parameter(negative="")] = None,
+    set: Annotated[list[str] | None, Parameter(negative="")] = None,  # noqa: A002 (the option's name)
     undo: Annotated[bool, Parameter(negative="")] = False,
     execution: Execution | None = None,
     rerun: Rerun | None = None,
 ) -> None:
-    """Align the camera's clock to the ephys clock through the TTL pulses of its frames.
+    """Align the camera's clock to the ephys clock.
 
-    Example: `ace-nwb sync session.nwb --line TTLBoard0Port0Bit3`. All parameters:
+    Where the recorder stamped movie and ephys with one hardware clock, that is checked; else the
+    frames are matched to their TTL pulses. What is chosen here is kept for later runs.
+
+    Example: `ace-nwb sync session.nwb --line TTLBoard0Port0Bit3`. If it is refused because frames
+    fit in more than one way, state what you know: `--set lost_at_start=0` (the first pulse is the
+    first frame), `--set start_s=812 --set stop_s=2650` (where this recording lies in the ephys
+    session), or `--correction "pin frame 120 to edge 133: flash seen (A. Meyer)"`. All parameters:
     `ace-nwb process sync --help`.
 
     Parameters
@@ -76,14 +84,45 @@ def sync(
         A session file.
     line
         Events table with the frame pulses; found by its rate if not given.
+    correction
+        A correction by hand, with reason and author: "pin frame I to edge J: reason (author)" or
+        "exclude edges A-B: reason (author)"; added to earlier ones; may be repeated.
+    set
+        A parameter of the stage as name=value; may be repeated.
     undo
         Put everything back on the camera's own clock.
     """
     if undo:
         _undo_sync(file)
         return
-    params = SyncParams() if line is None else SyncParams(line=line)
-    _process("sync", file, params, execution=execution, rerun=rerun)
+    from ace_nwb import pipeline
+
+    chosen = pipeline.chosen_parameters(file, "sync")
+    chosen |= dict(_split_assignment(text) for text in set or ())
+    if line is not None:
+        chosen["line"] = line
+    if correction:
+        chosen["corrections"] = "; ".join([*filter(None, [chosen.get("corrections")]), *correction])
+    outcome = pipeline.process(
+        file,
+        "sync",
+        chosen,
+        source="command line",
+        settings=_settings(execution),
+        bar=progress_bar,
+        **_rerun(rerun),
+    )
+    _print_outcomes([outcome])
+
+
+def _split_assignment(text: str) -> tuple[str, str]:
+    """Return name and value of `name=value`; `sync.name=value` is understood as well."""
+    name, equals, value = text.partition("=")
+    if not equals:
+        from ace_nwb.errors import ParameterError
+
+        raise ParameterError(f"The setting {text!r} is not of the form name=value.")
+    return name.strip().removeprefix("sync."), value.strip()
 
 
 def _undo_sync(file: Path) -> None:

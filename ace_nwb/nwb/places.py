@@ -108,6 +108,30 @@ PLACES: tuple[Place, ...] = (
     ),
     Place(layout.LOW_CONFIDENCE, "TimeIntervals", "Stretches where the alignment is uncertain."),
     Place(
+        layout.CLOCK_FACTS,
+        "DynamicTable",
+        "Clocks that the recorder stamped series with.",
+        columns=("series", "clock", "rate_hz"),
+    ),
+    Place(
+        layout.REGULAR_SERIES,
+        "DynamicTable",
+        "Series that had a rate in place of time stamps before alignment.",
+        columns=("series", "rate_hz", "starting_time_s"),
+    ),
+    Place(
+        layout.CORRECTIONS,
+        "DynamicTable",
+        "Corrections of the alignment by hand.",
+        columns=("kind", "frame", "first_edge", "last_edge", "reason", "author"),
+    ),
+    Place(
+        layout.FLASH_CHECK,
+        "DynamicTable",
+        "Flashes in the movie against the markers of a TTL line.",
+        columns=("marker_time_s", "due_frame", "offset_frames", "agrees"),
+    ),
+    Place(
         layout.FIELD_OF_VIEW,
         "DynamicTable",
         "The part of the field that is analysed.",

@@ -38,6 +38,18 @@ def replace_times(h5: h5py.File, path: str, values: np.ndarray) -> list[h5py.Dat
     return _recreate(holder, name, values)
 
 
+def set_regular(h5: h5py.File, path: str, *, rate_hz: float, start_s: float) -> list[h5py.Dataset]:
+    """Replace the time stamps of a series by a rate; return handles that keep their space."""
+    holder = h5[path]
+    old = [holder[name] for name in ("timestamps", "starting_time") if name in holder]
+    for dataset in old:
+        del holder[dataset.name.rpartition("/")[2]]
+    start = holder.create_dataset("starting_time", data=float(start_s))
+    start.attrs["rate"] = np.float32(rate_hz) if np.float32(rate_hz) == rate_hz else rate_hz
+    start.attrs["unit"] = "seconds"
+    return old
+
+
 def check_times(values: np.ndarray, path: str, *, is_strict: bool) -> None:
     """Refuse times that are not finite, or that do not increase.
 
@@ -70,7 +82,9 @@ def _recreate(holder: h5py.Group, name: str, values: np.ndarray) -> list[h5py.Da
             "one per sample was expected."
         )
     old = [holder[key] for key in (name, "starting_time") if key in holder]
-    attributes = dict(holder[name].attrs) if name in holder else {"interval": 1, "unit": "seconds"}
+    attributes = (
+        dict(holder[name].attrs) if name in holder else {"interval": np.int32(1), "unit": "seconds"}
+    )
     for dataset in old:
         del holder[dataset.name.rpartition("/")[2]]
     created = holder.create_dataset(name, data=values, maxshape=(None,), chunks=True)

@@ -22,15 +22,26 @@ SEED = "Seed of the random numbers."
 
 
 class SyncParams(StageParams):
-    """Align the camera's clock to the ephys clock through the TTL pulses of its frames."""
+    """Align the camera's clock to the ephys clock: by frame pulses, or a clock that both share."""
 
+    method: Literal["auto", "pulses", "hardware-clock", "flashes", "offset", "wall-clock"] = Field(
+        default="auto",
+        description="How; auto takes a clock that movie and ephys share, else frame pulses.",
+    )
     line: str | None = Field(
         default=None,
-        description="Events table with the frame pulses; found by its rate if not given.",
+        description="Events table with the frame pulses, or several with commas between; found by "
+        "its rate if not given.",
     )
     pulse_mode: Literal["auto", "toggle", "pulse"] = Field(
         default="auto",
         description="Whether every edge marks a frame (toggle) or every rising edge (pulse).",
+    )
+    bit_mask: int | None = Field(
+        default=None, ge=1, description="Bits of the pulses where a table holds words of a port."
+    )
+    debounce_ms: float = Field(
+        default=0.5, ge=0, description="Levels of the line that last shorter are glitches, ms."
     )
     max_jitter_ms: float = Field(
         default=30.0, gt=0, description="Largest jitter of the camera's software time stamps, ms."
@@ -38,6 +49,68 @@ class SyncParams(StageParams):
     silent_before_recording: bool = Field(
         default=True,
         description="Whether the line toggles only while recording: its first edge is frame one.",
+    )
+    start_s: float | None = Field(
+        default=None, description="Pulses before this time of the ephys clock are left out, s."
+    )
+    stop_s: float | None = Field(
+        default=None, description="Pulses after this time of the ephys clock are left out, s."
+    )
+    lost_at_start: int | None = Field(
+        default=None,
+        ge=0,
+        description="Pulses before the first saved frame, if known; 0 says that the first pulse is "
+        "the first frame.",
+    )
+    lost_at_end: int | None = Field(
+        default=None,
+        ge=0,
+        description="Pulses after the last saved frame, if known; 0 says that the last pulse is "
+        "the last frame.",
+    )
+    corrections: str | None = Field(
+        default=None,
+        description="Corrections by hand with reason and author, such as 'pin frame 120 to edge "
+        "133: flash seen (A. Meyer)' or 'exclude edges 10-57: cable plugged (A. Meyer)', with "
+        "semicolons between.",
+    )
+    marker_line: str | None = Field(
+        default=None, description="Events table that marks flashes of light, for method flashes."
+    )
+    min_flash_z: float = Field(
+        default=8.0, gt=0, description="Least height of a flash in robust standard deviations."
+    )
+    offset_s: float | None = Field(
+        default=None,
+        description="Ephys time of device time zero, s, for method offset; narrows method flashes.",
+    )
+    ephys_start: str | None = Field(
+        default=None,
+        description="Wall-clock time of ephys time zero with its UTC offset, for method "
+        "wall-clock: 2025-06-12T15:26:24.5-04:00.",
+    )
+    uncertainty_s: float | None = Field(
+        default=None,
+        ge=0,
+        description="How far offset_s or the wall clocks may be off, s; 0 and 1 if not given.",
+    )
+    drift_ppm: float = Field(
+        default=0.0,
+        ge=-1000,
+        le=1000,
+        description="How much faster the camera's clock runs, ppm, for methods that cannot "
+        "measure it.",
+    )
+
+
+class FlashCheckParams(StageParams):
+    """Check the alignment by flashes of light in the movie and the TTL line that marks them."""
+
+    marker_line: str | None = Field(
+        default=None, description="Events table whose rising edges mark the flashes."
+    )
+    min_flash_z: float = Field(
+        default=8.0, gt=0, description="Least height of a flash in robust standard deviations."
     )
 
 
@@ -431,3 +504,28 @@ class CompareParams(StageParams):
     n_permutations: int = Field(default=2000, ge=99, description="Random arrangements.")
     rois: Rois = Field(default="accepted", description=ROIS)
     seed: int = Field(default=0, ge=0, description=SEED)
+
+
+class RegisterSessionsParams(StageParams):
+    """Find which ROIs of this and other sessions are the same cell."""
+
+    sessions: str | None = Field(
+        default=None,
+        description="The other session files, with commas between, relative to this one.",
+    )
+    rois: Rois = Field(default="accepted", description=ROIS)
+    cell_diameter_px: float | None = Field(
+        default=None, gt=2, description="Diameter of a cell, pixels; measured if not given."
+    )
+    max_rotation_deg: float = Field(
+        default=10.0, ge=0, le=45, description="Largest rotation of the field, degrees."
+    )
+    max_distance_px: float | None = Field(
+        default=None,
+        gt=0,
+        description="Farthest that aligned centroids may be apart, pixels; three quarters of a "
+        "diameter if not given.",
+    )
+    min_probability: float = Field(
+        default=0.5, gt=0, lt=1, description="Least probability of a match."
+    )

@@ -76,7 +76,14 @@ STAGES: dict[str, Stage] = {
     stage.name: stage
     for stage in (
         Stage(
-            "sync", p.SyncParams, ("/processing/sync/ClockFit", "/processing/sync/LowConfidence")
+            "sync",
+            p.SyncParams,
+            (
+                "/processing/sync/ClockFit",
+                "/processing/sync/LowConfidence",
+                "/processing/sync/Corrections",
+            ),
+            revision=2,
         ),
         Stage(
             "preprocess",
@@ -190,6 +197,14 @@ STAGES: dict[str, Stage] = {
             uses=("evaluate", "curate", "ephys-artifacts", "sync"),
         ),
         Stage(
+            "flash-check",
+            p.FlashCheckParams,
+            ("/processing/sync/FlashCheck",),
+            requires=("sync",),
+            uses=("preprocess",),
+            on_request=True,
+        ),
+        Stage(
             "conditions",
             p.ConditionsParams,
             ("/intervals/Conditions",),
@@ -257,6 +272,19 @@ STAGES: dict[str, Stage] = {
             (f"{_COUPLING}/ConditionComparison",),
             requires=("events",),
             uses=("evaluate", "curate", "ephys-filter", "conditions"),
+            on_request=True,
+        ),
+        Stage(
+            "register-sessions",
+            p.RegisterSessionsParams,
+            (
+                f"{_OPHYS}/SessionRegistration",
+                f"{_OPHYS}/SessionMatches",
+                f"{_OPHYS}/SessionAlignment",
+                f"{_OPHYS}/SessionDisplacement",
+            ),
+            requires=("extract",),
+            uses=("evaluate",),
             on_request=True,
         ),
     )

@@ -19,6 +19,8 @@ class FlashCheck:
     ----------
     n_flashes, n_markers, n_agreeing
         Flashes found, markers given, markers with a flash within one frame.
+    due_frame
+        Frame exposed at each marker by the aligned times, shape (n_markers,).
     offset_frames
         Frames from each marker to its nearest flash (first bright frame), shape (n_markers,).
     agrees
@@ -30,6 +32,7 @@ class FlashCheck:
     n_flashes: int
     n_markers: int
     n_agreeing: int
+    due_frame: np.ndarray
     offset_frames: np.ndarray
     agrees: bool
     summary: str
@@ -63,7 +66,11 @@ def detect_flashes(mean_fluorescence: np.ndarray, *, min_z: float = _MIN_Z) -> n
 
 
 def check_flashes(
-    mean_fluorescence: np.ndarray, session_time_s: np.ndarray, marker_times_s: np.ndarray
+    mean_fluorescence: np.ndarray,
+    session_time_s: np.ndarray,
+    marker_times_s: np.ndarray,
+    *,
+    min_z: float = _MIN_Z,
 ) -> FlashCheck:
     """Compare aligned frame times with the markers of flashes in the movie.
 
@@ -73,15 +80,18 @@ def check_flashes(
         Brightness and aligned capture time of each frame, shape (n_frames,).
     marker_times_s
         Time of each flash on the ephys clock, shape (n_markers,).
+    min_z
+        Least height of a flash, in robust standard deviations.
     """
     times = np.asarray(session_time_s, dtype=float)
     markers = np.asarray(marker_times_s, dtype=float)
     markers = markers[(markers > times[0]) & (markers < times[-1])]
-    flashes = detect_flashes(mean_fluorescence)
+    flashes = detect_flashes(mean_fluorescence, min_z=min_z)
+    due = np.searchsorted(times, markers, side="right") - 1  # the frame exposed at the marker
     if flashes.size == 0 or markers.size == 0:
         text = f"{flashes.size} flashes in the movie, {markers.size} markers inside it."
-        return FlashCheck(flashes.size, markers.size, 0, np.full(markers.size, np.nan), False, text)
-    due = np.searchsorted(times, markers, side="right") - 1  # the frame exposed at the marker
+        nowhere = np.full(markers.size, np.nan)
+        return FlashCheck(flashes.size, markers.size, 0, due, nowhere, False, text)
     nearest = flashes[np.argmin(np.abs(flashes[None, :] - due[:, None]), axis=1)]
     offset = nearest - due
     good = np.abs(offset) <= 1
@@ -89,11 +99,17 @@ def check_flashes(
         f"{int(good.sum())} of {markers.size} markers have their flash within one frame "
         f"(median {np.median(offset):+.0f} frames; {flashes.size} flashes in the movie)."
     )
-    return FlashCheck(flashes.size, markers.size, int(good.sum()), offset, bool(good.all()), text)
+    return FlashCheck(
+        flashes.size, markers.size, int(good.sum()), due, offset, bool(good.all()), text
+    )
 
 
 def fit_flashes(
-    flash_times_s: np.ndarray, marker_times_s: np.ndarray, *, tolerance_s: float
+    flash_times_s: np.ndarray,
+    marker_times_s: np.ndarray,
+    *,
+    tolerance_s: float,
+    near_s: tuple[float, float] | None = None,
 ) -> FlashFit:
     """Align a device clock by flashes alone.
 
@@ -105,6 +121,8 @@ def fit_flashes(
         Marker times on the ephys clock, shape (n_markers,).
     tolerance_s
         How far a flash may stand from its marker (a frame interval).
+    near_s
+        Bounds of the offset at the first flash where it is known roughly, or None.
 
     Raises
     ------
@@ -112,7 +130,11 @@ def fit_flashes(
         If too few flashes match, or another offset matches as many.
     """
     flashes, markers = np.sort(flash_times_s), np.sort(marker_times_s)
+    _check_numbers(flashes, markers)
     offsets = np.sort((markers[:, None] - flashes[None, :]).ravel())
+    if near_s is not None:
+        offsets = offsets[(offsets >= near_s[0]) & (offsets <= near_s[1])]
+        _check_near(offsets, near_s)
     span = float(flashes[-1] - flashes[0]) if flashes.size > 1 else 0.0
     reach = tolerance_s + _MAX_PPM * 1e-6 * span
     votes = np.array([_n_matched(flashes + offset, markers, reach) for offset in offsets])
@@ -127,7 +149,7 @@ def fit_flashes(
         raise SyncError(
             f"{flashes.size} flashes fit {markers.size} markers at several offsets (first "
             f"{offsets[best]:.3f} s). Flashes at regular intervals cannot tell; irregular flashes, "
-            "equal counts, or the start times of both recordings would decide."
+            "or a rough offset (offset_s and uncertainty_s) would decide."
         )
     slope, offset = 1.0, float(offsets[best])
     for _ in range(3):
@@ -136,6 +158,24 @@ def fit_flashes(
         near = np.abs(error) <= reach
         slope, offset = (float(v) for v in np.polyfit(flashes[near], markers[index][near], 1))
     return FlashFit(slope, offset, int(near.sum()), float(np.median(np.abs(error[near]))))
+
+
+def _check_numbers(flashes: np.ndarray, markers: np.ndarray) -> None:
+    """Raise if there is nothing to fit."""
+    if min(flashes.size, markers.size) < 3:
+        raise SyncError(
+            f"{flashes.size} flashes and {markers.size} markers were found. At least three of both "
+            "are needed. Check the marker line, or the threshold of flash detection (min_z)."
+        )
+
+
+def _check_near(offsets: np.ndarray, near_s: tuple[float, float]) -> None:
+    """Raise if no flash has a marker at the stated offset."""
+    if offsets.size == 0:
+        raise SyncError(
+            f"No flash has a marker at an offset between {near_s[0]:.3f} and {near_s[1]:.3f} s. "
+            "Check offset_s and uncertainty_s, or leave them out."
+        )
 
 
 def _n_matched(flashes: np.ndarray, markers: np.ndarray, reach: float) -> int:

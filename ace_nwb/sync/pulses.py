@@ -8,7 +8,9 @@ import numpy as np
 from ace_nwb.errors import SyncError
 
 PulseMode = Literal["auto", "toggle", "pulse"]
-_GLITCH_S = 5e-4
+DEBOUNCE_MS = 0.5
+"""Levels of a toggling line that last shorter are glitches."""
+
 _MIN_SCORE = 0.5
 _CLEAR_LEAD = 0.1
 
@@ -53,6 +55,7 @@ def find_pulses(
     *,
     frame_interval_s: float,
     pulse_mode: PulseMode = "auto",
+    debounce_ms: float = DEBOUNCE_MS,
 ) -> FramePulses:
     """Reduce the edges of a line to one time per captured frame.
 
@@ -64,10 +67,13 @@ def find_pulses(
         Frame interval by the camera's time stamps.
     pulse_mode
         "toggle": every edge marks a frame; "pulse": every leading edge; "auto": by the intervals.
+    debounce_ms
+        Levels that last shorter are glitches of a toggling line, milliseconds; at most a
+        twentieth of the frame interval.
     """
     order = np.argsort(times_s, kind="stable")
     times, levels = np.asarray(times_s, dtype=float)[order], np.asarray(levels)[order] > 0
-    keep = _without_glitches(times, min(_GLITCH_S, 0.05 * frame_interval_s))
+    keep = _without_glitches(times, min(debounce_ms / 1e3, 0.05 * frame_interval_s))
     if pulse_mode != "toggle":  # a pulse may be as short as a glitch: it repeats every frame
         leading = _leading(times, levels)
         as_pulse = _fit(times[leading], frame_interval_s)
@@ -85,6 +91,37 @@ def find_pulses(
     )
     glitches = int((~keep).sum()) if mode == "toggle" else 0
     return FramePulses(times[chosen], order[chosen], mode, glitches, evidence)
+
+
+def split_word(
+    times_s: np.ndarray, words: np.ndarray, *, mask: int | None = None
+) -> dict[int, tuple[np.ndarray, np.ndarray]]:
+    """Take the words of a whole port apart into the edges of its bits.
+
+    Parameters
+    ----------
+    times_s, words
+        Time of each change and the word from then on, shape (n_changes,). Other bits of the same
+        port make changes too, which are left out.
+    mask
+        Bits to take together as one line (high if any of them is); None for each bit by itself.
+
+    Returns
+    -------
+        Mask of the bit (1, 2, 4, ...) or the mask given -> (times, levels 0 or 1) of its edges.
+    """
+    values = np.asarray(words).astype(np.int64)
+    seen = int(np.bitwise_or.reduce(values)) if values.size else 0
+    masks = [mask] if mask is not None else [1 << k for k in range(64) if seen >> k & 1]
+    order = np.argsort(times_s, kind="stable")
+    times, lines = np.asarray(times_s, dtype=float)[order], {}
+    for one in masks:
+        levels = (values[order] & one != 0).astype(np.uint8)
+        changed = np.flatnonzero(np.diff(levels)) + 1
+        # the first word tells a level, not an edge, unless the bit is high: ports rest low
+        edges = np.concatenate([[0], changed]) if levels.size and levels[0] else changed
+        lines[one] = (times[edges], levels[edges])
+    return lines
 
 
 def score_line(

@@ -1,0 +1,57 @@
+"""Stage flash-check: flashes in the movie against the TTL line that marks them, independently."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ace_nwb.nwb import layout
+from ace_nwb.nwb.columns import build_table
+from ace_nwb.nwb.movie import NwbMovie
+from ace_nwb.nwb.session import Session, SessionWriter
+from ace_nwb.stages.context import StageContext
+from ace_nwb.stages.flashes import read_brightness, read_markers
+from ace_nwb.stages.params import FlashCheckParams
+from ace_nwb.sync.flashes import FlashCheck, check_flashes
+
+
+@dataclass(frozen=True)
+class Result:
+    """The check, and the line it was made against."""
+
+    line: str
+    markers_s: np.ndarray
+    check: FlashCheck
+
+
+def compute(session: Session, params: FlashCheckParams, context: StageContext) -> Result:
+    """Compare the frames that flash with the frames that the aligned times say."""
+    line, markers_s = read_markers(session, params.marker_line)
+    times_s = NwbMovie(session).timestamps
+    brightness = read_brightness(session, context)
+    check = check_flashes(brightness, times_s, markers_s, min_z=params.min_flash_z)
+    context.remarks.append(check.summary)
+    if not check.agrees:
+        context.remarks.append("The flashes do not confirm the alignment: look at FlashCheck.")
+    inside = (markers_s > times_s[0]) & (markers_s < times_s[-1])
+    return Result(line, markers_s[inside], check)
+
+
+def write(writer: SessionWriter, result: Result) -> None:
+    """Write one row per marker."""
+    writer.remove([layout.FLASH_CHECK])
+    check = result.check
+    columns = {
+        "marker_time_s": ("Time of the marker, session clock, s.", result.markers_s),
+        "due_frame": ("Frame exposed at the marker by the aligned times.", check.due_frame),
+        "offset_frames": (
+            "Frames from there to the first bright frame nearby; NaN without flashes.",
+            np.asarray(check.offset_frames, float),
+        ),
+        "agrees": ("Whether they are within one frame.", np.abs(check.offset_frames) <= 1),
+    }
+    table = build_table(
+        "FlashCheck",
+        f"Flashes in the movie against the markers of {result.line}. {check.summary}",
+        columns,
+    )
+    writer.module("sync").add(table)
