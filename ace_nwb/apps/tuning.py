@@ -29,6 +29,7 @@ from ace_nwb.stages.parameters import Choice, build_parameters
 from ace_nwb.stages.params import ExtractParams
 from ace_nwb.stages.status import previous_choices
 from ace_nwb.stages.table import STAGES
+from ace_nwb.tuning.stretch import load_box, middle_stretch
 
 _WORKERS = 2
 _MOST_BYTES = 400_000_000
@@ -219,15 +220,9 @@ class TuneDesk:
                 f"{seconds:.0f} s of this field do not fit the memory of a trial; at most "
                 f"{most_s:.0f} s do. Take less time or a smaller rectangle."
             )
-        first = (self.n_frames - count) // 2
-        rows, columns = box.slices
         with self.data.lock:
             movie = open_corrected_movie(self.data.open(), workers=_WORKERS)
-            parts = [
-                movie.read(start, min(start + 256, first + count))[:, rows, columns]
-                for start in range(first, first + count, 256)
-            ]
-        return ArrayMovie(np.ascontiguousarray(np.concatenate(parts)), self.rate_hz)
+            return load_box(middle_stretch(movie, count / self.rate_hz), box)
 
 
 def chosen_extract_params(known: SessionState) -> ExtractParams:

@@ -19,6 +19,7 @@ def export(
     without_raw: Annotated[Path | None, Parameter(help="Light NWB file to write.")] = None,
     preview: int = 0,
     anonymise: Annotated[bool, Flag] = False,
+    rois: Annotated[Path | None, Parameter(help="Table (CSV) of the ROIs to write.")] = None,
 ) -> None:
     """Write a session as Zarr for archives in the cloud, or without its movies for sharing.
 
@@ -27,6 +28,9 @@ def export(
     Example: `ace-nwb export session.nwb --without-raw light.nwb --preview 20 --anonymise`. The
     light file names the movies by checksum; `ace-nwb import light.nwb whole.nwb --raw session.nwb`
     joins them again.
+
+    Example: `ace-nwb export session.nwb --rois rois.csv`. Fill in decision (accept, reject, unsure)
+    and reviewer in a spreadsheet; `ace-nwb import rois.csv session.nwb` takes them over.
 
     Parameters
     ----------
@@ -37,8 +41,14 @@ def export(
     anonymise
         Leave names of people and free texts out of the light file.
     """
-    if (zarr is None) == (without_raw is None):
-        raise ParameterError("Say what to write: either --zarr FOLDER or --without-raw FILE.")
+    if sum(target is not None for target in (zarr, without_raw, rois)) != 1:
+        raise ParameterError(
+            "Say what to write: one of --zarr FOLDER, --without-raw FILE, --rois TABLE."
+        )
+    if rois is not None:
+        from ace_nwb.curation_table import export_rois
+
+        print(f"Wrote {rois}, {export_rois(file, rois)} rows.")
     if zarr is not None:
         from ace_nwb.nwb.zarr_session import export_zarr
 
@@ -55,6 +65,7 @@ def import_session(
     /,
     *,
     raw: Annotated[Path | None, Parameter(help="Session that holds the movies.")] = None,
+    reviewer: str = "",
 ) -> None:
     """Turn a session in Zarr back into a session file, or join a light session with its movies.
 
@@ -62,13 +73,23 @@ def import_session(
 
     Example: `ace-nwb import light.nwb whole.nwb --raw session.nwb`
 
+    Example: `ace-nwb import rois.csv session.nwb --reviewer Ann` takes decisions on ROIs over.
+
     Parameters
     ----------
     source
-        A session in Zarr, or a light one with `--raw`.
+        A session in Zarr, or a light one with `--raw`, or a table of ROIs (.csv).
     output
-        The NWB file to write.
+        The NWB file to write; with a table the session that takes the decisions.
+    reviewer
+        Who decided in rows of the table without a name.
     """
+    if source.suffix.lower() == ".csv":
+        from ace_nwb.curation_table import import_rois
+
+        made = import_rois(source, output, reviewer=reviewer)
+        print(f"{output}: {len(made)} new decisions. `ace-nwb run {output}` applies them.")
+        return
     if raw is not None:
         from ace_nwb.nwb.sharing import join_movies
 

@@ -1,5 +1,6 @@
 """Names of people and free texts that a shared file need not tell."""
 
+from ace_nwb.nwb import layout
 from ace_nwb.nwb.session import SessionWriter
 
 TEXTS = (
@@ -39,4 +40,27 @@ def anonymise(writer: SessionWriter) -> list[str]:
         del writer.h5[path]
     removed = writer.remove(tables)
     writer.set_value("/session_description", DESCRIPTION)
-    return [*texts, *removed, "/session_description"]
+    return [*texts, *removed, "/session_description", *_hide_reviewers(writer)]
+
+
+def _hide_reviewers(writer: SessionWriter) -> list[str]:
+    """Give reviewers of ROIs numbers for names, and remove their reasons; return the columns."""
+    rows = f"{layout.CURATION_DECISIONS}/reviewer"
+    if rows not in writer.h5:
+        return []
+    known = dict.fromkeys(_texts(writer, rows))
+    numbers = {name: f"reviewer {index}" for index, name in enumerate(known, start=1)}
+    changed = []
+    for table in (layout.CURATION_DECISIONS, layout.PLANE_SEGMENTATION):
+        for column, names in (("reviewer", numbers), ("reason", {})):
+            path = f"{table}/{column}"
+            if path in writer.h5:
+                texts = [text.split("; ") for text in _texts(writer, path)]
+                hidden = [[names[part] for part in parts if part in names] for parts in texts]
+                writer.h5[path][:] = ["; ".join(parts) for parts in hidden]
+                changed.append(path)
+    return changed
+
+
+def _texts(writer: SessionWriter, path: str) -> list[str]:
+    return [str(text) for text in writer.h5[path].asstr()[:]]

@@ -144,7 +144,9 @@ class Curation:
 
         A second reviewer who agrees changes nothing, a merge changes the ROIs themselves.
         """
-        groups = [[roi, *vars(making).values()] for roi, making in self.makings.items()]
+        groups = [
+            [roi, making.sources, making.line, making.side] for roi, making in self.makings.items()
+        ]
         verdicts = [
             [roi, *(self.outcome(roi, agreement) for agreement in AGREEMENTS)]
             for roi in self.active
