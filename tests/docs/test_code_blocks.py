@@ -34,7 +34,7 @@ NOT_RUN = ("pip", "conda", "python3", ".", "sbatch", "ssh", "scp", "pytest", "sp
 NOT_RUN_VERBS = {
     ("demo",): "the lab is made from a demo already",
     ("curate",): "opens a page and waits",
-    ("crop",): "opens a page and waits",
+    ("crop",): "opens a page and waits, without --rows or --columns",
     ("tune",): "opens a page and waits, without --headless",
     ("dandi", "upload"): "sends data away",
 }
@@ -90,7 +90,7 @@ def run_command(line):
         if program in NOT_RUN or is_not_run(arguments):
             continue
         arguments, target = redirected(arguments)
-        with open(target or os.devnull, "w", encoding="utf-8") as stream:
+        with Path(target or os.devnull).open("w", encoding="utf-8") as stream:
             if program == "python":
                 command = [sys.executable, "-W", "ignore", *arguments]
                 assert subprocess.run(command, stdout=stream, check=False).returncode == 0, part
@@ -101,7 +101,7 @@ def run_command(line):
 
 
 def is_not_run(arguments):
-    if "--headless" in arguments:
+    if {"--headless", "--rows", "--columns"} & set(arguments):
         return False
     return any(tuple(arguments[: len(verb)]) == verb for verb in NOT_RUN_VERBS)
 
