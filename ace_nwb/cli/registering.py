@@ -1,0 +1,55 @@
+"""The verb that finds cells again in other sessions: register-sessions."""
+
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from ace_nwb.cli.console import print_table, progress_bar
+from ace_nwb.stages.params import RegisterSessionsParams
+
+
+def register_sessions(
+    *files: Path,
+    output: Annotated[list[Path] | None, Parameter(negative="")] = None,
+    params: Annotated[RegisterSessionsParams | None, Parameter(name="*")] = None,
+) -> None:
+    """Find which ROIs of several sessions are the same cell; write it into each file.
+
+    Example: `ace-nwb register-sessions monday.nwb tuesday.nwb --output cells.csv`
+
+    Parameters
+    ----------
+    files
+        Session files of one animal and field, two or more.
+    output
+        A further file: a table (.csv), a picture (.png), the project as NWB (.nwb); may be
+        repeated.
+    """
+    from ace_nwb.batch.project import register_files
+
+    chosen = {} if params is None else {n: getattr(params, n) for n in params.model_fields_set}
+    chosen.pop("sessions", None)
+    with progress_bar("register") as progress:
+        project, outcomes = register_files(
+            files, chosen, outputs=output or (), source="command line", progress=progress
+        )
+    rows = []
+    for number, (session, outcome) in enumerate(zip(project.sessions, outcomes, strict=True)):
+        found = project.cells.rois[project.cells.rois[:, number] >= 0]
+        alignment = project.alignments[number]
+        rows.append(
+            (
+                session.name,
+                len(session.numbers),
+                int(((found >= 0).sum(1) > 1).sum()),
+                f"{alignment.rotation_deg:+.1f}",
+                f"{alignment.similarity_before:.2f} -> {alignment.similarity_after:.2f}",
+                outcome.action,
+            )
+        )
+    columns = ("session", "ROIs", "found again", "rotation, deg", "likeness of the fields", "")
+    print_table(columns, rows)
+    print(f"{len(project.cells.rois)} cells in {len(project.sessions)} sessions.")
+    for path in output or ():
+        print(f"Wrote {path}.")
