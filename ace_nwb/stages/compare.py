@@ -36,7 +36,7 @@ _COLUMNS = {
     "mean_second": "Mean of the second.",
     "difference": "Mean of the second minus mean of the first.",
     "effect_size": "Hedges' g: the difference in SDs of the epochs.",
-    "effect_lower": "Lower limit of the effect size (95 %, bootstrap).",
+    "effect_lower": "Lower limit of the effect size (95 %, noncentral t).",
     "effect_upper": "Upper limit of the effect size.",
     "p_value": "Two-sided, by permutation of epochs.",
     "smallest_p": "The least p that so few epochs can give.",

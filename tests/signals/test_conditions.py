@@ -46,6 +46,30 @@ def test_the_effect_size_is_hedges_g_with_an_interval_around_it():
     assert found.difference == pytest.approx(second.mean() - first.mean())
 
 
+@pytest.mark.parametrize("is_paired", [False, True])
+@pytest.mark.parametrize("n_values", [6, 20])
+def test_the_interval_encloses_the_true_effect_as_often_as_it_says(n_values, is_paired):
+    rng = np.random.default_rng(7)
+    n_inside = 0
+    for _ in range(400):
+        first, second = rng.standard_normal((2, n_values))
+        true = 1.0 / (np.sqrt(2) if is_paired else 1)
+        found = compare(first, second + 1.0, is_paired=is_paired, n_permutations=20)
+        n_inside += found.effect_lower <= true <= found.effect_upper
+    assert 0.92 <= n_inside / 400 <= 0.98
+
+
+def test_the_interval_is_that_of_the_noncentral_t_distribution():
+    rng = np.random.default_rng(3)
+    first, second = rng.standard_normal(9), rng.standard_normal(12) + 1
+    found = compare(first, second)
+    t = -stats.ttest_ind(first, second).statistic
+    shrink = 1 - 3 / (4 * 19 - 1)
+    for limit, share in ((found.effect_lower, 0.975), (found.effect_upper, 0.025)):
+        shift = limit / shrink / np.sqrt(1 / 9 + 1 / 12)
+        assert stats.nct.cdf(t, 19, shift) == pytest.approx(share, abs=1e-6)
+
+
 @pytest.mark.parametrize(("n_values", "is_paired"), [(3, True), (5, True), (3, False)])
 def test_samples_too_small_to_reject_are_refused(n_values, is_paired):
     values = np.arange(n_values, dtype=float)
