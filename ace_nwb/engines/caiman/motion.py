@@ -9,13 +9,13 @@ from ace_nwb.engines.caiman.environment import find_environment
 from ace_nwb.engines.caiman.exchange import write_movie
 from ace_nwb.engines.caiman.parameters import FIXED_MOTION, MOTION, translate
 from ace_nwb.engines.caiman.process import job_folder, run_job
-from ace_nwb.imaging.blocks import map_blocks, sample_frames
+from ace_nwb.imaging.blocks import map_blocks
 from ace_nwb.imaging.corrected import CorrectedMovie
 from ace_nwb.imaging.filtering import filter_frames
 from ace_nwb.imaging.motion import Motion, find_bad_frames
 from ace_nwb.imaging.movie import Movie, ProgressCallback
 
-_TEMPLATE_FRAMES = 200
+_BURSTS, _BURST_FRAMES = 12, 16
 _WRITTEN, _REGISTERED, _ALL = 20, 90, 100
 
 
@@ -79,7 +79,7 @@ def measure_quality(
     tuple of np.ndarray
         Shapes (frame,) and (row, column).
     """
-    template = filter_frames(sample_frames(movie, _TEMPLATE_FRAMES), diameter_px).mean(0)
+    template = filter_frames(_sample_bursts(movie), diameter_px).mean(0)
     unit = (template - template.mean()).ravel()
     unit = unit / max(float(np.linalg.norm(unit)), 1e-12)
 
@@ -91,3 +91,12 @@ def measure_quality(
 
     parts = list(map_blocks(movie, compare, workers=workers, progress=lambda _done, _of: None))
     return np.concatenate(parts).astype(float), template
+
+
+def _sample_bursts(movie: Movie) -> np.ndarray:
+    """Return short runs of frames from all over the movie; single frames are slow to decode."""
+    n_frames = movie.shape[0]
+    last = max(0, n_frames - _BURST_FRAMES)
+    starts = np.unique(np.linspace(0, last, _BURSTS).astype(int)).tolist()
+    runs = [movie.read(start, min(start + _BURST_FRAMES, n_frames)) for start in starts]
+    return np.concatenate(runs)
