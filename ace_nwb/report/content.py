@@ -280,7 +280,7 @@ class Effects:
 class Relations:
     """Everything that was found; parts whose stage has not been run are empty."""
 
-    histogram: Band | None = None
+    histograms: tuple[Band, ...] = ()
     coherence: tuple[Band, ...] = ()
     course: Course | None = None
     perievent: tuple[Band, ...] = ()
@@ -289,7 +289,7 @@ class Relations:
     @property
     def is_empty(self) -> bool:
         """Whether nothing has been related."""
-        found = (self.histogram, self.coherence, self.course, self.perievent, self.effects)
+        found = (self.histograms, self.coherence, self.course, self.perievent, self.effects)
         return not any(found)
 
 

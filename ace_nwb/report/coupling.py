@@ -19,19 +19,23 @@ LEVEL = 0.05
 MAX_SUBJECTS = 400
 
 
-def histogram_figure(band: Band) -> Figure:
-    """Return events per bin of phase, over the band that moved events keep to."""
-    figure, panel = _small_figure()
-    width = float(band.x[1] - band.x[0]) if len(band.x) > 1 else 2 * np.pi
-    panel.bar(band.x, band.values, width=width * 0.92, color=theme.CALCIUM, alpha=0.75, zorder=2)
-    edges = np.append(band.x - width / 2, band.x[-1] + width / 2)
-    for limits in (band.null_lower, band.null_upper):
-        panel.stairs(limits, edges, color=theme.INK, linestyle=(0, (3, 2)), zorder=3)
-    theme.style_value_axis(panel, "events")
-    panel.set_ylim(bottom=0)
-    panel.set_xlim(-np.pi, np.pi)
-    panel.set_xticks(np.linspace(-np.pi, np.pi, 5), ("−π", "−π/2", "0 peak", "π/2", "π"))
-    panel.set_xlabel(f"phase of {plain_label(band.name)} (rad)")
+def histogram_figure(bands: Sequence[Band]) -> Figure:
+    """Return events per bin of phase of every channel, over the band that moved events keep to."""
+    figure, panels = _row_of_panels(len(bands))
+    for panel, band in zip(panels, bands, strict=True):
+        width = float(band.x[1] - band.x[0]) if len(band.x) > 1 else 2 * np.pi
+        panel.bar(
+            band.x, band.values, width=width * 0.92, color=theme.CALCIUM, alpha=0.75, zorder=2
+        )
+        edges = np.append(band.x - width / 2, band.x[-1] + width / 2)
+        for limits in (band.null_lower, band.null_upper):
+            panel.stairs(limits, edges, color=theme.INK, linestyle=(0, (3, 2)), zorder=3)
+        panel.set_ylim(0, 1.18 * max(band.values.max(), band.null_upper.max(), 1))
+        panel.set_xlim(-np.pi, np.pi)
+        panel.set_xticks(np.linspace(-np.pi, np.pi, 5), ("−π", "−π/2", "0 peak", "π/2", "π"))
+        panel.set_xlabel("phase (rad)")
+        _title(panel, band)
+    theme.style_value_axis(panels[0], "events")
     return figure
 
 
@@ -96,6 +100,10 @@ def effects_figure(effects: Effects) -> Figure:
         panel.vlines(rank[kept], effects.lower[rows], effects.upper[rows], color=colour)
         panel.plot(rank[kept], effects.effect[rows], "o", color=colour, markersize=3.5)
     panel.axhline(0, color=theme.MUTED, linewidth=0.8)
+    # A few wide intervals would press all the others flat; they run out of the picture.
+    reach = 1.15 * np.nanpercentile(np.abs([effects.lower[order], effects.upper[order]]), 95)
+    reach = max(reach, 1.15 * float(np.nanmax(np.abs(effects.effect[order]), initial=0.0)), 0.5)
+    panel.set_ylim(-reach, reach)
     theme.style_value_axis(panel, "effect size (g)")
     panel.set_xticks([])
     panel.set_xlabel("sorted")
@@ -129,6 +137,11 @@ def _draw_band(panel: Axes, band: Band, *, colour: str) -> None:
         band.x, band.lower, band.upper, color=colour, alpha=0.25, linewidth=0, zorder=2
     )
     panel.plot(band.x, band.values, color=colour, zorder=3)
+    _title(panel, band)
+
+
+def _title(panel: Axes, band: Band) -> None:
+    """Write name and note above the panel."""
     panel.set_title(plain_label(band.name), fontsize=11)
     panel.annotate(
         band.note,

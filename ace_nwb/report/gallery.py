@@ -193,7 +193,9 @@ def _enter(
         content = read_content(nwb_path, statuses)
         page = render(content, nwb_path.name, findings)
     except (AceNwbError, OSError) as error:
-        return Entry(nwb_path.stem, nwb_path.name, error=str(error))
+        return Entry(
+            nwb_path.stem, nwb_path.name, error=str(error).replace(str(nwb_path), nwb_path.name)
+        )
     save_file(page.encode("utf-8", errors="replace"), report_path)
     facts = [value for label, value in content.facts.rows if label == "Start"]
     if content.frames is not None:

@@ -12,6 +12,7 @@ from ace_nwb.signals.resampling import place_on_grid
 
 WHOLE = "whole"
 MAX_TRIGGERS = 4
+MAX_CHANNELS = 3
 Columns = Mapping[str, np.ndarray]
 
 
@@ -19,7 +20,7 @@ def read_relations(session: Session) -> Relations:
     """Return what the coupling stages wrote."""
     coherence = _read_coherence(session)
     return Relations(
-        histogram=_read_histogram(session),
+        histograms=_read_histograms(session),
         coherence=coherence,
         course=_read_course(session, coherence),
         perievent=_read_perievent(session),
@@ -35,34 +36,32 @@ def _rows(columns: Columns, **wanted: str) -> Columns:
     return {name: values[kept] for name, values in columns.items()}
 
 
-def _read_histogram(session: Session) -> Band | None:
-    """Return the phases at events for the channel that most ROIs are locked to."""
+def _read_histograms(session: Session) -> tuple[Band, ...]:
+    """Return the phases at events per channel, those that most ROIs are locked to first."""
     pairs = stored.read_result_table(session, stored.EVENT_PHASE_COUPLING)
     bins = stored.read_result_table(session, stored.PHASE_HISTOGRAM)
     if not pairs or not bins:
-        return None
+        return ()
     pairs = _rows(pairs, condition=WHOLE)
-    channels = np.unique(pairs["channel"])
-    if not len(channels):
-        return None
-    locked = [int(np.sum(pairs["q_value"][pairs["channel"] == c] < 0.05)) for c in channels]
-    best = int(np.argmax(locked))
-    channel = str(channels[best])
-    n_tested = int(np.isfinite(pairs["q_value"][pairs["channel"] == channel]).sum())
-    found = _rows(bins, condition=WHOLE, channel=channel, events=str(bins["events"][0]))
-    if not len(found["count"]):
-        return None
-    count = found["count"]
-    return Band(
-        channel,
-        (found["lower_phase"] + found["upper_phase"]) / 2,
-        count,
-        count,
-        count,
-        found["null_lower"],
-        found["null_upper"],
-        note=f"{locked[best]} of {n_tested} ROIs are locked (q < 0.05)",
-    )
+    bins = _rows(bins, condition=WHOLE, events=str(bins["events"][0]))
+    found = []
+    for channel in dict.fromkeys(bins["channel"].tolist()):
+        rows = _rows(bins, channel=channel)
+        q_value = _rows(pairs, channel=channel)["q_value"]
+        n_locked = int(np.sum(q_value < 0.05))
+        band = Band(
+            channel,
+            (rows["lower_phase"] + rows["upper_phase"]) / 2,
+            rows["count"],
+            rows["count"],
+            rows["count"],
+            rows["null_lower"],
+            rows["null_upper"],
+            note=f"{n_locked} of {np.isfinite(q_value).sum()} ROIs locked (q < 0.05)",
+        )
+        found.append((n_locked, band))
+    found.sort(key=lambda pair: -pair[0])
+    return tuple(band for _, band in found[:MAX_CHANNELS])
 
 
 def _read_coherence(session: Session) -> tuple[Band, ...]:

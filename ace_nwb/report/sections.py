@@ -312,18 +312,13 @@ def _coupling_section(content: SessionContent, file_name: str) -> Section:
         return _absent(anchors, title, f"ace-nwb process coupling {file_name}")
     rows: list[tuple[Picture, ...]] = []
     with theme.figure_theme():
-        if found.histogram is not None:
-            figure = coupling.histogram_figure(found.histogram)
+        if found.histograms:
+            figure = coupling.histogram_figure(found.histograms)
             caption = "Events of the analysed ROIs by ephys phase; dashed: the band that events "
-            caption += f"moved in time keep to (95 %). {found.histogram.note}."
+            caption += "moved in time keep to (95 %). ROIs that prefer different phases cancel "
+            caption += "here; their own phases stand above."
             good = "bars that leave the band on one side; all within it is chance."
-            rows.append(
-                (
-                    _picture(
-                        "phase-counts", title, figure, caption=caption, good=good, is_wide=False
-                    ),
-                )
-            )
+            rows.append((_picture("phase-counts", title, figure, caption=caption, good=good),))
         if found.coherence:
             figure = coupling.coherence_figure(found.coherence)
             caption = "Coherence of the mean trace with each channel, its 95 % confidence in "

@@ -33,13 +33,13 @@ def made_up():
     values = np.random.default_rng(0).random((100, 9))
     values[40:50] = np.nan
     course = Course("CSC1", times_s, np.arange(9.0), values)
-    return Relations(band(), (band(), band("CSC2")), course, (band("Line"),), (effects,))
+    return Relations((band(),), (band(), band("CSC2")), course, (band("Line"),), (effects,))
 
 
 def test_all_parts_are_read_from_the_file(relations):
-    assert relations.histogram.name == "CSC1"
-    assert len(relations.histogram.values) == 18
-    assert "ROIs are locked" in relations.histogram.note
+    assert [b.name for b in relations.histograms] == ["CSC1", "CSC2"]
+    assert len(relations.histograms[0].values) == 18
+    assert "5 of 10 ROIs locked" in relations.histograms[0].note
     assert [b.name for b in relations.coherence] == ["CSC1", "CSC2"]
     assert relations.coherence[0].x[relations.coherence[0].values.argmax()] == pytest.approx(
         1.0, abs=0.35
@@ -60,10 +60,10 @@ def test_a_file_without_coupling_has_no_relations(coupled_template):
 
 def test_the_null_band_stands_behind_the_histogram():
     with theme.figure_theme():
-        figure = coupling.histogram_figure(band())
-    panel = figure.axes[0]
-    assert len(panel.patches) == 18 + 2
-    assert "phase of CSC1" in panel.get_xlabel()
+        figure = coupling.histogram_figure([band(), band("CSC2")])
+    for panel, name in zip(figure.axes, ("CSC1", "CSC2"), strict=True):
+        assert len(panel.patches) == 18 + 2
+        assert panel.get_title(loc="left") == name
 
 
 def test_every_channel_has_a_panel_of_its_own():
@@ -77,6 +77,16 @@ def test_sure_effects_are_coloured():
         figure = coupling.effects_figure(made_up().effects[0])
     colours = [line.get_color() for line in figure.axes[0].lines[:2]]
     assert colours == [theme.FAINT, theme.CALCIUM]
+
+
+def test_one_wide_interval_does_not_press_the_others_flat():
+    n_rois = 40
+    lower, upper = np.full(n_rois, -1.0), np.full(n_rois, 1.0)
+    lower[3] = -300
+    effects = Effects("dF/F", "a", "b", np.arange(n_rois), lower * 0, lower, upper, upper)
+    with theme.figure_theme():
+        figure = coupling.effects_figure(effects)
+    assert max(np.abs(figure.axes[0].get_ylim())) < 3
 
 
 def test_the_page_shows_the_relations_and_says_what_is_missing():
