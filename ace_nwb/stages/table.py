@@ -272,6 +272,7 @@ STAGES: dict[str, Stage] = {
             (f"{_COUPLING}/ConditionComparison",),
             requires=("events",),
             uses=("evaluate", "curate", "ephys-filter", "conditions"),
+            revision=2,
             on_request=True,
         ),
         Stage(
