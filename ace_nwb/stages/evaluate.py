@@ -33,7 +33,7 @@ def compute(session: Session, params: EvaluateParams, context: StageContext) -> 
         workers=context.settings.workers,
         progress=context.progress,
     )
-    if params.judge == "engine":
+    if params.judge == "engine" and segmentation.n_rois:
         metrics = _judged_by_engine(metrics, segmentation.metrics)
     accepted = int(np.count_nonzero(metrics.accepted))
     context.remarks.append(f"{accepted} of {len(metrics.accepted)} ROIs accepted")

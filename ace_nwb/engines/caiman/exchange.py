@@ -25,7 +25,7 @@ def movie_name(movie: Movie, order: str) -> str:
 
 def write_movie(
     movie: Movie, folder: Path, *, order: str, workers: int, progress: ProgressCallback
-) -> Path:
+) -> tuple[Path, bool]:
     """Write the movie as the memory map that CaImAn reads, float32.
 
     Parameters
@@ -41,6 +41,11 @@ def write_movie(
         Threads.
     progress
         Called with (frames done, number of frames).
+
+    Returns
+    -------
+    tuple of (Path, bool)
+        The file, and whether anything ever changes in the movie: CaImAn cannot bear it if not.
 
     Raises
     ------
@@ -59,14 +64,16 @@ def write_movie(
     shape = (n_rows * n_columns, n_frames)
     pixels = np.memmap(path, np.float32, "w+", shape=shape, order="C" if order == "C" else "F")
 
-    def copy(start: int, block: np.ndarray) -> None:
+    first = movie.read(0, 1)
+
+    def copy(start: int, block: np.ndarray) -> bool:
         turned = block.transpose(2, 1, 0).reshape(-1, len(block))
         pixels[:, start : start + len(block)] = turned
+        return bool(np.any(block != first))
 
-    for _ in map_blocks(movie, copy, workers=workers, progress=progress):
-        pass
+    changes = list(map_blocks(movie, copy, workers=workers, progress=progress))
     pixels.flush()
-    return path
+    return path, any(changes)
 
 
 def column_major_order(shape: tuple[int, int]) -> np.ndarray:

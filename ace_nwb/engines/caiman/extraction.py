@@ -42,13 +42,15 @@ def extract(
     if movie.shape[0] < _MINIMUM_FRAMES:
         return _nothing(movie, environment.software)
     with job_folder() as folder:
-        path = write_movie(
+        path, is_alive = write_movie(
             movie,
             folder,
             order="C",
             workers=settings.workers,
             progress=lambda done, of: progress(_WRITTEN * done // of, _ALL),
         )
+        if not is_alive:
+            return _nothing(movie, environment.software)
         job = {
             "movie": str(path),
             "parameters": groups,

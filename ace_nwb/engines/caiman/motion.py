@@ -44,7 +44,7 @@ def estimate_motion(
     environment = find_environment(settings.caiman_python)
     groups = translate(MOTION, parameters, fixed=FIXED_MOTION, frame_rate_hz=movie.frame_rate_hz)
     with job_folder() as folder:
-        path = write_movie(
+        path, _ = write_movie(
             movie,
             folder,
             order="F",
