@@ -5,7 +5,6 @@ its result, its history rows and the removal of what it replaces are committed t
 file stays as it was.
 """
 
-import sys
 import time
 import warnings
 from collections.abc import Callable
@@ -25,6 +24,7 @@ from ace_nwb.nwb.scratch import Scratch
 from ace_nwb.nwb.session import Session, edit_session, open_session
 from ace_nwb.stages.context import StageContext
 from ace_nwb.stages.curated import read_curation
+from ace_nwb.stages.memory import peak_memory_mb
 from ace_nwb.stages.parameters import Choice, build_parameters, format_value
 from ace_nwb.stages.params import StageParams
 from ace_nwb.stages.replacement import Replacement, make_room
@@ -158,6 +158,17 @@ def run_stage(stage: Stage, job: Job, known: SessionState) -> StageOutcome:
         raise KeyboardInterrupt(_tell_interrupted(stage, job.nwb_path, task.scratch)) from interrupt
     task.scratch.remove()
     return outcome
+
+
+def is_pending(stage: Stage, job: Job, known: SessionState) -> bool:
+    """Return whether a stage would run: it is not done, and the session has what it is about."""
+    if _plan_task(stage, job, known) is None:
+        return False
+    module = stage.load()
+    if job.is_explicit or not hasattr(module, "not_applicable"):
+        return True
+    with open_session(job.nwb_path) as session:
+        return not module.not_applicable(session)
 
 
 @dataclass(frozen=True)
@@ -296,15 +307,3 @@ def software(others: dict[str, str] | None = None) -> str:
     names = ("ace-nwb", "numpy", "scipy", "numba", "pynwb")
     versions = {name: version(name) for name in names} | (others or {})
     return ", ".join(f"{name} {number}" for name, number in versions.items())
-
-
-def peak_memory_mb() -> float:
-    """Return the largest resident memory of this process so far, megabytes."""
-    if sys.platform == "win32":
-        import psutil
-
-        return round(psutil.Process().memory_info().peak_wset / 2**20, 1)
-    import resource
-
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return round(peak / (2**20 if sys.platform == "darwin" else 2**10), 1)
