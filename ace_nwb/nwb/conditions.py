@@ -42,7 +42,8 @@ def read_conditions(session: Session) -> dict[str, np.ndarray]:
     """Return the conditions: name -> start and stop, shape (interval, 2), seconds, ascending.
 
     All tables in `/intervals` with a text column `condition`, `label` or `tags` count; those that
-    the stage `conditions` wrote come first.
+    the stage `conditions` wrote come first. An interval counts by its first tag, one without a
+    name not at all.
     """
     if "/intervals" not in session.h5:
         return {}
@@ -55,7 +56,8 @@ def read_conditions(session: Session) -> dict[str, np.ndarray]:
             continue
         bounds = np.column_stack([table["start_time"].data[:], table["stop_time"].data[:]])
         for label, (start, stop) in zip(labels, bounds.tolist(), strict=True):
-            found.setdefault(label, []).append((start, stop))
+            if label.strip():
+                found.setdefault(label, []).append((start, stop))
     return {label: np.array(sorted(bounds), float) for label, bounds in found.items()}
 
 
