@@ -4,7 +4,7 @@ How a single stage runs, and what a crash leaves of it, is in `stages/execution.
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,13 +14,14 @@ from ace_nwb.engines.base import EngineSettings
 from ace_nwb.errors import ParameterError
 from ace_nwb.nwb.checks import Finding
 from ace_nwb.nwb.choices import append_choices
-from ace_nwb.nwb.session import edit_session
+from ace_nwb.nwb.session import check_changeable, edit_session, find_folder
 from ace_nwb.stages.execution import (
     Choices,
     Job,
     ProgressBar,
     SessionState,
     StageOutcome,
+    is_pending,
     no_bar,
     peak_memory_mb,
     read_state,
@@ -31,7 +32,7 @@ from ace_nwb.stages.parameters import Choice, build_parameters, format_value
 from ace_nwb.stages.provenance import Difference, compare_runs, pipeline_text
 from ace_nwb.stages.replacement import Replacement, note_change
 from ace_nwb.stages.status import StageStatus, previous_choices, stage_statuses
-from ace_nwb.stages.table import STAGES, find_stage
+from ace_nwb.stages.table import STAGES, Stage, find_stage
 
 __all__ = [
     "Plan",
@@ -118,7 +119,7 @@ def run(
     Parameters
     ----------
     nwb_path
-        A session file.
+        A session file, or a session in Zarr: that is changed as a whole, at the end.
     plan
         Stages and chosen parameters; parameters chosen in an earlier run are kept unless the
         plan chooses others.
@@ -132,6 +133,7 @@ def run(
         What becomes of earlier results; they are replaced by default.
     """
     plan = plan or Plan()
+    check_changeable(nwb_path)
     job = Job(
         Path(nwb_path),
         plan.choices,
@@ -141,10 +143,23 @@ def run(
         force,
         replacement or Replacement(),
     )
+    known = read_state(nwb_path)
+    stages = [find_stage(name) for name in _wanted_stages(plan, known)]
+    if not any(is_pending(stage, job, known) for stage in stages):
+        return [run_stage(stage, job, known) for stage in stages]
+    if find_folder(nwb_path) is None:
+        return _run_stages(stages, job, known)
+    from ace_nwb.nwb.zarr_editing import edit_zarr  # loads zarr
+
+    with edit_zarr(job.nwb_path) as working:
+        return _run_stages(stages, replace(job, nwb_path=working), read_state(working))
+
+
+def _run_stages(stages: list[Stage], job: Job, known: SessionState) -> list[StageOutcome]:
+    """Run stages one after the other."""
     outcomes = []
-    known = read_state(job.nwb_path)
-    for name in _wanted_stages(plan, known):
-        outcomes.append(run_stage(find_stage(name), job, known))
+    for stage in stages:
+        outcomes.append(run_stage(stage, job, known))
         if outcomes[-1].action == "ran":
             known = read_state(job.nwb_path)
     return outcomes

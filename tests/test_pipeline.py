@@ -5,7 +5,6 @@ import numpy as np
 import pynwb
 import pytest
 import yaml
-from pynwb.epoch import TimeIntervals
 
 from ace_nwb import pipeline
 from ace_nwb.cli import run
@@ -13,7 +12,7 @@ from ace_nwb.convert import convert
 from ace_nwb.curation import Draft, decide
 from ace_nwb.errors import StageError
 from ace_nwb.nwb.history import read_runs
-from ace_nwb.nwb.session import edit_session, open_session
+from ace_nwb.nwb.session import open_session
 from ace_nwb.stages.replacement import Replacement, later_stages
 from ace_nwb.stages.table import STAGES
 
@@ -161,16 +160,3 @@ def test_processed_session_goes_to_zarr_and_back_without_a_difference(session, t
     path = "/processing/ophys/DfOverF/RoiResponseSeries/data"
     with h5py.File(session) as first, h5py.File(back) as second:
         np.testing.assert_array_equal(first[path][:], second[path][:])
-
-
-def test_result_that_zarr_cannot_give_back_is_refused_before_anything_is_written(
-    session_copy, tmp_path, capsys
-):
-    with edit_session(session_copy) as writer:
-        stretches = TimeIntervals(name="Stretches", description="Parts of the movie.")
-        movie = writer.get("/acquisition/OnePhotonSeries")
-        stretches.add_interval(start_time=8.0, stop_time=9.0, timeseries=[movie])
-        writer.module("misc").add(stretches)
-    assert run(["export", str(session_copy), "--zarr", str(tmp_path / "out.nwb.zarr")]) == 1
-    assert "timeseries of Stretches" in capsys.readouterr().err
-    assert not list(tmp_path.glob("out*"))

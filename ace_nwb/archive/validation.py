@@ -8,7 +8,7 @@ from ace_nwb.archive.layout import check_layout
 from ace_nwb.errors import SessionFileError, SessionLockedError
 from ace_nwb.nwb.checks import Finding, check_session
 from ace_nwb.nwb.opening import existing_file
-from ace_nwb.nwb.session import open_session
+from ace_nwb.nwb.session import as_url, open_session
 
 __all__ = ["Finding", "is_valid", "validate"]
 
@@ -23,10 +23,10 @@ def validate(path: str | Path) -> list[Finding]:
     Parameters
     ----------
     path
-        A session file, any other NWB file, or a Zarr folder.
+        A session file, any other NWB file, a Zarr folder, or the URL of a file.
     """
     path = Path(path)
-    if not path.is_dir():
+    if not path.is_dir() and as_url(path) is None:
         existing_file(path)
     findings: list[Finding] = []
     checks: tuple[Callable[[Path], Iterable[Finding]], ...] = (_own, _schema, _inspector)
@@ -65,6 +65,9 @@ def _schema(path: Path) -> list[Finding]:
 
         with NWBZarrIO(str(path), mode="r") as io:
             errors = pynwb.validate(io=io)
+    elif as_url(path) is not None:
+        with open_session(path) as session:
+            errors = pynwb.validate(io=pynwb.NWBHDF5IO(file=session.h5, load_namespaces=True))
     else:
         errors = pynwb.validate(path=str(path))
     return [Finding("ERROR", "schema", e.location or e.name, e.reason) for e in errors]
@@ -72,9 +75,14 @@ def _schema(path: Path) -> list[Finding]:
 
 def _inspector(path: Path) -> list[Finding]:
     """Run the NWB Inspector with the configuration of DANDI."""
-    from nwbinspector import inspect_nwbfile, load_config
+    from nwbinspector import inspect_nwbfile, inspect_nwbfile_object, load_config
 
-    messages = inspect_nwbfile(nwbfile_path=path, config=load_config("dandi"), skip_validate=True)
+    config = load_config("dandi")
+    if as_url(path) is None:
+        messages = list(inspect_nwbfile(nwbfile_path=path, config=config, skip_validate=True))
+    else:
+        with open_session(path) as session:
+            messages = list(inspect_nwbfile_object(session.nwbfile, config=config))
     return [
         Finding(
             message.importance.name,

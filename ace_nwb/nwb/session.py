@@ -1,6 +1,9 @@
 """Opening sessions, to read them (reading.py) or to change them (editing.py)."""
 
+from io import FileIO
 from pathlib import Path
+
+import h5py
 
 from ace_nwb.errors import SessionFileError
 from ace_nwb.nwb import journal
@@ -10,7 +13,7 @@ from ace_nwb.nwb.opening import existing_file, open_h5
 from ace_nwb.nwb.reading import Session
 from ace_nwb.nwb.superblock import read_end_of_file
 
-__all__ = ["Session", "SessionWriter", "edit_session", "open_session"]
+__all__ = ["Session", "SessionWriter", "edit_session", "open_apart", "open_session"]
 
 
 def open_session(path: str | Path) -> Session:
@@ -28,19 +31,59 @@ def open_session(path: str | Path) -> Session:
     JournalError
         If an interrupted commit cannot be completed.
     """
-    if is_url(path):
+    url = as_url(path)
+    if url is not None:
         from ace_nwb.nwb.remote import open_remote_session  # loads fsspec
 
-        return open_remote_session(str(path))
-    if Path(path).is_dir():
+        return open_remote_session(url)
+    folder = find_folder(path)
+    if folder is not None:
         from ace_nwb.nwb.zarr_session import open_zarr_session  # loads zarr
 
-        return open_zarr_session(Path(path))
+        return open_zarr_session(folder)
     path = existing_file(path)
     if journal.needs_recovery(path):
         journal.recover(path)
     read_end_of_file(path)
     return Session(path, open_h5(path, path, "r"))
+
+
+def open_apart(path: Path) -> Session:
+    """Open a session file for reading, for long, while this process may also change it.
+
+    Two handles of one process share what HDF5 remembers of a file, so that a new one would not
+    see a change made since the old one was opened; this handle is kept apart from all others.
+    """
+    path = existing_file(path)
+    if journal.needs_recovery(path):
+        journal.recover(path)
+    read_end_of_file(path)
+    stream = _NamedStream(path, "rb")
+    try:
+        return _SessionApart(path, open_h5(path, stream, "r"), stream)
+    except BaseException:
+        stream.close()
+        raise
+
+
+class _NamedStream(FileIO):
+    """A file object that HDF5 reads through; h5py takes its text for the name of the file."""
+
+    def __repr__(self) -> str:
+        return str(self.name)
+
+
+class _SessionApart(Session):
+    """A session with a file object of its own."""
+
+    def __init__(self, path: Path, h5: h5py.File, stream: FileIO):
+        super().__init__(path, h5)
+        self._stream = stream
+
+    def close(self) -> None:
+        """Close the file."""
+        super().close()
+        self._stream.close()
 
 
 def edit_session(path: str | Path, *, disk: Disk | None = None, wait_s: float = 0.0) -> Edit:
@@ -63,14 +106,47 @@ def edit_session(path: str | Path, *, disk: Disk | None = None, wait_s: float = 
     SessionLockedError
         If another process is writing the file.
     """
-    if is_url(path) or Path(path).is_dir():
+    check_changeable(path)
+    if find_folder(path) is not None:
         raise SessionFileError(
-            f"{path} can be read but not changed; an NWB file on a local disk was expected. "
-            "Download it, or turn a Zarr folder into a file with `ace-nwb import`."
+            f"{path} is a session in Zarr, which only stages can change; an NWB file was expected. "
+            "Turn it into a file with `ace-nwb import`, and back with `ace-nwb export --zarr`."
         )
     return Edit(existing_file(path), disk or Disk(), wait_s)
 
 
-def is_url(location: str | Path) -> bool:
-    """Return whether a location is a URL rather than a path."""
-    return isinstance(location, str) and "://" in location
+def check_changeable(location: str | Path) -> None:
+    """Raise SessionFileError if a session can only be read where it is."""
+    url = as_url(location)
+    if url is not None:
+        raise SessionFileError(
+            f"{url} can be read but not changed; a session on a disk of this computer was "
+            "expected. Download it."
+        )
+
+
+def find_folder(path: str | Path) -> Path | None:
+    """Return the folder of a Zarr session, or None if it is no folder.
+
+    After an exchange that was interrupted the session stands where the old one was put aside.
+    """
+    path = Path(path)
+    if not path.exists() and replaced_path(path).is_dir():
+        return replaced_path(path)
+    return path if path.is_dir() else None
+
+
+def replaced_path(path: Path) -> Path:
+    """Return where a Zarr session stands while its successor takes its place."""
+    return path.with_name(f"{path.name}.replaced")
+
+
+def as_url(location: str | Path) -> str | None:
+    """Return the URL that a location is, or None if it is a path.
+
+    A URL that was taken for a path on its way ("https:/host/file") is one all the same.
+    """
+    scheme, colon, rest = str(location).replace("\\", "/").partition(":/")
+    if not colon or len(scheme) < 2 or not scheme.isalnum():
+        return None
+    return f"{scheme}://{rest.lstrip('/')}"

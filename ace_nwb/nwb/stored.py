@@ -97,7 +97,7 @@ class StoredObject:
     def starting_time(self) -> float | None:
         """Time of the first of regular samples, seconds."""
         start = self._child("starting_time")
-        return None if start is None else float(start[()])
+        return None if start is None else float(np.ravel(start[()])[0])
 
     @property
     def rate(self) -> float | None:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import h5py
 import numpy as np
 import zarr
 from hdmf.backends.hdf5 import H5DataIO
@@ -20,11 +21,11 @@ from hdmf_zarr.nwb import NWBZarrIO
 from hdmf_zarr.utils import ZarrDataIO
 from numcodecs import JSON, Blosc
 from pynwb import NWBHDF5IO, NWBFile, TimeSeries, get_manager
-from pynwb.base import TimeSeriesReferenceVectorData
 
 from ace_nwb.errors import OutputError, SessionFileError
 from ace_nwb.nwb.reading import Session
 from ace_nwb.nwb.session import open_session
+from ace_nwb.nwb.zarr_references import find_split, join_references, split_references
 
 LARGE_BYTES = 16 * 2**20
 """Larger arrays are copied piece by piece."""
@@ -38,6 +39,11 @@ class ZarrSession(Session):
     def _read_nwbfile(self, mode: str) -> NWBFile:
         self._io = NWBZarrIO(str(self.path), mode=mode)
         return self._io.read()
+
+    def read_references(self, path: str, column: str) -> list[tuple[int, int, str]]:
+        """Return (first sample, number, path of the series) of each row of such a column."""
+        parts = find_split(self.h5[path], column) or ()
+        return list(zip(*(part[:].tolist() for part in parts), strict=True))
 
     def close(self) -> None:
         """Close the session."""
@@ -82,29 +88,18 @@ def export_zarr(path: str | Path, target: str | Path, *, progress: Progress | No
     try:
         with open_session(path) as session:
             nwbfile = session.nwbfile
-            _check_storable(nwbfile, session.path)
             _stream_large_arrays(nwbfile, _ZARR, progress)
             io = ZarrIO(
                 str(partial), manager=get_manager(), mode="w", object_codec_class=JSON
             )  # NWBZarrIO forgets the codec and writes pickles, which no safe reader decodes
             with io:
                 io.export(src_io=session._io, container=nwbfile, write_args={"link_data": False})
+            split_references(session.h5, zarr.open_group(str(partial), mode="r+"))
+            zarr.consolidate_metadata(str(partial))
         partial.rename(target)
     finally:
         shutil.rmtree(partial, ignore_errors=True)
     return target
-
-
-def _check_storable(nwbfile: NWBFile, path: Path) -> None:
-    """Refuse columns that refer to stretches of series: Zarr's codecs cannot read them back."""
-    for table in nwbfile.all_children():
-        for column in getattr(table, "columns", None) or ():
-            if isinstance(column, TimeSeriesReferenceVectorData):
-                raise OutputError(
-                    f"{path}: the column {column.name} of {table.name} refers to stretches of "
-                    "series, which cannot be read back from Zarr. Remove that result, "
-                    "or keep the session as an HDF5 file."
-                )
 
 
 def import_zarr(source: str | Path, path: str | Path, *, progress: Progress | None = None) -> Path:
@@ -127,6 +122,8 @@ def import_zarr(source: str | Path, path: str | Path, *, progress: Progress | No
             _stream_large_arrays(nwbfile, _HDF5, progress)
             with NWBHDF5IO(partial, mode="w") as io:
                 io.export(src_io=session._io, nwbfile=nwbfile, write_args={"link_data": False})
+        with h5py.File(partial, "r+") as h5:
+            join_references(h5)
         partial.rename(path)
     finally:
         partial.unlink(missing_ok=True)

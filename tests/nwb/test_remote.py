@@ -4,6 +4,7 @@ import h5py
 import numpy as np
 import pytest
 
+from ace_nwb.cli import run
 from ace_nwb.errors import SessionFileError
 from ace_nwb.nwb import layout
 from ace_nwb.nwb.history import current_runs
@@ -11,6 +12,7 @@ from ace_nwb.nwb.imaging import read_projections, write_projections
 from ace_nwb.nwb.movie import NwbMovie
 from ace_nwb.nwb.rois import read_segmentation
 from ace_nwb.nwb.session import edit_session, open_session
+from tests.fixtures.changes import add_motion
 from tests.fixtures.web_server import serve
 
 N_FRAMES = 20_000
@@ -78,3 +80,27 @@ def test_a_session_on_a_server_that_points_at_files_here_is_refused(recorded):
 def test_a_session_on_a_server_cannot_be_changed():
     with pytest.raises(SessionFileError, match="Download it"):
         edit_session("https://example.org/session.nwb")
+
+
+@pytest.mark.parametrize("verb", ["status", "history", "validate", "report", "diff"])
+def test_every_verb_that_only_reads_takes_an_address(verb, recorded, tmp_path, capsys):
+    path = recorded.path
+    with edit_session(path) as writer:
+        add_motion(writer)
+    arguments = {"report": [str(tmp_path / "report.html")], "diff": [str(path)]}.get(verb, [])
+    local = run([verb, str(path), *arguments])
+    told = capsys.readouterr().out
+    with serve(path.parent) as served:
+        address = f"{served.address}/{path.name}"
+        assert run([verb, address, *arguments]) == local
+    if verb in {"status", "history"}:
+        assert capsys.readouterr().out == told
+    assert {p.suffix for p in tmp_path.iterdir()} <= {".nwb", ".html"}
+
+
+@pytest.mark.parametrize("command", [["run"], ["process", "motion"], ["sync"]])
+def test_what_changes_a_session_refuses_an_address(command, recorded, capsys):
+    with serve(recorded.path.parent) as served:
+        address = f"{served.address}/{recorded.path.name}"
+        assert run([*command, address]) == 1
+    assert f"{address} can be read but not changed" in capsys.readouterr().err

@@ -34,7 +34,7 @@ def test_notes_come_as_text(recorded):
     with open_session(recorded.path) as session:
         times, columns = read_events(session, "/events/Notes")
     assert list(times) == [0.5, 1.5, 2.5]
-    assert list(columns["text"]) == ["start", "light on", "rearing"]
+    assert list(columns["note"]) == ["start", "light on", "rearing"]
 
 
 def test_calcium_events_come_back_with_their_rois(analysed):

@@ -1,0 +1,80 @@
+"""Changing a session stored as Zarr: on a working copy in HDF5, which then takes its place whole.
+
+A folder of many files cannot be changed in one step. The session is turned into a session file in
+the scratch folder beside it, changed there through the journal, written as Zarr beside the old
+one, and exchanged with it. An interrupted change leaves the session as it was, and the working
+copy to go on from. Time and space are those of two copies.
+"""
+
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from hashlib import blake2b
+from pathlib import Path
+
+from ace_nwb.nwb.lock import WriterLock
+from ace_nwb.nwb.session import replaced_path
+from ace_nwb.nwb.zarr_session import export_zarr, import_zarr
+
+
+@contextmanager
+def edit_zarr(path: Path) -> Iterator[Path]:
+    """Give a session file to change, which then takes the place of the Zarr session.
+
+    Parameters
+    ----------
+    path
+        The Zarr session.
+
+    Raises
+    ------
+    SessionLockedError
+        If another process is changing the session.
+    """
+    with WriterLock(path):
+        _tidy(path)
+        working = _working_copy(path)
+        yield working
+        _exchange(working, path)
+        shutil.rmtree(working.parent)
+
+
+def _working_copy(path: Path) -> Path:
+    """Return the session as a file: the one an interrupted change left, if it is of this state."""
+    folder = path.with_name(f"{path.name}.scratch")
+    working = folder / f"{_digest(path)}.nwb"
+    if not working.exists():
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir()
+        import_zarr(path, working)
+    return working
+
+
+def _exchange(working: Path, path: Path) -> None:
+    """Write the working copy as Zarr and let it take the place of the session."""
+    new, old = path.with_name(f"{path.name}.new"), replaced_path(path)
+    shutil.rmtree(new, ignore_errors=True)  # left by a run that was killed
+    export_zarr(working, new)
+    if hasattr(os, "sync"):
+        os.sync()
+    path.rename(old)
+    new.rename(path)
+    shutil.rmtree(old)
+
+
+def _tidy(path: Path) -> None:
+    """Finish an exchange that was interrupted: the old session stands or is not needed."""
+    old = replaced_path(path)
+    if old.exists() and not path.exists():
+        old.rename(path)
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def _digest(path: Path) -> str:
+    """Return a digest of the names, sizes and times of the files of a folder."""
+    digest = blake2b(digest_size=8)
+    for file in sorted(path.rglob("*")):
+        stat = file.stat()
+        digest.update(f"{file.relative_to(path)} {stat.st_size} {stat.st_mtime_ns}\n".encode())
+    return digest.hexdigest()

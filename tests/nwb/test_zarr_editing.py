@@ -1,0 +1,73 @@
+"""Stages run on a session in Zarr: it is changed as a whole, or not at all."""
+
+import shutil
+
+import pytest
+
+from ace_nwb import pipeline
+from ace_nwb.cli import run
+from ace_nwb.errors import SessionFileError
+from ace_nwb.nwb import layout, zarr_editing
+from ace_nwb.nwb.series import read_series
+from ace_nwb.nwb.session import edit_session, open_session
+from ace_nwb.nwb.zarr_session import export_zarr
+
+pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")
+
+
+@pytest.fixture(scope="module")
+def stored_template(tiny_session_template, tmp_path_factory):
+    return export_zarr(tiny_session_template, tmp_path_factory.mktemp("zarr") / "session.nwb.zarr")
+
+
+@pytest.fixture
+def stored(stored_template, tmp_path):
+    return shutil.copytree(stored_template, tmp_path / "session.nwb.zarr")
+
+
+def files(folder):
+    return {p.relative_to(folder): p.read_bytes() for p in folder.rglob("*") if p.is_file()}
+
+
+def test_a_stage_on_zarr_gives_what_it_gives_on_a_file(stored, tiny_session, capsys):
+    assert run(["process", "preprocess", str(stored)]) == 0
+    pipeline.process(tiny_session, "preprocess")
+    found = []
+    for path in (tiny_session, stored):
+        with open_session(path) as session:
+            found.append(read_series(session, layout.BLEACHING_TREND)[1].tolist())
+    assert found[0] == found[1]
+    assert run(["diff", str(tiny_session), str(stored)]) == 0
+    assert [p.name for p in stored.parent.glob("session.nwb.zarr*")] == [stored.name]
+    before = files(stored)
+    assert pipeline.process(stored, "preprocess").action == "already done"
+    assert files(stored) == before
+
+
+def test_an_interrupted_change_leaves_the_session_and_goes_on(stored, monkeypatch):
+    before = files(stored)
+
+    def interrupt(*_arguments):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(zarr_editing, "export_zarr", interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            pipeline.process(stored, "preprocess")
+    assert files(stored) == before
+    assert pipeline.process(stored, "preprocess").action == "already done", "in the working copy"
+    assert {s.stage: s.state for s in pipeline.status(stored)}["preprocess"] == "done"
+    assert [p.name for p in stored.parent.iterdir()] == [stored.name]
+
+
+def test_between_the_two_renames_the_session_is_found_where_it_was_put_aside(stored):
+    stored.rename(stored.with_name(f"{stored.name}.replaced"))
+    with open_session(stored) as session:
+        assert session.has(layout.MOVIE)
+    pipeline.process(stored, "preprocess")
+    assert [p.name for p in stored.parent.iterdir()] == [stored.name]
+
+
+def test_what_is_no_stage_is_refused(stored):
+    with pytest.raises(SessionFileError, match="only stages can change"):
+        edit_session(stored)
