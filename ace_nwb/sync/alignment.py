@@ -16,6 +16,7 @@ TRUSTED = 0.999
 """Least confidence of a frame that is not flagged."""
 
 _MIN_MATCHED = 0.5
+_USUAL_END_LOSS = 0.02
 STATUS = ("matched", "interpolated", "predicted")
 
 
@@ -171,6 +172,7 @@ def _refuse_doubt(match: Match) -> None:
             "Check that line and movie belong to the same recording."
         )
     if np.mean(match.placed >= TRUSTED) >= 0.5:
+        _refuse_endless(match)
         return
     rivals = ", ".join(f"{s:+d} frames: {p:.3g}" for s, p in match.placement.rivals[:4])
     row = match.placement.rivals_from_row
@@ -184,6 +186,21 @@ def _refuse_doubt(match: Match) -> None:
         "if the first pulse is the first frame), start_s and stop_s, the part of the ephys "
         "session that holds this recording, or a correction that pins one frame to its edge."
     )
+
+
+def _refuse_endless(match: Match) -> None:
+    """Raise if the record press decided, but the line goes on as if nobody was recording."""
+    last = int(match.captured[-1])
+    timeline = match.timeline
+    same = timeline.is_real & (timeline.block == timeline.block[last])
+    n_after = int(same[last + 1 :].sum())
+    if match.rests_on_press and n_after > 3 + _USUAL_END_LOSS * match.captured.size:
+        raise SyncError(
+            f"Counts leave open which frame is the first. That the line toggles only while "
+            f"recording would decide, but {n_after} pulses follow the last frame without a pause, "
+            "so it may run freely. State lost_at_start or lost_at_end if you know them, or pin "
+            "one frame to its edge by a correction."
+        )
 
 
 def _summarise(

@@ -71,13 +71,14 @@ def _transitions(
 
 
 @nb.njit(
-    "void(i8[:], i8[:], f8[:, :], i8[:], i8[:], f8[:], f8[:, :], i1[:, :], i8[:])",
+    "void(i8[:], i8[:], i8[:], f8[:], i8[:], i8[:], f8[:], f8[:], i1[:], i8[:])",
     cache=True,
     nogil=True,
 )
 def _forward(
     first: np.ndarray,
     count: np.ndarray,
+    at: np.ndarray,
     emission: np.ndarray,
     held_before: np.ndarray,
     daq_step: np.ndarray,
@@ -87,34 +88,37 @@ def _forward(
     last_state: np.ndarray,
 ) -> None:
     """Fill the forward probabilities and the Viterbi pointers of every row."""
-    width = emission.shape[1]
+    width = count.max()
     cost, column = np.empty((width, width)), np.empty(width)
-    best, new_best = emission[0].copy(), np.empty(width)
-    alpha[0] = emission[0]
+    best, new_best = np.zeros(width), np.empty(width)
+    for s in range(count[0]):
+        alpha[s] = emission[s]
+        best[s] = emission[s]
     for i in range(1, first.size):
         _transitions(first, count, held_before, daq_step, prices, i, cost)
         n_before = count[i - 1]
         for s in range(count[i]):
             arg = 0
             for r in range(n_before):
-                column[r] = alpha[i - 1, r] + cost[r, s]
+                column[r] = alpha[at[i - 1] + r] + cost[r, s]
                 if best[r] + cost[r, s] > best[arg] + cost[arg, s]:
                     arg = r
-            alpha[i, s] = _log_sum(column, n_before) + emission[i, s]
-            new_best[s] = best[arg] + cost[arg, s] + emission[i, s]
-            back[i, s] = arg
+            alpha[at[i] + s] = _log_sum(column, n_before) + emission[at[i] + s]
+            new_best[s] = best[arg] + cost[arg, s] + emission[at[i] + s]
+            back[at[i] + s] = arg
         best[:] = new_best
     last_state[0] = np.argmax(best[: count[first.size - 1]])
 
 
 @nb.njit(
-    "void(i8[:], i8[:], f8[:, :], i8[:], i8[:], f8[:], f8[:, :], i1[:, :], i8, i8[:], f8[:])",
+    "void(i8[:], i8[:], i8[:], f8[:], i8[:], i8[:], f8[:], f8[:], i1[:], i8, i8[:], f8[:])",
     cache=True,
     nogil=True,
 )
 def _backward(
     first: np.ndarray,
     count: np.ndarray,
+    at: np.ndarray,
     emission: np.ndarray,
     held_before: np.ndarray,
     daq_step: np.ndarray,
@@ -126,21 +130,21 @@ def _backward(
     probability: np.ndarray,
 ) -> None:
     """Walk back along the Viterbi path, with the posterior of each frame on it."""
-    width = emission.shape[1]
+    width = count.max()
     cost, column = np.empty((width, width)), np.empty(width)
     beta, new_beta = np.zeros(width), np.empty(width)
     for i in range(first.size - 1, -1, -1):
         for s in range(count[i]):
-            column[s] = alpha[i, s] + beta[s]
+            column[s] = alpha[at[i] + s] + beta[s]
         path[i] = first[i] + state
         probability[i] = np.exp(column[state] - _log_sum(column, count[i]))
         if i == 0:
             break
-        state = back[i, state]
+        state = back[at[i] + state]
         _transitions(first, count, held_before, daq_step, prices, i, cost)
         for r in range(count[i - 1]):
             for s in range(count[i]):
-                column[s] = cost[r, s] + emission[i, s] + beta[s]
+                column[s] = cost[r, s] + emission[at[i] + s] + beta[s]
             new_beta[r] = _log_sum(column, count[i])
         beta[:] = new_beta
 
@@ -161,9 +165,9 @@ def decode(
     first
         First captured frame a row may be, shape (n_rows,).
     emission
-        Log probability of the row given frame first + column, shape (n_rows, n_states).
+        Log probability of each row given each of its frames, row after row, shape (sum of count,).
     count
-        States of each row, shape (n_rows,).
+        States of each row, from frame first on, shape (n_rows,).
     is_held
         Whether a captured frame lies in a block of pulses, shape (n_captured,).
     daq_step
@@ -175,10 +179,14 @@ def decode(
     first, count = first.astype(np.int64), count.astype(np.int64)
     held_before = np.concatenate([[0], np.cumsum(is_held)]).astype(np.int64)
     prices = np.array([np.log1p(-lost_rate), np.log(lost_rate), _DAQ_MISMATCH, _IMPOSSIBLE])
-    alpha, back = np.zeros_like(emission), np.zeros(emission.shape, dtype=np.int8)
+    at = np.cumsum(count) - count
+    alpha, back = np.empty_like(emission), np.zeros(emission.size, dtype=np.int8)
     path, probability = np.zeros(n_rows, dtype=np.int64), np.zeros(n_rows)
     state = np.zeros(1, dtype=np.int64)
-    shared = (first, count, emission, held_before, daq_step.astype(np.int64), prices, alpha, back)
+    shared = (
+        *(first, count, at, emission, held_before, daq_step.astype(np.int64)),
+        *(prices, alpha, back),
+    )
     _forward(*shared, state)
     _backward(*shared, int(state[0]), path, probability)
     return Decoded(path, probability)

@@ -11,6 +11,7 @@ from ace_nwb.sync.rows import Rows
 from ace_nwb.sync.timeline import Timeline
 
 _BIN_S = 5e-4
+_BLOCK_ROWS = 16384
 _EARLY_S = 8e-3  # time stamps are not early, but the clock's floor is known to a millisecond or two
 
 
@@ -83,10 +84,7 @@ def decode_rows(
     count = np.clip(last - first + 1, 1, MAX_STATES)
     for row, frame in (pinned or {}).items():
         first[row], count[row] = frame, 1
-    frames = np.minimum(first[:, None] + np.arange(count.max()), times.size - 1)
-    emission = jitter.score(aligned_s[:, None] - times[frames])
-    emission[rows.is_junk] = 0.0
-    emission += np.where(timeline.is_real[frames], 0.0, np.log(rates.missing))
+    emission = _emission(rows, aligned_s, timeline, rates, jitter, first=first, count=count)
     return decode(
         first,
         emission,
@@ -95,3 +93,27 @@ def decode_rows(
         daq_step=rows.daq_step,
         lost_rate=rates.lost,
     )
+
+
+def _emission(
+    rows: Rows,
+    aligned_s: np.ndarray,
+    timeline: Timeline,
+    rates: FaultRates,
+    jitter: JitterModel,
+    *,
+    first: np.ndarray,
+    count: np.ndarray,
+) -> np.ndarray:
+    """Return the log probability of each row under each of its states, row after row."""
+    times, missing = timeline.times_s, np.log(rates.missing)
+    columns = np.arange(count.max())
+    pieces = []
+    for start in range(0, first.size, _BLOCK_ROWS):  # hours of rows would take their memory
+        block = slice(start, start + _BLOCK_ROWS)
+        frames = np.minimum(first[block, None] + columns, times.size - 1)
+        score = jitter.score(aligned_s[block, None] - times[frames])
+        score[rows.is_junk[block]] = 0.0
+        score += np.where(timeline.is_real[frames], 0.0, missing)
+        pieces.append(score[columns < count[block, None]])
+    return np.concatenate(pieces)

@@ -100,6 +100,7 @@ def match_rows(rows: Rows, train: PulseTrain, *, max_jitter_s: float, evidence: 
     starts.sort(key=lambda start: -start.score)
     _refuse_rival(starts)
     best = starts[0]
+    starts.clear()  # the others take the memory of hours of rows
     return _refine(Refiner(rows, train, best.timeline, max_jitter_s, evidence), best)
 
 

@@ -266,4 +266,4 @@ def _link(
         number = segments.daq_step[g]  # a silent frame between may have been captured or not
         agrees = (number > left) & (number <= step)
         link += np.where(agrees, 0.0, _DAQ_MISMATCH)
-    return np.where(step >= 1, link, -1e6)
+    return np.where(step >= 1, link, -1e6).astype(np.float32)  # there are many of them

@@ -43,7 +43,7 @@ class Timeline:
     @cached_property
     def held_before(self) -> np.ndarray:
         """How many captured frames inside blocks come before each, shape (n_captured + 1,)."""
-        return np.concatenate([[0], np.cumsum(self.is_held)])
+        return np.concatenate([[0], np.cumsum(self.is_held, dtype=np.int32)])
 
     @cached_property
     def is_real(self) -> np.ndarray:
@@ -70,7 +70,7 @@ def continue_train(train: PulseTrain, *, n_outside: int) -> Timeline:
                 train.pulse[start:stop],
                 np.ones(stop - start, dtype=bool),
                 train.period_s[start:stop],
-                np.full(stop - start, block),
+                np.full(stop - start, block, dtype=np.int32),
             )
         )
         last, period = train.times_s[stop - 1], train.period_s[stop - 1]
@@ -90,8 +90,8 @@ def _silent(
     times = np.sort(origin_s + step_s * np.arange(1, count + 1))
     return (
         times,
-        np.full(count, -1),
+        np.full(count, -1, dtype=np.int32),
         np.zeros(count, dtype=bool),
         np.full(count, abs(step_s)),
-        np.full(count, block),
+        np.full(count, block, dtype=np.int32),
     )

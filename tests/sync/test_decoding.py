@@ -27,7 +27,7 @@ def test_posterior_agrees_with_enumeration() -> None:
     first = np.array([0, 1, 2, 4, 5, 6])
     decoded = decode(
         first,
-        emission,
+        emission.ravel(),
         np.full(6, 3),
         is_held=np.ones(12, dtype=bool),
         daq_step=np.zeros(6, dtype=int),
@@ -46,7 +46,7 @@ def test_a_daq_number_overrides_a_misleading_time_stamp() -> None:
     numbers[12] = 2  # the counter says row 12
     decoded = decode(
         first,
-        emission,
+        emission.ravel(),
         np.full(20, 2),
         is_held=np.ones(22, dtype=bool),
         daq_step=numbers,
@@ -59,7 +59,7 @@ def test_frames_are_never_given_twice() -> None:
     rng = np.random.default_rng(3)
     decoded = decode(
         np.arange(200),
-        rng.normal(0, 4, (200, 4)),
+        rng.normal(0, 4, 800),
         np.full(200, 4),
         is_held=np.ones(210, dtype=bool),
         daq_step=np.zeros(200, dtype=int),
