@@ -231,7 +231,7 @@ def _check_channel(session: Session, channel: str | None) -> None:
 
 def _pixel_um(session: Session) -> float | None:
     """Return the side of a pixel where the file knows it, micrometres."""
-    spacing = session.get(layout.MOVIE).imaging_plane.grid_spacing
+    spacing = session.h5.get(f"{layout.MOVIE}/imaging_plane/grid_spacing")
     return None if spacing is None else 1e6 * float(spacing[0])
 
 
