@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import sys
 import warnings
+from datetime import UTC, datetime
 from pathlib import Path
 
 import h5py
@@ -13,6 +14,9 @@ import numpy as np
 import pynwb
 import pytest
 from nwbinspector import Importance, inspect_nwbfile, load_config
+from pynwb import NWBHDF5IO
+
+from ace_nwb.pipeline import process
 
 pytestmark = pytest.mark.interop
 
@@ -114,3 +118,56 @@ def test_roiextractors_reads_the_raw_movie_in_rows_and_columns(session):
     np.testing.assert_array_equal(
         extractor.get_series(start_sample=5, end_sample=9), movie[5:9].swapaxes(1, 2)
     )
+
+
+def test_spikeinterface_reads_the_ephys_in_microvolts(session):
+    from spikeinterface.extractors import read_nwb_recording
+
+    path = "acquisition/ElectricalSeries0"
+    recording = read_nwb_recording(session, electrical_series_path=path)
+    with h5py.File(session) as file:
+        data = file[f"{path}/data"]
+        expected_uv = data[100:200] * (data.attrs["conversion"] * 1e6)
+    read_uv = recording.get_traces(start_frame=100, end_frame=200, return_in_uV=True)
+    np.testing.assert_allclose(read_uv, expected_uv, rtol=1e-5)
+
+
+def test_chunks_and_masks_suit_viewers_that_read_over_the_web(session):
+    with h5py.File(session) as file:
+        masks = file["/processing/ophys/ImageSegmentation/PlaneSegmentation/image_mask"]
+        assert masks.chunks[0] == 1  # one ROI at a time
+        for path in ("/acquisition/OnePhotonSeries/data", "/acquisition/ElectricalSeries0/data"):
+            data = file[path]
+            assert np.prod(data.chunks) * data.dtype.itemsize < 4e6, path
+            assert data.compression == "gzip", path
+
+
+def test_a_file_of_plain_neuroconv_runs_through_our_stages(session, tmp_path):
+    from neuroconv.tools.nwb_helpers import get_default_nwbfile_metadata
+    from neuroconv.tools.roiextractors import write_imaging_to_nwbfile
+    from roiextractors import NumpyImagingExtractor
+
+    movie = stored(session, "/acquisition/OnePhotonSeries/data").swapaxes(1, 2)[:250, ..., None]
+    metadata = get_default_nwbfile_metadata()
+    metadata["NWBFile"].update(
+        session_start_time=datetime(2025, 1, 1, tzinfo=UTC), session_description="Not by us."
+    )
+    named = {"default_metadata_key": {"name": "OnePhotonSeries"}}
+    metadata["Ophys"] = {"MicroscopySeries": named}
+    path = tmp_path / "theirs.nwb"
+    write_imaging_to_nwbfile(
+        imaging=NumpyImagingExtractor(timeseries=movie, sampling_frequency=20.0),
+        nwbfile_path=path,
+        metadata=metadata,
+        photon_series_type="OnePhotonSeries",
+        overwrite=True,
+    )
+    for stage in ("preprocess", "motion", "summary", "extract", "evaluate"):
+        assert process(path, stage).action == "ran"
+    process(path, "dff", {"window_s": 8.0})
+    with NWBHDF5IO(path, "r") as io:
+        ophys = io.read().processing["ophys"]
+        table = ophys["ImageSegmentation"]["PlaneSegmentation"]
+        assert sum(table["accepted"][:]) >= 3
+        assert ophys["DfOverF"]["RoiResponseSeries"].data.shape == (250, len(table))
+    assert pynwb.validate(path=str(path)) == []
