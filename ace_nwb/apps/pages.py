@@ -14,6 +14,8 @@ _SCRIPTS = {
         "list.js",
         "decisions.js",
         "clip.js",
+        "outlines.js",
+        "stages.js",
         "curate.js",
     ),
     "crop": ("talk.js", "field.js", "crop.js"),

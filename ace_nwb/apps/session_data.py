@@ -12,7 +12,7 @@ from ace_nwb.nwb import layout
 from ace_nwb.nwb.imaging import read_field, read_images
 from ace_nwb.nwb.layout import FieldOfView
 from ace_nwb.nwb.movie import NwbMovie
-from ace_nwb.nwb.session import Session, open_session
+from ace_nwb.nwb.session import Session, open_apart
 
 T = TypeVar("T")
 
@@ -40,7 +40,7 @@ class SessionData:
     def open(self) -> Session:
         """Return the session, opened if it is not."""
         if self._session is None:
-            self._session = open_session(self.path)
+            self._session = open_apart(self.path)
             self._mark = self._read_mark()
         return self._session
 

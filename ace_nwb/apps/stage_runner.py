@@ -61,10 +61,11 @@ class StageRunner:
 
     def _follow(self, process: subprocess.Popen[str]) -> None:
         """Take over what the process prints until it ends."""
-        for line in process.stdout or ():
-            with self._lock:
-                self._state |= json.loads(line)
-        code = process.wait()
+        with process:
+            for line in process.stdout or ():
+                with self._lock:
+                    self._state |= json.loads(line)
+        code = process.returncode
         self.on_end()
         with self._lock:
             if self._state["state"] == "running":

@@ -56,6 +56,7 @@ async function showImage(name) {
 }
 
 async function record() {
+  element("saved").textContent = "recording ...";
   const { box } = await tell("/api/crop", { box: state.box });
   state.recorded = box;
   setBox(box);

@@ -197,6 +197,7 @@ async function tryExtraction() {
 }
 
 async function record() {
+  element("saved").textContent = "recording ...";
   const patches = { caiman_patch_radius_px: number("radius"), caiman_patch_overlap_px: number("overlap") };
   const before = tune.session.params;
   const params = { ...values() };
