@@ -223,7 +223,13 @@ def _assemble(
     owner = np.searchsorted(position, captured)  # a filled frame belongs to the pulse after it
     stray = np.flatnonzero(np.bincount(chain, minlength=times.size) == 0)
     return PulseTrain(
-        filled_times, pulse, block[owner].astype(np.int32), period[chain][owner], jitter_s, stray, times[stray]
+        filled_times,
+        pulse,
+        block[owner].astype(np.int32),
+        period[chain][owner],
+        jitter_s,
+        stray,
+        times[stray],
     )
 
 
