@@ -22,7 +22,7 @@ pytestmark = [
 ]
 
 DIRECTLY = """
-import json, sys, types
+import json, os, sys
 import numpy as np
 sys.path.insert(0, sys.argv[2])
 import child
@@ -31,8 +31,14 @@ import caiman
 from caiman.source_extraction.cnmf import cnmf, params
 job = json.load(open(sys.argv[1]))
 frames = np.load(job["frames"])
-caiman_file = caiman.save_memmap([job["frames"]], base_name="direct", order="C")
-pixels, dims, n_frames = caiman.load_memmap(caiman_file)
+n_rows, n_columns = frames.shape[1:]
+name = f"direct_d1_{n_rows}_d2_{n_columns}_d3_1_order_C_frames_{len(frames)}.mmap"
+written = np.memmap(name, np.float32, "w+", shape=(n_rows * n_columns, len(frames)))
+for row in range(n_rows):
+    for column in range(n_columns):
+        written[row + n_rows * column] = frames[:, row, column]
+written.flush()
+pixels, dims, n_frames = caiman.load_memmap(os.path.abspath(name))
 images = pixels.T.reshape((n_frames,) + dims, order="F")
 assert np.array_equal(images, frames)
 model = cnmf.CNMF(1, params=params.CNMFParams(params_dict=job["parameters"]))
