@@ -31,6 +31,7 @@ from ace_nwb.report.content import (
 from ace_nwb.report.imaging import trace_outline
 from ace_nwb.signals.phase import interpolate_phase
 from ace_nwb.signals.runs import find_breaks
+from ace_nwb.stages.choosing import final_acceptance
 from ace_nwb.stages.status import StageStatus
 
 N_TRACES = 20
@@ -78,7 +79,7 @@ def read_rois(session: Session) -> tuple[Rois, Outlines] | tuple[None, None]:
     table = read_roi_table(session)
     footprints = read_footprints(session)
     n_rois = footprints.shape[1]
-    accepted = np.asarray(table.get("accepted", np.ones(n_rois)), bool)
+    accepted = final_acceptance(table)
     rois = Rois(n_rois, accepted, table.get("snr"), table.get("r_value"), "snr" in table)
     n_columns = read_field(session).shape[1]
     contours = []

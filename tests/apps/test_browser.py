@@ -97,9 +97,12 @@ class CuratePage(Page):
     @property
     def rows(self):
         """Ids of the ROIs in the list, as far as it is in view."""
-        return self.run(
-            "return [...document.querySelectorAll('#list .row')].map((r) => Number(r.dataset.roi))"
-        )
+        script = """
+            const done = arguments[0];
+            const rows = () => [...document.querySelectorAll(".row")].map((r) => +r.dataset.roi);
+            requestAnimationFrame(() => requestAnimationFrame(() => done(rows())));
+        """
+        return self.browser.execute_async_script(script)
 
     @property
     def current(self):
@@ -172,7 +175,7 @@ def test_rois_are_picked_in_the_image_merged_split_and_undone(curate):
     assert f"ROI {new}" in curate.text("#title")
     curate.press("s")
     row, column = curate.centre(new)
-    curate.drag((row - 12, column - 8), (row, column + 1), (row + 12, column + 8))
+    curate.drag((row - 3, column - 2), (row, column + 1), (row + 3, column + 2))
     from selenium.webdriver.common.keys import Keys
 
     curate.press([Keys.ENTER])

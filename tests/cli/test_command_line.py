@@ -29,6 +29,9 @@ from ace_nwb.stages.table import STAGES
         "export",
         "import",
         "repack",
+        "curate",
+        "crop",
+        "tune",
     ],
 )
 def test_every_verb_has_help_with_an_example(verb, capsys):
