@@ -101,8 +101,12 @@ class OverlayFile(io.RawIOBase):
         self._position += len(view)
         if not self._is_discarding:
             inside = min(len(view), max(0, self.old_size - start))
-            self._write_pages(start, view[:inside])
-            self._write_tail(start + inside, view[inside:])
+            try:
+                self._write_pages(start, view[:inside])
+                self._write_tail(start + inside, view[inside:])
+            except BaseException:  # HDF5 may swallow a Ctrl-C that strikes here
+                self._fail(OSError("a write was interrupted"))
+                raise
             self.size = max(self.size, self._position)
         return len(view)
 

@@ -4,15 +4,17 @@ import os
 import shutil
 import time
 import tracemalloc
+from contextlib import suppress
 
 import h5py
 import numpy as np
 import pytest
 
-from ace_nwb.errors import JournalError, SessionLockedError
+from ace_nwb.errors import JournalError, OutputError, SessionLockedError
 from ace_nwb.nwb import journal
 from ace_nwb.nwb.disk import Disk
 from ace_nwb.nwb.journal import journal_path, partial_journal_path, read_journal, recover
+from ace_nwb.nwb.overlay import OverlayFile
 from ace_nwb.nwb.session import edit_session, open_session
 from tests.fixtures.changes import add_motion, mark_frames
 
@@ -229,3 +231,22 @@ def test_ctrl_c_within_a_commit_leaves_a_file_that_recovers(recorded, method, mo
     assert is_before == (method in {"truncate", "sync"})
     with open_session(path) as session:
         assert is_before != ("verdict" in session.get("/processing/sync/FrameLedger").colnames)
+
+
+def test_a_write_that_was_interrupted_is_never_committed(recorded, monkeypatch):
+    """HDF5 may swallow what a write of ours raises."""
+    before = recorded.path.read_bytes()
+
+    def interrupt(*_arguments):
+        raise KeyboardInterrupt
+
+    def change():
+        with edit_session(recorded.path) as writer:
+            mark_frames(writer)
+            with monkeypatch.context() as patched, suppress(BaseException):
+                patched.setattr(OverlayFile, "_write_tail", interrupt)
+                writer.h5.flush()
+
+    with pytest.raises(OutputError, match="interrupted"):
+        change()
+    assert recorded.path.read_bytes() == before
