@@ -50,7 +50,7 @@ class DaskPool:
         self.client = client
         self.settings = settings
         self._batch = uuid.uuid4().hex[:8]
-        self._kept: list[Any] = []  # a task lives as long as somebody holds its future
+        self._kept: dict[str, Any] = {}  # a task lives as long as somebody holds its future
 
     def submit(self, job: SessionJob) -> "Future[dict[str, Any]]":
         """Have a session run on any worker."""
@@ -62,8 +62,11 @@ class DaskPool:
             pure=False,
             retries=self.settings.retries,
         )
-        self._kept.append(dask_future)
-        return _mirror(dask_future)
+        self._kept[job.name] = dask_future
+        future = _mirror(dask_future)
+        # once the scheduler has forgotten it, a lost worker does not make it run again
+        future.add_done_callback(lambda _done: self._kept.pop(job.name).release())
+        return future
 
 
 @contextmanager

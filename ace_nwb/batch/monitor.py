@@ -128,9 +128,12 @@ def _view(
 ) -> SessionView:
     """Return where a session stands, by its state file and its future."""
     state, error = content.get("state", "waiting"), str(content.get("error", ""))
-    if future.done() and state not in ("done", "failed"):
+    if future.done():
         failure = None if future.cancelled() else future.exception()
-        state, error = "failed", f"{type(failure).__name__}: {failure}" if failure else "cancelled"
+        if failure is not None or future.cancelled():
+            state, error = "failed", f"{type(failure).__name__}: {failure}"
+        else:
+            state = future.result()["state"]
     elif not future.done() and state in ("done", "failed"):
         state = "running"
     done, of = content.get("done", 0), content.get("of", 0)

@@ -10,12 +10,14 @@ from cyclopts import App
 from cyclopts.exceptions import CycloptsError
 
 from ace_nwb.cli import (
+    adopting,
     apps,
     batch,
     catalogue,
     computer,
     demo,
     exchange,
+    exporting,
     processing,
     publishing,
     recording,
@@ -60,7 +62,8 @@ VERBS: dict[str, App | Callable[..., Any]] = {
     "curate": apps.curate,
     "crop": apps.crop,
     "tune": apps.tune,
-    "export": exchange.export,
+    "adopt": adopting.adopt,
+    "export": exporting.export_app,
     "import": exchange.import_session,
     "recover": session.recover,
     "repack": session.repack,

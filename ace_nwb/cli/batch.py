@@ -84,7 +84,7 @@ def batch(
     output: Path = Path("sessions.yaml"),
     data_folder: str = ".",
     load: Load | None = None,
-    slurm_options: Slurm | None = None,
+    slurm_load: Slurm | None = None,
 ) -> int:
     """Convert and process many sessions: everything is checked first, then each runs by itself.
 
@@ -132,8 +132,8 @@ def batch(
     if check:
         return _check(jobs, manifest)
     if not summary:
-        settings = _settings(load, is_local=scheduler is None and not slurm)
-        options = _slurm_options(slurm_options) if slurm else None
+        settings = worker_settings(load, is_local=scheduler is None and not slurm)
+        options = slurm_options(slurm_load) if slurm else None
         _run(_unfinished(jobs) if resume else jobs, settings, scheduler, options)
     return _sum_up(jobs, manifest, is_part=bool(only), json=json)
 
@@ -217,7 +217,7 @@ def _open_pool(
             yield local
 
 
-def _settings(load: Load | None, *, is_local: bool) -> "BatchSettings":
+def worker_settings(load: Load | None, *, is_local: bool) -> "BatchSettings":
     """Return processes, threads and memory."""
     from ace_nwb.batch import BatchSettings
 
@@ -239,7 +239,7 @@ def _settings(load: Load | None, *, is_local: bool) -> "BatchSettings":
     )
 
 
-def _slurm_options(options: Slurm | None) -> "SlurmOptions":
+def slurm_options(options: Slurm | None) -> "SlurmOptions":
     from ace_nwb.batch.cluster import SlurmOptions
 
     options = options or Slurm()

@@ -8,6 +8,10 @@ from ace_nwb.imaging.movie import Movie, ProgressCallback
 from ace_nwb.imaging.segmentation import Segmentation
 
 
+IMPORTED = "imported"
+"""Stands in the history for an engine where another program's ROIs were taken over."""
+
+
 @dataclass(frozen=True)
 class EngineSettings:
     """How an engine runs; nothing here may change its result.

@@ -41,12 +41,17 @@ def _largest(pair: tuple[float, float]) -> int:
 
 def _diameter(pair: tuple[float, float]) -> float:
     """Return the diameter that the predecessor gave a cell of Gaussian width gSig."""
-    return 4 * max(pair) + 1
+    return 4 * max(pair)
+
+
+def _inner_diameter(pair: tuple[float, float]) -> float:
+    """Return the diameter of a cell from the window gSiz, which is one pixel wider."""
+    return max(pair) - 1
 
 
 def _radius(pair: tuple[float, float]) -> float:
     """Return the radius of a structure of Gaussian width gSig_filt."""
-    return 2 * max(pair)
+    return max(pair) * 8 / 7
 
 
 _DIAMETERS = ("summary.cell_diameter_px", "extract.cell_diameter_px")
@@ -72,11 +77,11 @@ EXPERIMENT_COLUMNS: dict[str, Column] = {
 
 _FLAGS = (
     *("update_background_components", "normalize_init", "center_psf", "del_duplicates"),
-    *("low_rank_background", "only_init", "use_cnn", "pw_rigid", "shifts_opencv"),
+    *("low_rank_background", "only_init", "use_cnn", "shifts_opencv"),
 )
 _NUMBERS = (
-    *("k", "tsub", "ssub", "ssub_b", "nb", "border_pix", "rf", "stride", "nb_patch"),
-    *("max_deviation_rigid", "ca_ephys_baseline_video_num", "ca_ephys_slow_wave_video_num"),
+    *("k", "nb", "border_pix", "nb_patch"),
+    *("ca_ephys_baseline_video_num", "ca_ephys_slow_wave_video_num"),
     "ca_ephys_burst_suppression_video_num",
 )
 
@@ -85,7 +90,7 @@ PARAMETER_COLUMNS: dict[str, Column] = {
     "decay_time": Column(cells.read_number, ("extract.decay_time_s",)),
     "p": Column(cells.read_count, ("extract.autoregressive_order",)),
     "gsig": Column(cells.read_pair, _DIAMETERS, _diameter),
-    "gsiz": Column(cells.read_pair, _DIAMETERS, max),
+    "gsiz": Column(cells.read_pair, _DIAMETERS, _inner_diameter),
     "ring_size_factor": Column(cells.read_number, ("extract.ring_size_factor",)),
     "min_corr": Column(cells.read_number, ("extract.min_correlation",)),
     "min_pnr": Column(cells.read_number, ("extract.min_peak_to_noise",)),
@@ -94,10 +99,17 @@ PARAMETER_COLUMNS: dict[str, Column] = {
     "rval_thr": Column(cells.read_number, ("evaluate.min_r_value",)),
     "max_shifts": Column(cells.read_pair, ("motion.max_shift_px",), _largest),
     "gsig_filt": Column(cells.read_pair, ("motion.filter_radius_px",), _radius),
-    "strides": Column(cells.read_pair),
+    "strides": Column(cells.read_pair, ("motion.patch_size_px",), max),
     "overlaps": Column(cells.read_pair),
     **{name: Column(cells.read_flag) for name in _FLAGS},
+    "pw_rigid": Column(cells.read_flag, ("motion.piecewise",)),
     **{name: Column(cells.read_number) for name in _NUMBERS},
+    "max_deviation_rigid": Column(cells.read_number, ("motion.max_deviation_px",)),
+    "tsub": Column(cells.read_count, ("extract.caiman_temporal_downsampling",)),
+    "ssub": Column(cells.read_count, ("extract.caiman_spatial_downsampling",)),
+    "ssub_b": Column(cells.read_count, ("extract.caiman_background_downsampling",)),
+    "rf": Column(cells.read_count, ("extract.caiman_patch_radius_px",)),
+    "stride": Column(cells.read_count, ("extract.caiman_patch_overlap_px",)),
     "method_deconvolution": Column(cells.read_text),
     "method_init": Column(cells.read_text),
     "border_nan": Column(cells.read_text),

@@ -18,6 +18,7 @@ from ace_nwb.spreadsheets.columns import (
     PARAMETER_COLUMNS,
 )
 from ace_nwb.spreadsheets.tables import Row, Table, read_table
+from ace_nwb.stages.table import find_stage
 
 _MINUTE_S = 60.0
 _PERIODS = {
@@ -172,6 +173,8 @@ class _Session:
             value = column.convert(values[name]) if column.targets else None
             for target in column.targets:
                 stage, _, parameter = target.partition(".")
+                if parameter not in find_stage(stage).params.model_fields:
+                    continue
                 if not (target == "extract.autoregressive_order" and value == 0):
                     stages.setdefault(stage, {})[parameter] = value
         return stages

@@ -189,7 +189,7 @@ def _plan_task(stage: Stage, job: Job, known: SessionState) -> _Task | None:
     if choices is None:
         choices = previous_choices(stage, known.runs) | known.waiting.get(stage.name, {})
     params = build_parameters(stage, choices)
-    inputs = current_inputs(stage, known.runs)
+    inputs = current_inputs(stage, known.runs, params)
     mark = fingerprint(stage, params, inputs, known.recording)
     scratch = Scratch(job.nwb_path, stage.name, f"{mark}, {software()}")
     if not job.force and stage.name in known.runs and known.runs[stage.name].fingerprint == mark:
@@ -265,7 +265,7 @@ def _check_unchanged(session: Session, task: _Task) -> None:
     Reviewers may go on deciding: the result is stale then, and no less right.
     """
     read = {name: mark for name, mark in task.inputs.items() if name not in task.stage.decisions}
-    if current_inputs(task.stage, current_runs(session)) != read:
+    if current_inputs(task.stage, current_runs(session), task.params) != read:
         raise StageError(
             f"What {task.stage.name} reads from {session.path} was replaced by another process "
             "while it ran, so its result would not belong to it. Nothing was written; run it again."

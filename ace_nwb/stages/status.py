@@ -5,6 +5,7 @@ from hashlib import sha256
 from json import dumps
 from typing import Literal
 
+from ace_nwb.engines.base import IMPORTED
 from ace_nwb.nwb.history import RunParameter, StageRun
 from ace_nwb.stages.curated import Curation
 from ace_nwb.stages.parameters import Choice, build_parameters
@@ -40,8 +41,17 @@ def fingerprint(stage: Stage, params: StageParams, inputs: dict[str, str], recor
     return sha256(dumps(content, sort_keys=True).encode()).hexdigest()[:16]
 
 
-def current_inputs(stage: Stage, runs: dict[str, StageRun]) -> dict[str, str]:
-    """Return name -> fingerprint of the input stages that have been run."""
+def current_inputs(
+    stage: Stage, runs: dict[str, StageRun], params: StageParams | None = None
+) -> dict[str, str]:
+    """Return name -> fingerprint of the input stages that have been run.
+
+    ROIs of another program stay current whatever is run before them, until `params` choose an
+    engine of ours.
+    """
+    own = runs.get(stage.name)
+    if own is not None and own.engine == getattr(params, "engine", IMPORTED) == IMPORTED:
+        return dict(own.inputs)
     names = stage.inputs + stage.decisions
     return {name: runs[name].fingerprint for name in names if name in runs}
 

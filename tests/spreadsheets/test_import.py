@@ -113,19 +113,21 @@ def test_drug_baseline_and_periods_become_intervals_of_the_ephys_clock(pair):
 
 
 def test_parameters_come_under_their_new_names(pair):
-    assert session_of(pair)["stages"] == {
+    stages = session_of(pair)["stages"]
+    assert stages.pop("motion")["max_shift_px"] == 25
+    assert stages == {
         "extract": {
             "decay_time_s": 0.4,
             "autoregressive_order": 1,
-            "cell_diameter_px": 29.0,
+            "cell_diameter_px": 28.0,
             "ring_size_factor": 1.4,
             "min_correlation": 0.8,
             "min_peak_to_noise": 10.0,
             "merge_correlation": 0.7,
+            "caiman_patch_radius_px": 40,
         },
-        "summary": {"cell_diameter_px": 29.0},
+        "summary": {"cell_diameter_px": 28.0},
         "evaluate": {"min_snr": 2.5, "min_r_value": 0.85},
-        "motion": {"max_shift_px": 25},
     }
 
 
