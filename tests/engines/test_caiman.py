@@ -1,5 +1,6 @@
 """The engine `caiman` with a stand-in for CaImAn: the way there and back, and what can fail."""
 
+import os
 import signal
 import subprocess
 import sys
@@ -11,6 +12,7 @@ import pytest
 
 from ace_nwb.engines.base import EngineSettings
 from ace_nwb.engines.caiman import estimate_motion, extract
+from ace_nwb.engines.caiman.process import PREFIX, remove_abandoned
 from ace_nwb.errors import OutputError, StageError
 from ace_nwb.imaging.movie import ArrayMovie, no_progress
 from ace_nwb.stages.extract import engine_parameters
@@ -162,6 +164,16 @@ def test_caiman_ends_when_we_are_killed(fake_environment, monkeypatch, tmp_path)
         time.sleep(0.02)
     assert scratch(fake_environment) == []
     assert "child.py" not in running_commands(tmp_path)
+
+
+def test_folders_of_killed_runs_are_removed_by_the_next_one_and_no_others(tmp_path):
+    over = subprocess.Popen([sys.executable, "-c", ""])
+    over.wait()
+    for number in (over.pid, os.getpid()):
+        (tmp_path / f"{PREFIX}{number}-abc" / "temp").mkdir(parents=True)
+    (tmp_path / "mine-1-2").mkdir()
+    remove_abandoned(tmp_path)
+    assert {path.name for path in tmp_path.iterdir()} == {f"{PREFIX}{os.getpid()}-abc", "mine-1-2"}
 
 
 def running_commands(folder) -> str:

@@ -2,13 +2,14 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from tempfile import TemporaryDirectory
+from tempfile import TemporaryDirectory, gettempdir
 from typing import Any
 
 from ace_nwb.engines.caiman.environment import CHILD, CaimanEnvironment, child_environment
@@ -16,17 +17,41 @@ from ace_nwb.errors import StageError
 from ace_nwb.imaging.movie import ProgressCallback
 
 LOG = "log.txt"
+PREFIX = "ace-nwb-caiman-"
 _GRACE_S = 3
 _LOG_LINES = 6
 
 
 @contextmanager
 def job_folder() -> Iterator[Path]:
-    """Make a folder for a run, and remove it afterwards, whatever happens."""
+    """Make a folder for a run, and remove it afterwards, whatever happens.
+
+    Those of runs whose process was killed are removed first.
+    """
+    if sys.platform != "win32":
+        remove_abandoned(Path(gettempdir()))
     with TemporaryDirectory(
-        prefix="ace-nwb-caiman-", ignore_cleanup_errors=sys.platform == "win32"
+        prefix=f"{PREFIX}{os.getpid()}-", ignore_cleanup_errors=sys.platform == "win32"
     ) as name:
         yield Path(name).resolve()
+
+
+def remove_abandoned(parent: Path) -> None:
+    """Remove the folders of runs in `parent` whose process is no more."""
+    for folder in parent.glob(f"{PREFIX}*-*"):
+        number = folder.name.removeprefix(PREFIX).partition("-")[0]
+        if number.isdigit() and not _is_running(int(number)):
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def _is_running(number: int) -> bool:
+    try:
+        os.kill(number, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
 
 
 def run_job(
