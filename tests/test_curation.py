@@ -12,11 +12,14 @@ import pynwb
 import pytest
 
 from ace_nwb import pipeline
+from ace_nwb.archive.layout import check_layout
 from ace_nwb.curation import Draft, decide, load_curation
 from ace_nwb.errors import CurationError
 from ace_nwb.nwb.rois import read_roi_table
 from ace_nwb.nwb.session import edit_session, open_session
+from ace_nwb.nwb.sharing import write_light_session
 from ace_nwb.stages.choosing import accepted_rois
+from ace_nwb.stages.curated import read_curation
 
 OPHYS = "/processing/ophys"
 MASKS = f"{OPHYS}/ImageSegmentation/PlaneSegmentation/image_mask"
@@ -184,3 +187,26 @@ def test_the_file_has_no_name_but_the_ones_that_were_typed(session_copy):
         texts = {rows[name].asstr()[0] for name in ("action", "reviewer", "reason")}
     assert texts == {"accept", "Ann", ""}
     assert str(Path.home()) not in " ".join(texts)
+
+
+def test_curated_file_follows_the_layout_and_shares_no_names(session_copy, tmp_path):
+    drafts = [
+        Draft("merge", (0, 1), "Ann Example", "one cell"),
+        Draft("reject", (2,), "Bob Example", "vessel"),
+        Draft("accept", (2,), "Ann Example"),
+    ]
+    decide(session_copy, drafts)
+    pipeline.run(session_copy, pipeline.Plan(("regroup", "evaluate", "curate")))
+    with open_session(session_copy) as session:
+        assert check_layout(session) == []
+    light = tmp_path / "light.nwb"
+    write_light_session(session_copy, light, n_preview_frames=0, is_anonymous=True)
+    content = light.read_bytes()
+    assert b"Example" not in content
+    assert b"vessel" not in content
+    with open_session(light) as session:
+        votes = read_curation(session).votes[2]
+    assert {name: vote.action for name, vote in votes.items()} == {
+        "reviewer 1": "accept",
+        "reviewer 2": "reject",
+    }

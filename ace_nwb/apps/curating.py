@@ -68,10 +68,14 @@ class CurationDesk:
         self.reviewer = reviewer
         self.lock = RLock()
         self.data = SessionData(path)
-        self.curation: Curation = self.data.use(read_curation)
-        self.history = self.data.use(_read_history)
-        self.roi_data = RoiData(self.data)
-        self.clips = ClipReader(self.data)
+        try:
+            self.curation: Curation = self.data.use(read_curation)
+            self.history = self.data.use(_read_history)
+            self.roi_data = RoiData(self.data)
+            self.clips = ClipReader(self.data)
+        except BaseException:
+            self.data.close()
+            raise
         self.runner = StageRunner(path, self.reload)
         self.generation = 0
         self._outlines: dict[int, tuple[tuple[float, float], list[np.ndarray]]] = {}

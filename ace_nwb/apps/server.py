@@ -110,6 +110,10 @@ class PageServer(ThreadingHTTPServer):
                 self._n_at_work -= may_go_on
                 self._at_work.notify_all()
 
+    def handle_error(self, request: Any, client_address: Any) -> None:  # noqa: ARG002 (inherited)
+        """Log that a connection broke off, as when a tab is closed."""
+        logger.debug("a connection broke off", exc_info=True)
+
     def close(self) -> None:
         """Answer what is being answered, then stop and give everything back."""
         self.server_close()
