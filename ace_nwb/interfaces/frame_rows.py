@@ -4,8 +4,11 @@ Rows and captured frames are counted from the start. A file that is cut off or m
 rows of its frames without a picture; rows beyond the last frame are extra.
 """
 
+import os
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -99,13 +102,11 @@ def probe_files(
         If no file can be read at all.
     """
     is_decoded = decode or policies["cut_movies"] == "salvage"
-    found: dict[Path, MovieFile] = {}
-    broken: list[tuple[Path, MovieError]] = []
-    for path in paths:
-        try:
-            found[path] = _measure(path, decode=is_decoded)
-        except MovieError as error:
-            broken.append((path, error))
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        measured = list(pool.map(partial(_try_measure, decode=is_decoded), paths))
+    pairs = list(zip(paths, measured, strict=True))
+    found = {path: item for path, item in pairs if isinstance(item, MovieFile)}
+    broken = [(path, item) for path, item in pairs if isinstance(item, MovieError)]
     if not found or not any(file.n_frames for file in found.values()):
         raise broken[0][1] if broken else MovieError(_say_empty(paths))
     whole = [file.n_frames for file in found.values() if file.is_whole]
@@ -177,6 +178,14 @@ def expected_counts(files: Sequence[MovieFile], *, n_rows: int) -> list[int]:
         stated = 0 if probe is None else probe.n_frames_header - files[last].n_frames
         counts[last] += max(0, min(left, stated) if stated > 0 else left)
     return counts
+
+
+def _try_measure(path: Path, *, decode: bool) -> MovieFile | MovieError:
+    """Measure one file, or return why it cannot be read."""
+    try:
+        return _measure(path, decode=decode)
+    except MovieError as error:
+        return error
 
 
 def _measure(path: Path, *, decode: bool) -> MovieFile:

@@ -43,7 +43,7 @@ LIMITED_BLACK, LIMITED_WHITE = 16, 235
 LONGEST_GROUP = 60
 """Frames between key frames beyond which groups would take too much memory."""
 
-SALVAGE = "Or give --decode with --policy cut_movies=salvage to take the frames before it."
+SALVAGE = "Or give --policy cut_movies=salvage to take the frames before it."
 
 FULL_RANGE = 2
 """libav's number for luminance from 0 to 255."""
@@ -56,6 +56,7 @@ class _Group:
     probe: MovieProbe
     decoders: "SimpleQueue[Any]"
     first_frame: int
+    has_checksums: bool
     packets: list[Any] = field(default_factory=list)
 
 
@@ -150,13 +151,14 @@ def _packet_groups(probes: Sequence[MovieProbe], workers: int) -> Iterator[_Grou
                 decoders: SimpleQueue[Any] = SimpleQueue()
                 for _worker in range(workers):
                     decoders.put(_copy_decoder(stream.codec_context))
-                group = _Group(probe, decoders, 0)
+                has_checksums = probe.codec == "ffv1" and stream.codec_context.extradata is not None
+                group = _Group(probe, decoders, 0, has_checksums)
                 for packet in whole_packets(container, stream):
                     if n_packets == probe.n_frames and probe.is_cut_off:
                         break
                     if packet.is_keyframe and len(group.packets) >= GROUP_FRAMES:
                         yield group
-                        group = _Group(probe, decoders, n_packets)
+                        group = _Group(probe, decoders, n_packets, has_checksums)
                     group.packets.append(packet)
                     n_packets += 1
                 if group.packets:
@@ -168,7 +170,7 @@ def _packet_groups(probes: Sequence[MovieProbe], workers: int) -> Iterator[_Grou
 
 def _decode_group(group: _Group) -> list[np.ndarray]:
     """Return the frames of a group."""
-    if group.probe.codec == "ffv1":
+    if group.has_checksums:
         _check_checksums(group)
     decoder = group.decoders.get()
     frames: list[np.ndarray] = []
@@ -207,7 +209,7 @@ def _copy_decoder(context: Any) -> Any:
 
 
 def _grey_plane(frame: Any, probe: MovieProbe) -> np.ndarray:
-    """Return a decoded frame as one grey plane, copied out of libav's memory."""
+    """Return a decoded frame as one grey plane, which may lie in libav's memory."""
     name = frame.format.name
     if name in GREY_FORMATS:
         grey = _first_plane(frame, np.dtype(GREY_FORMATS[name]))
@@ -228,12 +230,12 @@ def _grey_plane(frame: Any, probe: MovieProbe) -> np.ndarray:
 
 
 def _first_plane(frame: Any, dtype: np.dtype) -> np.ndarray:
-    """Return the first plane of a picture; the decoder's lines may be longer than the picture's."""
+    """Return a view of the first plane; the decoder's lines may be longer than the picture's."""
     plane = frame.planes[0]
     if plane.line_size <= 0:  # lines stored from below; libav turns them
         return frame.to_ndarray()
     lines = np.frombuffer(plane, dtype).reshape(plane.height, -1)
-    return lines[:, : plane.width].copy()
+    return lines[:, : plane.width]
 
 
 def _equal_plane(colours: np.ndarray, probe: MovieProbe) -> np.ndarray:
