@@ -6,6 +6,7 @@ from typing import Any
 import h5py
 import numpy as np
 from pynwb import NWBHDF5IO
+from pynwb.ophys import DfOverF, PlaneSegmentation, RoiResponseSeries
 from scipy.sparse import csc_array
 
 from ace_nwb.adopt.results import ForeignResult
@@ -34,7 +35,7 @@ def read(path: Path) -> ForeignResult:
     """
     with NWBHDF5IO(path, "r", load_namespaces=True) as io:
         nwbfile = io.read()
-        table = _first(nwbfile, "PlaneSegmentation")
+        table = _first(nwbfile)
         if table is None:
             raise FormatError(f"{path} holds no PlaneSegmentation. One with ROIs was expected.")
         footprints, shape = _read_masks(table, path)
@@ -57,9 +58,9 @@ def read(path: Path) -> ForeignResult:
         )
 
 
-def _first(nwbfile: Any, kind: str) -> Any | None:
-    """Return the first object of a type, by its path."""
-    found = [item for item in nwbfile.objects.values() if item.neurodata_type == kind]
+def _first(nwbfile: Any) -> Any | None:
+    """Return the first segmentation, by the name of its module."""
+    found = [item for item in nwbfile.objects.values() if isinstance(item, PlaneSegmentation)]
     return min(found, key=lambda item: item.get_ancestor("ProcessingModule").name, default=None)
 
 
@@ -97,11 +98,9 @@ def _field_shape(table: Any, path: Path) -> tuple[int, int]:
 def _read_traces(nwbfile: Any, table: Any) -> dict[str, np.ndarray]:
     """Return raw, denoised and deconvolved traces of all ROIs, shape (frame, roi)."""
     found: dict[str, np.ndarray] = {}
-    series = [
-        item for item in nwbfile.objects.values() if item.neurodata_type == "RoiResponseSeries"
-    ]
+    series = [item for item in nwbfile.objects.values() if isinstance(item, RoiResponseSeries)]
     for item in sorted(series, key=lambda one: getattr(one.parent, "name", "") != "Fluorescence"):
-        is_relative = getattr(item.parent, "neurodata_type", "") == "DfOverF"
+        is_relative = isinstance(item.parent, DfOverF)
         if item.rois.table is not table or is_relative or item.name.lower() in _BACKGROUND:
             continue
         rois = np.asarray(item.rois.data[:])

@@ -167,8 +167,8 @@ def _find_field(
     if session.has(layout.FIELD_OF_VIEW) and read_field(session) != field:
         raise InputError(
             f"The results cover {shape[0]} x {shape[1]} pixels from row {origin[0]}, column "
-            f"{origin[1]}; another field of this session is analysed already. The same was expected; "
-            "run `ace-nwb process preprocess` with that crop, or import before it has run."
+            f"{origin[1]}; another field of this session is analysed already. The same was "
+            "expected; run `ace-nwb process preprocess` with that crop, or import before it."
         )
     return field
 

@@ -240,6 +240,7 @@ def worker_settings(load: Load | None, *, is_local: bool) -> "BatchSettings":
 
 
 def slurm_options(options: Slurm | None) -> "SlurmOptions":
+    """Return what Slurm is asked for."""
     from ace_nwb.batch.cluster import SlurmOptions
 
     options = options or Slurm()

@@ -1,4 +1,4 @@
-"""Twelve sessions on a Dask cluster, one worker killed; throughput; a scheduler with 1,000 sessions.
+"""Twelve sessions on a Dask cluster, one worker killed; throughput; a scheduler with 1,000.
 
     python -m tests.benchmarks.batch_cluster [cluster] [throughput] [scheduler] [--folder FOLDER]
 
@@ -96,7 +96,8 @@ def check_cluster(folder):
     summary = json.loads((manifest.with_suffix(".batch") / "summary.json").read_text())
     again = {s["name"]: s["attempts"] for s in summary["sessions"] if s["attempts"] > 1}
     print(
-        f"{summary['done']} done, {summary['failed']} failed, {elapsed_s:.0f} s, begun again: {again}"
+        f"{summary['done']} done, {summary['failed']} failed, {elapsed_s:.0f} s, "
+        f"begun again: {again}"
     )
     assert (summary["done"], summary["failed"]) == (10, 2)
     compare_with_serial(manifest, summary)
@@ -148,7 +149,8 @@ def check_throughput(folder, n_sessions=4):
     batch_s = time.perf_counter() - started
     assert done["done"] == n_sessions
     print(
-        f"{n_sessions} sessions: shell loop {loop_s:.1f} s, batch {batch_s:.1f} s, {loop_s / batch_s:.2f}x"
+        f"{n_sessions} sessions: shell loop {loop_s:.1f} s, batch {batch_s:.1f} s, "
+        f"{loop_s / batch_s:.2f}x"
     )
 
 
