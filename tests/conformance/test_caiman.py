@@ -44,6 +44,7 @@ assert np.array_equal(images, frames)
 model = cnmf.CNMF(1, params=params.CNMFParams(params_dict=job["parameters"]))
 model.fit(images)
 found = model.estimates
+found.dims = dims
 found.evaluate_components(images, model.params)
 np.savez(job["result"], C=found.C, YrA=found.YrA, S=found.S, snr=found.SNR_comp,
          masks=found.A.toarray().T.reshape((-1,) + dims, order="F"),
