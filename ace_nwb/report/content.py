@@ -79,6 +79,8 @@ class SyncFit:
         What the alignment says of itself ("pass" or "warn"), and why.
     line
         Name of the TTL line with the frames' pulses.
+    method
+        How the clocks were aligned.
     low_confidence_s
         (start, stop) of spans that were interpolated, shape (span, 2).
     """
@@ -93,6 +95,7 @@ class SyncFit:
     verdict: str = "pass"
     reasons: str = ""
     line: str = ""
+    method: str = "pulses"
     low_confidence_s: np.ndarray = field(default_factory=lambda: np.empty((0, 2)))
 
 

@@ -73,13 +73,15 @@ def read_frames(session: Session) -> Frames | None:
 
 def read_sync(session: Session) -> SyncFit | None:
     """Return how well the clocks were aligned, or None before the stage sync."""
-    if not session.has(layout.CLOCK_FIT) or not session.has(layout.DEVICE_TIME):
+    if not session.has(layout.CLOCK_FIT):
         return None
     ledger, fit = read_ledger(session), read_clock_fit(session)
     device_s = read_device_times(session, layout.MOVIE)
     session_s = NwbMovie(session).timestamps
-    frame, lateness_s = _saved_rows(ledger, len(session_s)), ledger["residual_s"]
-    is_matched = ledger["pulse"][frame] >= 0
+    frame = _saved_rows(ledger, len(session_s))
+    has_pulses = "pulse" in ledger
+    lateness_s = ledger["residual_s"] if has_pulses else np.zeros(len(ledger["confidence"]))
+    is_matched = ledger["pulse"][frame] >= 0 if has_pulses else ledger["confidence"][frame] >= 1
     ahead_s = device_s - lateness_s[frame] - session_s  # without the jitter of the time stamps
     return SyncFit(
         times_s=session_s[is_matched],
@@ -92,6 +94,7 @@ def read_sync(session: Session) -> SyncFit | None:
         verdict=str(fit["verdict"][0]),
         reasons=str(fit["reasons"][0]),
         line=str(fit["line"][0]) if "line" in fit else "",
+        method=str(fit["method"][0]) if "method" in fit else "pulses",
         low_confidence_s=read_low_confidence(session),
     )
 

@@ -228,7 +228,8 @@ def _sync_section(content: SessionContent, file_name: str) -> Section:
         title,
         figure,
         caption=f"{line}From the top: how far the camera's clock has run from the ephys clock; "
-        "how late its own time stamps are against the fitted clock; frames that were lost.",
+        "how late its own time stamps are against the fitted clock; how long each frame lasted; "
+        "frames that were lost.",
         good="a straight drift, lateness of a few ms without steps, few lost frames.",
     )
     return Section(anchors, title, ((picture,),))

@@ -13,7 +13,7 @@ from ace_nwb.report.wording import format_signed
 
 
 def sync_figure(sync: SyncFit, frames: Frames | None, span_s: tuple[float, float]) -> Figure:
-    """Return drift, residuals and lost frames over time, below each other.
+    """Return drift, residuals, frame intervals and lost frames over time, below each other.
 
     Parameters
     ----------
@@ -24,11 +24,12 @@ def sync_figure(sync: SyncFit, frames: Frames | None, span_s: tuple[float, float
     span_s
         Time axis, from and to.
     """
-    figure, panels = theme.stack_panels([90, 110, 22] if frames is not None else [90, 110])
+    figure, panels = theme.stack_panels([90, 110, 70, 22] if frames is not None else [90, 110, 70])
     draw_drift(panels[0], sync, span_s)
     draw_residuals(panels[1], sync, span_s)
+    draw_intervals(panels[2], sync, span_s)
     if frames is not None:
-        draw_lost_frames(panels[2], frames.lost_times_s, span_s)
+        draw_lost_frames(panels[3], frames.lost_times_s, span_s)
     for panel in panels:
         theme.style_time_axis(panel, span_s, label=panel is panels[-1])
     theme.align_y_labels(panels)
@@ -74,6 +75,25 @@ def draw_residuals(panel: Axes, sync: SyncFit, span_s: tuple[float, float]) -> N
     panel.set_ylim(lowest - margin, largest + margin)
     theme.style_value_axis(panel, "residual (ms)")
     panel.axhline(0, color=theme.MUTED, linewidth=0.8)
+
+
+def draw_intervals(panel: Axes, sync: SyncFit, span_s: tuple[float, float]) -> None:
+    """Draw how long each frame lasted on the ephys clock: multiples where frames were lost."""
+    divisor = theme.time_unit(span_s)[0]
+    intervals_ms = 1e3 * np.diff(sync.clock_times_s)
+    if not len(intervals_ms):
+        return
+    kept = theme.scatter_indices(intervals_ms, n_points=1000)
+    panel.plot(
+        sync.clock_times_s[1:][kept] / divisor,
+        intervals_ms[kept],
+        ".",
+        color=theme.EPHYS,
+        markersize=3.8,
+        markeredgewidth=0,
+    )
+    panel.set_ylim(0, 1.15 * float(np.nanmax(intervals_ms)))
+    theme.style_value_axis(panel, "interval (ms)", n_ticks=3)
 
 
 def draw_lost_frames(panel: Axes, lost_times_s: np.ndarray, span_s: tuple[float, float]) -> None:

@@ -88,7 +88,8 @@ def judge_sync(sync: SyncFit | None, file_name: str) -> Verdict:
     elif sync.verdict != "pass" or state != "good":
         state = "look" if state == "good" else state
         advice = sync.reasons or "Check the TTL cable and the name of the line."
-    note = f"of frames stand on a pulse; camera's clock {format_signed(sync.drift_ppm, 'ppm')}"
+    ground = "stand on a pulse" if sync.method == "pulses" else f"timed by {sync.method}"
+    note = f"of frames {ground}; camera's clock {format_signed(sync.drift_ppm, 'ppm')}"
     return Verdict("Sync", state, format_percent(share), note, advice, sync.residuals_ms)
 
 

@@ -1,6 +1,7 @@
 """Writes a recording of Open Ephys in its binary format: samples and TTL events, with truth."""
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -27,9 +28,13 @@ def write_recording(
     n_channels: int = 4,
     rate_hz: float = 30_000.0,
     is_old: bool = False,
+    pulses_s: Mapping[int, np.ndarray] | None = None,
     seed: int = 0,
 ) -> OpenEphysBinaryTruth:
-    """Write `Record Node 101/experiment1/recording1`; `is_old` names the event files as 0.5 did."""
+    """Write `Record Node 101/experiment1/recording1`; `is_old` names the event files as 0.5 did.
+
+    `pulses_s` gives further lines that toggle at these seconds from the first sample.
+    """
     rng = np.random.default_rng(seed)
     recording = folder / "Record Node 101" / "experiment1" / "recording1"
     continuous = recording / "continuous" / STREAM
@@ -43,8 +48,10 @@ def write_recording(
     np.save(continuous / "timestamps.npy", numbers / rate_hz)
     edges = {}
     rows: list[tuple[int, int]] = []
-    for line, every in ((1, 500), (3, 7000)):
-        at = np.arange(100 + line, n_samples, every)
+    changes = {1: np.arange(101, n_samples, 500), 3: np.arange(103, n_samples, 7000)}
+    for line, times in (pulses_s or {}).items():
+        changes[line] = np.round(np.asarray(times) * rate_hz).astype(int)
+    for line, at in changes.items():
         levels = 1 - np.arange(len(at)) % 2
         edges[line] = (at / rate_hz, levels)
         rows += [(int(a), line if level else -line) for a, level in zip(at, levels, strict=True)]

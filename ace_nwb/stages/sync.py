@@ -68,5 +68,6 @@ def undo(writer: SessionWriter) -> None:
 
 
 def write(writer: SessionWriter, result: Alignment) -> None:
-    """Write the alignment."""
+    """Write the alignment, nothing left of an earlier one that may have moved other series."""
+    undo_alignment(writer, LEDGER_COLUMNS)
     write_alignment(writer, result)

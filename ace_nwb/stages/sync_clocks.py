@@ -7,7 +7,6 @@ import numpy as np
 from ace_nwb.errors import ParameterError, SyncError
 from ace_nwb.nwb import layout
 from ace_nwb.nwb.ephys import list_ephys
-from ace_nwb.nwb.movie import NwbMovie
 from ace_nwb.nwb.session import Session
 from ace_nwb.nwb.sync import Alignment as StoredAlignment
 from ace_nwb.nwb.sync import list_device_series, read_clock_facts, read_device_times
@@ -111,7 +110,7 @@ def align_by_flashes(
         ),
         n_lost=0,
     )
-    return _store(session, clock, context, method="flashes", line=name)
+    return _store(session, clock, context, method="flashes")
 
 
 def _series_of_clock(session: Session) -> list:
@@ -145,7 +144,7 @@ def _read_start(params: SyncParams) -> datetime:
 
 
 def _store(
-    session: Session, clock: KnownClock, context: StageContext, *, method: str, line: str = ""
+    session: Session, clock: KnownClock, context: StageContext, *, method: str
 ) -> StoredAlignment:
     """Return what is to be stored for a clock that is known."""
     rows = read_frame_rows(session)
@@ -155,7 +154,7 @@ def _store(
             path: clock.to_session_time(read_device_times(session, path))
             for path in list_device_series(session)
         }
-    frame_times_s = times_s.get(layout.MOVIE, NwbMovie(session).timestamps)
+    frame_times_s = clock.to_session_time(read_device_times(session, layout.MOVIE))
     context.remarks.extend([*clock.evidence, *clock.reasons])
     context.progress(1, 1)
     low_s, low = low_columns((), frame_times_s)
@@ -165,7 +164,7 @@ def _store(
     n_frames = len(rows.ledger_row)
     fit = fit_columns(
         method=method,
-        line=line,
+        line="",
         slope=clock.slope,
         offset_s=clock.offset_s,
         drift_ppm=clock.drift_ppm,
