@@ -19,7 +19,7 @@ from ace_nwb.interfaces.base import (
 from ace_nwb.interfaces.detection import detect, explain, find_candidates, load_format
 from ace_nwb.interfaces.metadata import load_metadata, missing_for_dandi, missing_for_nwb
 from ace_nwb.interfaces.metadata_template import write_template
-from ace_nwb.interfaces.sources import SourceOptions
+from ace_nwb.interfaces.sources import SourceOptions, mapped_candidate
 from ace_nwb.registry import FORMATS
 
 START_TOLERANCE_H = 1.0
@@ -130,6 +130,8 @@ def inspect_folder(
     candidates = dict.fromkeys(
         found for path in folders for found in find_candidates(path) if found.format_name in names
     )
+    if (mapped := mapped_candidate(folders[0], chosen)) is not None:
+        candidates[mapped] = None
     recordings = tuple(_inspect(found, chosen, decode=decode) for found in candidates)
     problems = [problem for recording in recordings for problem in recording.summary.problems]
     problems += _detection_problems(folders, recordings, chosen)
@@ -196,13 +198,15 @@ def _detection_problems(
 def _start_problems(recordings: tuple[InspectedRecording, ...]) -> list[str]:
     """Return which recordings began too far apart to be of one session, by local clocks."""
     starts = {
-        recording.modality: (recording, recording.summary.start_time.replace(tzinfo=None))
+        recording.modality: (recording, recording.summary.start_time)
         for recording in recordings
         if recording.summary.start_time is not None
     }
     if set(starts) != {"imaging", "ephys"}:
         return []
     (imaging, imaging_start), (ephys, ephys_start) = starts["imaging"], starts["ephys"]
+    if imaging_start.tzinfo is None or ephys_start.tzinfo is None:
+        imaging_start, ephys_start = (t.replace(tzinfo=None) for t in (imaging_start, ephys_start))
     apart_h = abs((imaging_start - ephys_start).total_seconds()) / 3600
     if apart_h < START_TOLERANCE_H:
         return []

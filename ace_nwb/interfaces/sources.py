@@ -106,14 +106,21 @@ def find_sources(
     return sources
 
 
+def mapped_candidate(folder: Path, options: SourceOptions) -> Candidate | None:
+    """Return the folder itself where a format is stated with a mapping and none stands within."""
+    name = options.format_of("imaging")
+    if name is None or options.mapping is None or find_candidates(folder, format_name=name):
+        return None
+    return Candidate(name, folder.resolve(), (Evidence(1, "stated with a mapping"),))
+
+
 def _find_imaging(folder: Path, options: SourceOptions) -> Candidate | None:
     """Return the imaging recording, or the parent of several that are segments of one."""
     name = options.format_of("imaging")
     if not options.segments:
         if name is not None:
-            if options.mapping is not None and not find_candidates(folder, format_name=name):
-                return Candidate(name, folder.resolve(), (Evidence(1, "stated with a mapping"),))
-            return detect_required(folder, "imaging", format_name=name)
+            mapped = mapped_candidate(folder, options)
+            return mapped or detect_required(folder, "imaging", format_name=name)
         return detect(folder, "imaging")
     found = [
         candidate

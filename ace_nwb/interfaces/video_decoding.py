@@ -209,7 +209,7 @@ def _copy_decoder(context: Any) -> Any:
 
 
 def _grey_plane(frame: Any, probe: MovieProbe) -> np.ndarray:
-    """Return a decoded frame as one grey plane, which may lie in libav's memory."""
+    """Return a decoded frame as one grey plane, copied out of libav's memory."""
     name = frame.format.name
     if name in GREY_FORMATS:
         grey = _first_plane(frame, np.dtype(GREY_FORMATS[name]))
@@ -230,12 +230,12 @@ def _grey_plane(frame: Any, probe: MovieProbe) -> np.ndarray:
 
 
 def _first_plane(frame: Any, dtype: np.dtype) -> np.ndarray:
-    """Return a view of the first plane; the decoder's lines may be longer than the picture's."""
+    """Return the first plane, copied while it is in the cache; lines may be longer than rows."""
     plane = frame.planes[0]
     if plane.line_size <= 0:  # lines stored from below; libav turns them
         return frame.to_ndarray()
     lines = np.frombuffer(plane, dtype).reshape(plane.height, -1)
-    return lines[:, : plane.width]
+    return lines[:, : plane.width].copy()
 
 
 def _equal_plane(colours: np.ndarray, probe: MovieProbe) -> np.ndarray:

@@ -6,6 +6,7 @@ import pytest
 
 from ace_nwb.convert import convert
 from ace_nwb.errors import FormatError, InputError, MetadataError
+from ace_nwb.inspection import inspect_folder
 from ace_nwb.interfaces.mapped_movie import read_recording
 from ace_nwb.interfaces.sources import SourceOptions
 from ace_nwb.nwb.movie import NwbMovie
@@ -37,6 +38,9 @@ def test_a_mapping_can_be_given(tmp_path):
     write_movie(tmp_path / "a.avi", draw_frames(6))
     mapping = {"movies": "*.avi", "frame_rate_hz": 20, "start_time": START}
     options = SourceOptions(formats=["movie-files"], mapping=mapping)
+    inspection = inspect_folder(tmp_path, metadata=METADATA, options=options)
+    assert "6 frames (counted by packets)" in inspection.to_text()
+    assert inspection.problems == ()
     path = convert(tmp_path, tmp_path / "out.nwb", metadata=METADATA, options=options)
     with h5py.File(path) as h5:
         series = h5["acquisition/OnePhotonSeries"]

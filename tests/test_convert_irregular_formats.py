@@ -1,0 +1,274 @@
+"""The other formats: what was injected, what `inspect` says, what the file holds or why not."""
+
+import re
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+
+from ace_nwb.convert import convert
+from ace_nwb.errors import InputError
+from ace_nwb.inspection import inspect_folder
+from ace_nwb.interfaces.policies import parse_policies
+from ace_nwb.interfaces.sources import SourceOptions
+from ace_nwb.simulation import (
+    intan,
+    miniscope_v3,
+    onix,
+    open_ephys,
+    open_ephys_binary,
+    spikeglx,
+)
+from tests.fixtures.fake_isx import write_isxd
+from tests.fixtures.neuralynx_files import draw_samples, ttl, write_ncs, write_nev
+from tests.fixtures.recordings import METADATA, cut_file, draw_frames, write_mapped_recording
+
+pytestmark = pytest.mark.usefixtures("fake_isx")
+STATED = METADATA | {
+    "NWBFile": {"session_description": "x", "session_start_time": "2025-06-12T15:26:31-04:00"}
+}
+
+
+def write_neuralynx(folder: Path) -> Path:
+    folder.mkdir()
+    write_ncs(folder / "CSC1.ncs", draw_samples(5120))
+    write_nev(folder / "Events.nev", [ttl(3_000_100_000 + 50_000 * i, i % 2) for i in range(1, 9)])
+    return folder
+
+
+def write_drifting_neuralynx(folder: Path) -> None:
+    """Two segments with a gap; the board samples 80 ppm faster than its nominal rate."""
+    starts = 3_000_000_000 + np.round(np.arange(20) * 512 / 2000.16 * 1e6).astype(np.int64)
+    starts[12:] += 730_000
+    samples = draw_samples(20 * 512)
+    write_ncs(folder / "CSC1.ncs", samples, starts_us=starts, lengths=np.full(20, 512))
+
+
+WRITERS: dict[str, Callable[[Path], Path]] = {
+    "v3": lambda folder: miniscope_v3.write_recording(folder).folder,
+    "gui": lambda folder: open_ephys.write_recording(folder, lost=(9, 20)).folder,
+    "onix": lambda folder: onix.write_acquisition(folder).folder,
+    "neuralynx": write_neuralynx,
+    "oeb": lambda folder: open_ephys_binary.write_recording(folder, n_samples=3000).folder,
+    "intan": lambda folder: intan.write_recording(folder).folder,
+    "spikeglx": lambda folder: spikeglx.write_recording(folder, duration_s=0.3).folder,
+    "inscopix": lambda folder: write_isxd(folder / "m.isxd", draw_frames(9)).parent,
+    "mapped": lambda folder: (folder.mkdir(), write_mapped_recording(folder))[1],
+}
+
+
+@dataclass(frozen=True)
+class Case:
+    """`says` is what `inspect` says; `holds` are data sets of the file and their lengths."""
+
+    writer: str
+    damage: Callable[[Path], object]
+    says: str = ""
+    policies: tuple[str, ...] = ()
+    holds: tuple[tuple[str, int], ...] = ()
+
+
+MOVIE = "acquisition/OnePhotonSeries/data"
+LEDGER = "processing/sync/FrameLedger/id"
+
+
+def only(folder: Path, pattern: str) -> Path:
+    (path,) = sorted(folder.rglob(pattern))[:1]
+    return path
+
+
+def cut(pattern: str, share: float) -> Callable[[Path], None]:
+    return lambda folder: cut_file(only(folder, pattern), share)
+
+
+def text(pattern: str, old: str, new: str) -> Callable[[Path], int]:
+    def damage(folder: Path) -> int:
+        path = only(folder, pattern)
+        content = path.read_text()
+        assert re.search(old, content)
+        return path.write_text(re.sub(old, new, content, count=1))
+
+    return damage
+
+
+def remove(pattern: str) -> Callable[[Path], None]:
+    return lambda folder: only(folder, pattern).unlink()
+
+
+def chop(pattern: str, n_bytes: int) -> Callable[[Path], int]:
+    def damage(folder: Path) -> int:
+        path = only(folder, pattern)
+        return path.write_bytes(path.read_bytes()[:-n_bytes])
+
+    return damage
+
+
+def step(pattern: str, at: int, change: Callable[[np.ndarray], None]) -> Callable[[Path], None]:
+    def damage(folder: Path) -> None:
+        path = only(folder, pattern)
+        values = np.fromfile(path, np.uint64)
+        change(values[at:])
+        values.tofile(path)
+
+    return damage
+
+
+def add(amount: int) -> Callable[[np.ndarray], None]:
+    def change(values: np.ndarray) -> None:
+        values += np.uint64(amount)
+
+    return change
+
+
+SALVAGE = ("cut_movies=salvage",)
+CASES = {
+    "V3: a movie cut": Case("v3", cut("msCam2.avi", 0.5), r"msCam2\.avi is cut off"),
+    "V3: a movie cut, salvaged": Case(
+        "v3", cut("msCam2.avi", 0.5), "cut_movies=salvage", SALVAGE, ((LEDGER, 57),)
+    ),
+    "V3: a movie missing": Case("v3", remove("msCam2.avi"), "was expected once"),
+    "V3: no table": Case("v3", remove("timestamp.dat"), r"timestamp\.dat does not exist"),
+    "V3: a word in the table": Case("v3", text("timestamp.dat", r"\n1\t", "\nx\t"), "holds 'x"),
+    "V3: no settings": Case("v3", remove("settings_and_notes.dat"), holds=((MOVIE, 57),)),
+    "GUI: lost frames counted by the recorder": Case(
+        "gui", lambda folder: None, holds=((MOVIE, 38), (LEDGER, 40))
+    ),
+    "GUI: a number that is none": Case("gui", text("*.csv", r"\n5,", "\nfive,"), "holds 'five'"),
+    "GUI: no ISO time": Case("gui", text("*.csv", r"2026-03-01T", "yesterday "), "no ISO time"),
+    "GUI: the movie cut": Case("gui", cut("*.avi", 0.7), "is cut off"),
+    "GUI: the movie cut, salvaged": Case(
+        "gui", cut("*.avi", 0.7), "cut_movies=salvage", SALVAGE, ((LEDGER, 40),)
+    ),
+    "GUI: rows missing": Case(
+        "gui", chop("*.csv", 900), "fewer than the 38 frames|has . of 9 cells"
+    ),
+    "ONIX: a clock of another movie": Case("onix", chop("*v4-clock*", 8 * 700), "18240"),
+    "ONIX: samples cut": Case(
+        "onix",
+        chop("rhs2116pair-ac*", 70),
+        "the 5998 whole ones are read",
+        holds=(("acquisition/ElectricalSeriesRHS2116AC/data", 5998), (MOVIE, 30)),
+    ),
+    "ONIX: a pause": Case(
+        "onix",
+        step("rhs2116pair-clock*", 2500, add(10**8)),
+        holds=(("acquisition/ElectricalSeriesRHS2116AC0/data", 2500), (MOVIE, 30)),
+    ),
+    "ONIX: a clock that goes back": Case(
+        "onix", step("rhs2116pair-clock*", 2500, lambda v: v.__setitem__(0, 1)), "runs forwards"
+    ),
+    "ONIX: no start time in its file": Case(
+        "onix", lambda folder: only(folder, "start-time*").write_text("?\n"), "holds no time stamp"
+    ),
+    "Neuralynx: the last record cut": Case(
+        "neuralynx",
+        chop("*.ncs", 300),
+        "cut off after 744 bytes",
+        holds=(("acquisition/ElectricalSeries/data", 4608),),
+    ),
+    "Neuralynx: an event cut": Case(
+        "neuralynx",
+        chop("*.nev", 100),
+        "events end in a record cut off",
+        holds=(("events/TTLBoard0Port0Bit0/timestamp", 7),),
+    ),
+    "Neuralynx: a gap and a drifting board": Case(
+        "neuralynx",
+        write_drifting_neuralynx,
+        holds=(
+            ("acquisition/ElectricalSeries0/data", 12 * 512),
+            ("acquisition/ElectricalSeries1/data", 8 * 512),
+        ),
+    ),
+    "Neuralynx: no events": Case(
+        "neuralynx", remove("*.nev"), holds=(("acquisition/ElectricalSeries/data", 5120),)
+    ),
+    "Neuralynx: a header alone": Case(
+        "neuralynx",
+        lambda folder: (folder / "CSC2.ncs").write_bytes(
+            (folder / "CSC1.ncs").read_bytes()[:16384]
+        ),
+        "holds a header and no samples",
+        holds=(("acquisition/ElectricalSeries/data", 5120),),
+    ),
+    "Open Ephys: samples cut": Case(
+        "oeb",
+        chop("continuous.dat", 20),
+        "2997 samples are read",
+        holds=(("acquisition/ElectricalSeries/data", 2997),),
+    ),
+    "Open Ephys: no sample numbers": Case(
+        "oeb", lambda folder: [p.unlink() for p in folder.rglob("continuous/*/*.npy")], "none of"
+    ),
+    "Open Ephys: a structure that is none": Case(
+        "oeb", lambda folder: only(folder, "*.oebin").write_text("[]"), "A JSON object was expected"
+    ),
+    "Intan: a block cut": Case("intan", chop("*.rhd", 500), r"\.rhd cannot be read"),
+    "Intan: two files": Case(
+        "intan",
+        lambda folder: (folder / "b.rhd").write_bytes(only(folder, "*.rhd").read_bytes()),
+        "One file with all channels",
+    ),
+    "SpikeGLX: an entry missing": Case(
+        "spikeglx", text("*nidq.meta", "niSampRate", "rate"), "run_g0 cannot be read"
+    ),
+    "SpikeGLX: half a sample at the end": Case(
+        "spikeglx", chop("*.ap.bin", 3), "run_g0 cannot be read"
+    ),
+    "Inscopix: the movie cut": Case(
+        "inscopix", cut("*.isxd", 0.5), "cannot be read as an Inscopix"
+    ),
+    "mapped: a movie cut, salvaged": Case(
+        "mapped", cut("part10.mkv", 0.9), "cut_movies=salvage", SALVAGE, ((LEDGER, 12),)
+    ),
+    "mapped: no such column": Case("mapped", text("t.csv", "usec", "time"), "usec"),
+}
+
+
+def test_with_those_of_miniscope_daq_there_are_a_hundred_cases():
+    from tests.fixtures.irregularities import CASES as OF_DAQ
+
+    assert len(CASES) + len(OF_DAQ) >= 100
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_irregularity(tmp_path, name):
+    case = CASES[name]
+    folder = WRITERS[case.writer](tmp_path / "raw")
+    case.damage(folder)
+    options = SourceOptions(policies=parse_policies(case.policies), timezone="-04:00")
+    said = "\n".join(inspect_folder(folder, metadata=STATED, options=options).problems)
+    assert re.search(case.says, said, re.DOTALL) if case.says else not said, said
+    out = tmp_path / "out" / "session.nwb"
+    out.parent.mkdir()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        if not case.holds:
+            with pytest.raises(InputError) as caught:
+                convert(folder, out, metadata=STATED, options=options)
+            assert re.search(case.says, str(caught.value), re.DOTALL)
+            assert list(out.parent.iterdir()) == []
+            return
+        convert(folder, out, metadata=STATED, options=options)
+    with h5py.File(out) as h5:
+        for path, length in case.holds:
+            assert len(h5[path]) == length, path
+        if MOVIE in h5:
+            series = h5["acquisition/OnePhotonSeries"]
+            assert len(series["data"]) == (h5[LEDGER.replace("id", "movie_frame")][:] >= 0).sum()
+
+
+def test_segments_of_a_drifting_board_stand_at_their_true_times(tmp_path):
+    folder = write_neuralynx(tmp_path / "raw")
+    write_drifting_neuralynx(folder)
+    out = convert(folder, tmp_path / "out.nwb", metadata=STATED)
+    with h5py.File(out) as h5:
+        first, second = (h5[f"acquisition/ElectricalSeries{n}/starting_time"] for n in range(2))
+        assert first[()] == 0
+        assert second[()] == pytest.approx(12 * 512 / 2000.16 + 0.73, abs=2e-6)
+        for start in (first, second):
+            assert start.attrs["rate"] == pytest.approx(2000.16, rel=5e-6)
