@@ -1,0 +1,48 @@
+"""From raw folders through the real readers to aligned frames: ONIX, and Open Ephys."""
+
+import numpy as np
+import pytest
+
+from ace_nwb import pipeline
+from ace_nwb.convert import convert
+from ace_nwb.nwb.events import read_events
+from ace_nwb.nwb.movie import NwbMovie
+from ace_nwb.nwb.session import open_session
+from ace_nwb.nwb.sync import read_clock_fit, read_ledger
+from ace_nwb.simulation import onix, open_ephys, open_ephys_binary
+from tests.fixtures.recordings import METADATA
+
+OFFSET_S, SLOPE = 2.5, 1 + 60e-6
+
+
+def test_an_onix_acquisition_is_recognised_by_its_one_clock(tmp_path):
+    truth = onix.write_acquisition(tmp_path / "raw")
+    path = convert(truth.folder, tmp_path / "out.nwb", metadata=METADATA)
+    pipeline.process(path, "sync")
+    with open_session(path) as session:
+        fit = read_clock_fit(session)
+        assert fit["method"][0] == "hardware-clock"
+        np.testing.assert_array_equal(NwbMovie(session).timestamps, truth.frame_times_s)
+
+
+def test_a_scope_of_the_open_ephys_gui_is_aligned_to_an_open_ephys_recording(tmp_path):
+    n_frames, lost = 300, (40, 41, 170)
+    scope = open_ephys.write_recording(tmp_path / "scope", n_frames=n_frames, lost=lost)
+    captured_s = OFFSET_S + SLOPE * 0.033 * np.arange(n_frames)
+    ephys = open_ephys_binary.write_recording(
+        tmp_path / "ephys", n_samples=64_000, rate_hz=4000.0, pulses_s={2: captured_s}
+    )
+    path = convert(scope.folder, tmp_path / "out.nwb", ephys_folder=ephys.folder, metadata=METADATA)
+    pipeline.process(path, "sync")
+    saved_s = np.delete(captured_s, lost)
+    with open_session(path) as session:
+        fit, ledger = read_clock_fit(session), read_ledger(session)
+        times = NwbMovie(session).timestamps
+        digital, _ = read_events(session, "/events/ScopeDigitalIn0")
+    assert np.abs(times - saved_s).max() < 5e-4  # a sample of 4 kHz
+    assert fit["verdict"][0] == "pass"
+    assert fit["n_lost"][0] == len(lost)
+    assert fit["line"][0].endswith("2")
+    assert (ledger["pulse"][ledger["status"] == "dropped"] == -1).all()
+    edges = np.flatnonzero(np.diff(scope.levels)) + 1
+    assert digital == pytest.approx(saved_s[edges], abs=4e-3)
