@@ -23,6 +23,9 @@ from ace_nwb.imaging.segmentation import Segmentation
 
 _SUPPORT_REACH_PX = 3
 _MAX_DUPLICATE_SCORE = 0.5
+_LEAST_SIZE_SHARE = 0.2
+_STRONG_SNR = 20.0
+_STRONG_RELIEF = 0.1
 _MEMORY_SHARE = 4
 
 
@@ -76,7 +79,8 @@ def evaluate_components(
     segmentation
         ROIs and their traces.
     min_snr, min_r_value, min_size_px
-        Least values of an accepted ROI.
+        Least values of an accepted ROI. Where the signal is strong (20 noise SDs), `r_value` may
+        be 0.1 less; specks below a fifth of the median size are not accepted.
     workers
         Number of threads; the result does not depend on it.
     max_memory_bytes
@@ -107,8 +111,8 @@ def evaluate_components(
         compactness=_compactness(segmentation),
         duplicate_score=duplicates,
         accepted=(snr >= min_snr)
-        & (r_value >= min_r_value)
-        & (size >= min_size_px)
+        & (r_value >= min_r_value - np.where(snr >= _STRONG_SNR, _STRONG_RELIEF, 0))
+        & (size >= max(min_size_px, _LEAST_SIZE_SHARE * float(np.median(size))))
         & (duplicates < _MAX_DUPLICATE_SCORE),
     )
 

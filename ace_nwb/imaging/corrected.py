@@ -12,7 +12,7 @@ import numpy as np
 from ace_nwb.errors import MovieError
 from ace_nwb.imaging.cropping import CropBox
 from ace_nwb.imaging.movie import Movie
-from ace_nwb.imaging.warping import shift_frames
+from ace_nwb.imaging.warping import shift_frames, warp_frames
 
 
 @dataclass(frozen=True)
@@ -30,17 +30,25 @@ class CorrectedMovie:
     shifts
         (row, column) to add to the coordinates of each frame, shape (frame, 2), pixels; None
         moves nothing.
+    deviations
+        (row, column) to add to the shift at each node, shape (frame, node row, node column, 2),
+        pixels (see `warping.warp_frames`); None moves all parts of a frame alike.
     """
 
     source: Movie
     crop: CropBox | None = None
     bleaching: np.ndarray | None = None
     shifts: np.ndarray | None = None
+    deviations: np.ndarray | None = None
     _lock: Any = field(default_factory=Lock, init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         n_frames = self.source.shape[0]
-        for name, values in (("bleaching", self.bleaching), ("shifts", self.shifts)):
+        for name, values in (
+            ("bleaching", self.bleaching),
+            ("shifts", self.shifts),
+            ("deviations", self.deviations),
+        ):
             if values is not None and len(values) != n_frames:
                 raise MovieError(
                     f"The {name} has {len(values)} rows, the movie {n_frames} frames. Expected "
@@ -71,6 +79,9 @@ class CorrectedMovie:
         gains = np.ones(len(frames), np.float32)
         if self.bleaching is not None:
             gains = (1 / self.bleaching[start:stop]).astype(np.float32)
+        if self.deviations is not None:
+            shifts = np.zeros((len(frames), 2)) if self.shifts is None else self.shifts[start:stop]
+            return warp_frames(frames, shifts, self.deviations[start:stop], gains)
         if self.shifts is not None:
             return shift_frames(frames, self.shifts[start:stop], gains)
         corrected = np.array(frames, np.float32, order="C")
@@ -121,6 +132,9 @@ def observed_box(movie: Movie, *, multiple: int = 1) -> CropBox:
     if not isinstance(movie, CorrectedMovie) or movie.shifts is None or not len(movie.shifts):
         return whole
     limits = np.quantile(movie.shifts, [_RARE, 1 - _RARE], axis=0)
+    if movie.deviations is not None:
+        furthest = np.quantile(movie.deviations, [_RARE, 1 - _RARE], axis=0)
+        limits += [furthest[0].min((0, 1)), furthest[1].max((0, 1))]
     starts = np.ceil(np.maximum(limits[1] - 0.5, 0) / multiple).astype(int) * multiple
     ends = np.ceil(np.maximum(-limits[0] - 0.5, 0)).astype(int)
     stops = np.array([n_rows, n_columns]) - ends

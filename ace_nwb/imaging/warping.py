@@ -1,4 +1,4 @@
-"""Sub-pixel translation of frames: separable cubic convolution (Keys 1981)."""
+"""Sub-pixel translation and bending of frames: cubic convolution (Keys 1981)."""
 
 import math
 
@@ -93,3 +93,101 @@ def _shift_frames(
                     + across[2] * line[start + c + 2]
                     + across[3] * line[start + c + 3]
                 )
+
+
+def node_positions(side: int, n_nodes: int) -> np.ndarray:
+    """Return where the nodes lie along one side of a field, pixels, shape (node,)."""
+    return (np.arange(n_nodes) + 0.5) * side / n_nodes - 0.5
+
+
+def warp_frames(
+    frames: np.ndarray, shifts: np.ndarray, nodes: np.ndarray, gains: np.ndarray
+) -> np.ndarray:
+    """Return every frame bent by its shift and the deviations of its nodes.
+
+    Parameters
+    ----------
+    frames
+        Shape (frame, row, column).
+    shifts
+        (row, column) to add to the coordinates of each frame, shape (frame, 2), pixels.
+    nodes
+        (row, column) to add to that at each node, shape (frame, node row, node column, 2), pixels;
+        linear between nodes, constant beyond the outermost.
+    gains
+        Factor of each frame, shape (frame,).
+
+    Returns
+    -------
+    np.ndarray
+        Same shape, float32; pixels from outside the frame repeat the edge.
+    """
+    source = np.require(frames, np.float32, ["C", "W"])
+    bent = np.empty_like(source)
+    places = [
+        np.clip((np.arange(side) + 0.5) * n_nodes / side - 0.5, 0, max(n_nodes - 1, 0))
+        for side, n_nodes in zip(source.shape[1:], nodes.shape[1:3], strict=True)
+    ]
+    _warp_frames(
+        source,
+        np.ascontiguousarray(shifts, np.float64),
+        np.ascontiguousarray(nodes, np.float64),
+        places[0],
+        places[1],
+        np.ascontiguousarray(gains, np.float32),
+        bent,
+    )
+    return bent
+
+
+@numba.njit(
+    "void(f4[:, :, ::1], f8[:, ::1], f8[:, :, :, ::1], f8[::1], f8[::1], f4[::1], f4[:, :, ::1])",
+    nogil=True,
+    cache=True,
+    fastmath=True,
+    boundscheck=False,
+)
+def _warp_frames(
+    frames: np.ndarray,
+    shifts: np.ndarray,
+    nodes: np.ndarray,
+    node_rows: np.ndarray,
+    node_columns: np.ndarray,
+    gains: np.ndarray,
+    bent: np.ndarray,
+) -> None:
+    n_frames, n_rows, n_columns = frames.shape
+    last_row, last_column = nodes.shape[1] - 1, nodes.shape[2] - 1
+    down = np.empty(4, np.float32)
+    across = np.empty(4, np.float32)
+    course = np.empty((last_column + 1, 2))
+    for f in range(n_frames):
+        for r in range(n_rows):
+            above = np.int64(node_rows[r])
+            below = min(above + 1, last_row)
+            part = node_rows[r] - above
+            for node in range(last_column + 1):
+                for axis in range(2):
+                    course[node, axis] = (
+                        shifts[f, axis]
+                        + (1 - part) * nodes[f, above, node, axis]
+                        + part * nodes[f, below, node, axis]
+                    )
+            for c in range(n_columns):
+                left = np.int64(node_columns[c])
+                right = min(left + 1, last_column)
+                share = node_columns[c] - left
+                row = r - (1 - share) * course[left, 0] - share * course[right, 0]
+                column = c - (1 - share) * course[left, 1] - share * course[right, 1]
+                row_base, column_base = np.int64(math.floor(row)), np.int64(math.floor(column))
+                _cubic_weights(row - row_base, down)
+                _cubic_weights(column - column_base, across)
+                total = np.float32(0)
+                for i in range(4):
+                    from_row = min(max(row_base - 1 + i, 0), n_rows - 1)
+                    line = np.float32(0)
+                    for j in range(4):
+                        from_column = min(max(column_base - 1 + j, 0), n_columns - 1)
+                        line += across[j] * frames[f, from_row, from_column]
+                    total += down[i] * line
+                bent[f, r, c] = gains[f] * total

@@ -144,6 +144,42 @@ def write_motion(writer: SessionWriter, shifts: np.ndarray, quality: np.ndarray)
     ]
 
 
+def write_deviations(writer: SessionWriter, deviations: np.ndarray | None) -> list[str]:
+    """Write how parts of the field deviate from the shift of the frame; None removes the old ones.
+
+    Parameters
+    ----------
+    writer
+        The session.
+    deviations
+        Shape (frame, node row, node column, 2), (row, column) pixels.
+    """
+    if deviations is None:
+        writer.remove([layout.MOTION_DEVIATIONS])
+        return []
+    return [
+        write_series(
+            writer,
+            layout.MOTION_DEVIATIONS,
+            np.asarray(deviations, np.float32).swapaxes(1, 2)[..., ::-1],
+            unit="pixels",
+            description=(
+                "(x, y) pixels to add to the shift of the frame at each node (x, y) of a grid; "
+                "linear between nodes, constant beyond. The nodes are the centres of equal "
+                "rectangles that cover the analysed field."
+            ),
+        )
+    ]
+
+
+def read_deviations(session: Session) -> np.ndarray | None:
+    """Return the deviations, shape (frame, node row, node column, 2), or None if there are none."""
+    if not session.has(layout.MOTION_DEVIATIONS):
+        return None
+    _, values = read_series(session, layout.MOTION_DEVIATIONS)
+    return np.ascontiguousarray(values[..., ::-1].swapaxes(1, 2), np.float64)
+
+
 def read_motion(session: Session) -> tuple[np.ndarray, np.ndarray]:
     """Return shifts of shape (frame, 2), (row, column) pixels, and quality of shape (frame,)."""
     _, shifts = read_series(session, layout.MOTION_SHIFTS)

@@ -159,6 +159,13 @@ PLACES: tuple[Place, ...] = (
         "pixels",
     ),
     Place(
+        layout.MOTION_DEVIATIONS,
+        "TimeSeries",
+        "Pixels (x, y) to add to the shift at each node of a grid, of piecewise motion.",
+        ("frame", "node x", "node y", "x y"),
+        "pixels",
+    ),
+    Place(
         layout.MOTION_QUALITY,
         "TimeSeries",
         "How well a frame fits its template.",

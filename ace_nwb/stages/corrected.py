@@ -8,7 +8,7 @@ from ace_nwb.imaging.blocks import sample_frames
 from ace_nwb.imaging.corrected import CorrectedMovie
 from ace_nwb.imaging.cropping import CropBox
 from ace_nwb.nwb import layout
-from ace_nwb.nwb.imaging import read_field, read_motion
+from ace_nwb.nwb.imaging import read_deviations, read_field, read_motion
 from ace_nwb.nwb.movie import NwbMovie
 from ace_nwb.nwb.series import read_series
 from ace_nwb.nwb.session import Session
@@ -28,13 +28,19 @@ def open_corrected_movie(
         crop=CropBox(row, row + n_rows, column, column + n_columns),
         bleaching=_read_bleaching(session),
         shifts=_read_shifts(session) if with_motion else None,
+        deviations=read_deviations(session) if with_motion else None,
     )
 
 
 def movie_digest(movie: CorrectedMovie) -> bytes:
     """Return a digest that tells one movie from another: some frames, and every correction."""
     digest = blake2b(repr((movie.shape, movie.frame_rate_hz, movie.crop)).encode())
-    for values in (sample_frames(movie, N_SAMPLED_FRAMES), movie.bleaching, movie.shifts):
+    for values in (
+        sample_frames(movie, N_SAMPLED_FRAMES),
+        movie.bleaching,
+        movie.shifts,
+        movie.deviations,
+    ):
         digest.update(b"" if values is None else np.ascontiguousarray(values).tobytes())
     return digest.digest()
 

@@ -3,7 +3,7 @@
 import numpy as np
 
 from ace_nwb.imaging.motion import Motion, estimate_motion
-from ace_nwb.nwb.imaging import write_motion
+from ace_nwb.nwb.imaging import write_deviations, write_motion
 from ace_nwb.nwb.session import Session, SessionWriter
 from ace_nwb.registry import load_object
 from ace_nwb.stages.context import StageContext
@@ -17,6 +17,7 @@ def compute(session: Session, params: MotionParams, context: StageContext) -> Mo
     movie = open_corrected_movie(session, workers=workers, with_motion=False)
     parameters = params.model_dump(exclude={"engine"})
     if params.engine == "caiman":
+        parameters = {name: parameters[name] for name in ("max_shift_px", "filter_radius_px")}
         motion, software = load_object("ace_nwb.engines.caiman:estimate_motion")(
             movie, settings=context.settings, progress=context.progress, **parameters
         )
@@ -41,3 +42,4 @@ def compute(session: Session, params: MotionParams, context: StageContext) -> Mo
 def write(writer: SessionWriter, result: Motion) -> None:
     """Write shifts and quality."""
     write_motion(writer, result.shifts, result.quality)
+    write_deviations(writer, result.deviations)

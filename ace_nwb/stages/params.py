@@ -179,6 +179,15 @@ class MotionParams(StageParams):
         gt=0,
         description="Radius of the structures that guide registration, pixels.",
     )
+    piecewise: bool = Field(
+        default=False, description="Whether parts of the field may move on their own."
+    )
+    patch_size_px: float = Field(
+        default=96.0, ge=16, description="Distance between the parts that may do so, pixels."
+    )
+    max_deviation_px: float = Field(
+        default=3.0, gt=0, description="Largest deviation of a part from the frame, pixels."
+    )
 
 
 class SummaryParams(StageParams):

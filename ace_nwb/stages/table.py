@@ -97,7 +97,11 @@ STAGES: dict[str, Stage] = {
         Stage(
             "motion",
             p.MotionParams,
-            (f"{_OPHYS}/MotionShifts", f"{_OPHYS}/MotionQuality"),
+            (
+                f"{_OPHYS}/MotionShifts",
+                f"{_OPHYS}/MotionDeviations",
+                f"{_OPHYS}/MotionQuality",
+            ),
             uses=("preprocess",),
             revision=2,
         ),

@@ -104,3 +104,27 @@ def test_bad_frames_are_far_below_the_others() -> None:
     quality = np.random.default_rng(2).normal(0.8, 0.02, 200)
     quality[17] = 0.1
     assert np.flatnonzero(find_bad_frames(quality)).tolist() == [17]
+
+
+def test_a_jump_beyond_the_search_is_flagged_or_bounded_not_invented(moved: tuple) -> None:
+    frames, displacement = moved
+    jumped = frames.copy()
+    jumped[100] = np.roll(frames[100], (30, 40), axis=(0, 1))
+    motion = estimate(jumped)
+    assert motion.quality[100] < 0.6 * np.median(motion.quality)
+    others = np.delete(np.arange(N_FRAMES), 100)
+    assert (
+        rmse_px(
+            Motion(motion.shifts[others], motion.quality, motion.is_bad, frames[0]),
+            displacement[others],
+        )
+        < 0.2
+    )
+    assert np.abs(motion.shifts[100] - motion.shifts[99]).max() < 3
+
+
+def test_saturated_pixels_do_not_hold_the_tissue(moved: tuple) -> None:
+    frames, displacement = moved
+    saturated = np.minimum(frames, 115)
+    saturated[:, 30:34, 50:54] = 255
+    assert rmse_px(estimate(saturated), displacement) < 0.3

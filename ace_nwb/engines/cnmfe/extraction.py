@@ -47,6 +47,7 @@ from ace_nwb.engines.cnmfe.resuming import (
     unpack_search,
 )
 from ace_nwb.engines.cnmfe.seeds import find_seeds, propose_thresholds
+from ace_nwb.engines.cnmfe.splitting import split_footprints
 from ace_nwb.engines.cnmfe.traces import (
     CalciumModel,
     demix,
@@ -306,6 +307,9 @@ def _update(
     """Update traces, merge, remove ghosts, then update footprints, each once."""
     if footprints.shape[1] == 0:
         return _empty(scene)
+    footprints, _ = normalise(
+        split_footprints(footprints, scene.field_shape, cell_diameter_px=scene.cell_diameter_px)
+    )
     rate = scene.movie.frame_rate_hz
     projections = project_movie(scene.movie, footprints, background, workers=scene.workers)
     mixing = mix(footprints, background)
