@@ -186,6 +186,11 @@ def _array(group: h5py.Group, name: str) -> np.ndarray | None:
     value = found[()]
     if np.ndim(value) == 0 or np.size(value) == 0:
         return None
+    if value.dtype.kind in "SO":  # arrays of objects were saved as texts
+        try:
+            return value.astype(float)
+        except ValueError:
+            return None
     return np.asarray(value)
 
 

@@ -231,19 +231,20 @@ def _pick(project: ProjectRegistration, number: int) -> RegisteredSession:
     """Return what belongs into the file of one session."""
     own = project.sessions[number]
     cells = project.cells
-    rows = [cell for cell in range(len(cells.rois)) if cells.rois[cell, number] >= 0]
+    found = np.flatnonzero(cells.rois[:, number] >= 0)
+    rows = found[np.argsort(cells.rois[found, number])].tolist()
     known = {
         ((k.session, k.roi), (k.other_session, k.other_roi)): k.probability for k in project.links
     }
     matches = []
     for cell in rows:
         roi = int(cells.rois[cell, number])
-        for other, found in enumerate(cells.rois[cell]):
-            if other == number or found < 0:
+        for other, partner in enumerate(cells.rois[cell]):
+            if other == number or partner < 0:
                 continue
-            pair = sorted([(number, roi), (other, int(found))])
+            pair = sorted([(number, roi), (other, int(partner))])
             probability = known.get((pair[0], pair[1]), 0.0)
-            matches.append((roi, project.sessions[other].name, int(found), probability))
+            matches.append((roi, project.sessions[other].name, int(partner), probability))
     alignment = project.alignments[number]
     grid = np.moveaxis(np.mgrid[: own.field_shape[0], : own.field_shape[1]], 0, -1).astype(float)
     points = grid.reshape(-1, 2) @ alignment.matrix[:, :2].T + alignment.matrix[:, 2]

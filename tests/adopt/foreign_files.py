@@ -50,7 +50,7 @@ def draw_known(field_shape, n_frames, *, n_rois=4, seed=0, is_unit=True):
 
 def write_caiman(path: Path, known: Known) -> Path:
     """Write estimates.hdf5: column-major pixels, traces (roi, frame)."""
-    shape = known.footprints.shape[1:]
+    n_rois, *shape = known.footprints.shape
     flat = np.stack([image.ravel(order="F") for image in known.footprints], axis=1)
     coarse = [-(-side // 2) for side in shape]
     order = np.arange(coarse[0] * coarse[1]).reshape(coarse).ravel(order="F")
@@ -71,6 +71,7 @@ def write_caiman(path: Path, known: Known) -> Path:
         h5["estimates/idx_components_bad"] = np.flatnonzero(~known.accepted)
         h5["estimates/SNR_comp"] = known.snr
         h5["estimates/r_values"] = known.snr / 20
+        h5["estimates/neurons_sn"] = np.full(n_rois, "0.5").astype("S32")  # as objects end up
         h5["params/init/ssub_B"] = 2
         h5["params/init/min_corr"] = 0.85
         h5["params/init/gSig"] = [3, 3]
