@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from ace_nwb.errors import ParameterError
 from ace_nwb.imaging.motion import Motion, estimate_motion
 from ace_nwb.nwb.imaging import write_deviations, write_motion
 from ace_nwb.nwb.session import Session, SessionWriter
@@ -17,6 +18,11 @@ def compute(session: Session, params: MotionParams, context: StageContext) -> Mo
     movie = open_corrected_movie(session, workers=workers, with_motion=False)
     parameters = params.model_dump(exclude={"engine"})
     if params.engine == "caiman":
+        if params.piecewise:
+            raise ParameterError(
+                "motion.engine is caiman and motion.piecewise is true; CaImAn's registration is "
+                "rigid here. Use --engine own for piecewise motion, or leave --piecewise out."
+            )
         parameters = {name: parameters[name] for name in ("max_shift_px", "filter_radius_px")}
         motion, software = load_object("ace_nwb.engines.caiman:estimate_motion")(
             movie, settings=context.settings, progress=context.progress, **parameters

@@ -63,6 +63,11 @@ def test_motion_by_caiman_is_written_like_ours(file, fake_environment):
     assert len(quality) == 40
 
 
+def test_piecewise_motion_by_caiman_is_refused(file, capsys):
+    assert run(["process", "motion", str(file), "--engine", "caiman", "--piecewise"]) == 1
+    assert "Use --engine own for piecewise motion" in capsys.readouterr().err
+
+
 def test_no_caiman_is_our_error_and_leaves_the_file_alone(file, tmp_path, capsys):
     before = file.read_bytes()
     options = ["--engine", "caiman", "--caiman-python", str(tmp_path / "nothing")]
