@@ -191,9 +191,9 @@ def test_the_file_has_no_name_but_the_ones_that_were_typed(session_copy):
 
 def test_curated_file_follows_the_layout_and_shares_no_names(session_copy, tmp_path):
     drafts = [
-        Draft("merge", (0, 1), "Ann Example", "one cell"),
-        Draft("reject", (2,), "Bob Example", "vessel"),
-        Draft("accept", (2,), "Ann Example"),
+        Draft("merge", (0, 1), "Ann Quagga", "one okapi"),
+        Draft("reject", (2,), "Bob Quagga", "an okapi"),
+        Draft("accept", (2,), "Ann Quagga"),
     ]
     decide(session_copy, drafts)
     pipeline.run(session_copy, pipeline.Plan(("regroup", "evaluate", "curate")))
@@ -202,8 +202,8 @@ def test_curated_file_follows_the_layout_and_shares_no_names(session_copy, tmp_p
     light = tmp_path / "light.nwb"
     write_light_session(session_copy, light, n_preview_frames=0, is_anonymous=True)
     content = light.read_bytes()
-    assert b"Example" not in content
-    assert b"vessel" not in content
+    assert b"Quagga" not in content
+    assert b"okapi" not in content
     with open_session(light) as session:
         votes = read_curation(session).votes[2]
     assert {name: vote.action for name, vote in votes.items()} == {

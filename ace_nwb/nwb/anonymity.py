@@ -51,7 +51,7 @@ def _hide_reviewers(writer: SessionWriter) -> list[str]:
     known = dict.fromkeys(_texts(writer, rows))
     numbers = {name: f"reviewer {index}" for index, name in enumerate(known, start=1)}
     changed = []
-    for table in (layout.CURATION_DECISIONS, layout.PLANE_SEGMENTATION):
+    for table in _curated_tables(writer):
         for column, names in (("reviewer", numbers), ("reason", {})):
             path = f"{table}/{column}"
             if path in writer.h5:
@@ -60,6 +60,15 @@ def _hide_reviewers(writer: SessionWriter) -> list[str]:
                 writer.h5[path][:] = ["; ".join(parts) for parts in hidden]
                 changed.append(path)
     return changed
+
+
+def _curated_tables(writer: SessionWriter) -> list[str]:
+    """Return the tables with names of reviewers, also those kept under another name."""
+    ophys = "/processing/ophys"
+    names = list(writer.h5[ophys])
+    rois = [f"{name}/PlaneSegmentation" for name in names if name.startswith("ImageSegmentation")]
+    rows = [name for name in names if name.startswith("CurationDecisions")]
+    return [f"{ophys}/{name}" for name in rows + rois]
 
 
 def _texts(writer: SessionWriter, path: str) -> list[str]:
