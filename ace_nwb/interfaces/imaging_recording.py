@@ -1,7 +1,4 @@
-"""What every imaging format reads: devices with movies, times and ledgers, notes, start time.
-
-A format's reader fills these; `imaging_interface` writes them, `imaging_summary` tells of them.
-"""
+"""What every imaging format reads: devices with movies, times and ledgers, notes, start time."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -70,18 +67,9 @@ class DeviceFolder:
 
 @dataclass(frozen=True)
 class HeadOrientation:
-    """Orientation of the scope.
+    """Orientation of the scope: times (s) after repair and as written, quaternions (n, w x y z).
 
-    Parameters
-    ----------
-    device_time_s
-        Times after repair, shape (sample,).
-    quaternions
-        Shape (sample, 4), order w, x, y, z.
-    raw_s
-        Times as the recorder wrote them, NaN where they cannot be read.
-    repair
-        Policy by which a time was made, empty where it is the raw stamp.
+    `repair` is the policy by which a time was made, empty where it is the raw stamp.
     """
 
     device_time_s: np.ndarray
@@ -165,7 +153,7 @@ class Note:
 
 @dataclass(frozen=True)
 class Segment:
-    """A stretch of a recording: start and stop in device time, and its folder's name."""
+    """A stretch of a recording: start and stop in device time, its folder's name."""
 
     name: str
     start_s: float
@@ -378,15 +366,11 @@ def _join_device(parts: Sequence[DeviceRecording]) -> DeviceRecording:
             f"The segments of {parts[0].folder.name} overlap in time by their start times. One "
             "after the other was expected; convert the recordings one by one."
         )
-    orientations = [part.orientation for part in parts if part.orientation is not None]
+    found = [vars(part.orientation) for part in parts if part.orientation is not None]
     orientation = None
-    if orientations:
-        orientation = HeadOrientation(
-            np.concatenate([item.device_time_s for item in orientations]),
-            np.concatenate([item.quaternions for item in orientations]),
-            np.concatenate([item.raw_s for item in orientations]),
-            np.concatenate([item.repair for item in orientations]),
-        )
+    if found:
+        joined = {name: np.concatenate([item[name] for item in found]) for name in found[0]}
+        orientation = HeadOrientation(**joined)
     return replace(
         parts[0],
         probes=probes,
