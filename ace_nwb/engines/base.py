@@ -7,7 +7,6 @@ from ace_nwb.imaging.checkpoint import NO_CHECKPOINT, Checkpoint
 from ace_nwb.imaging.movie import Movie, ProgressCallback
 from ace_nwb.imaging.segmentation import Segmentation
 
-
 IMPORTED = "imported"
 """Stands in the history for an engine where another program's ROIs were taken over."""
 
