@@ -42,7 +42,7 @@ def open_for_writing(path: Path, disk: Disk) -> FileIO:
     return file
 
 
-def open_h5(path: Path, source: Path | OverlayFile, mode: str) -> h5py.File:
+def open_h5(path: Path, source: Path | OverlayFile | FileIO, mode: str) -> h5py.File:
     """Open HDF5 and refuse what is damaged or unsafe."""
     try:
         h5 = h5py.File(source, mode)

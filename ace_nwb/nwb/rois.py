@@ -74,16 +74,9 @@ def write_segmentation(writer: SessionWriter, segmentation: Segmentation) -> lis
 def write_rois(
     writer: SessionWriter, segmentation: Segmentation, ids: Sequence[int] | None = None
 ) -> list[str]:
-    """Write footprints and traces alone, where there are none; return the paths.
+    """Write footprints and traces where there are none; return the paths.
 
-    Parameters
-    ----------
-    writer
-        The session.
-    segmentation
-        ROIs of the analysed field.
-    ids
-        Id of each ROI; by default its number.
+    ROIs have their number as id, unless `ids` says otherwise.
     """
     field = read_field(writer)
     if segmentation.field_shape != field.shape:
