@@ -72,10 +72,17 @@ def read_choices(session: Session) -> list[ChosenParameter]:
     if not session.has(layout.CHOSEN_PARAMETERS):
         return []
     columns = session.read_table(layout.CHOSEN_PARAMETERS)
-    fields = [columns[name] for name in ("stage", "parameter", "value", "source")]
+    rows = zip(
+        columns["stage"],
+        columns["parameter"],
+        columns["value"],
+        columns["source"],
+        columns["before_run"],
+        strict=True,
+    )
     return [
-        ChosenParameter(*(str(text) for text in texts), int(run))
-        for *texts, run in zip(*fields, columns["before_run"], strict=True)
+        ChosenParameter(str(stage), str(name), str(value), str(source), int(run))
+        for stage, name, value, source, run in rows
     ]
 
 

@@ -231,7 +231,7 @@ def _checksum(group: h5py.Group) -> str:
         return sha256(str(_content(group)).encode()).hexdigest()
     digest = sha256()
     for block in _blocks(group["data"]):
-        digest.update(np.ascontiguousarray(block))
+        digest.update(np.ascontiguousarray(block).data)
     return digest.hexdigest()
 
 
@@ -306,10 +306,11 @@ def _add_preview(writer: SessionWriter, movie: _Movie, frames: dict[int, np.ndar
 
 def _read_removed(session: Session) -> list[_Movie]:
     columns = session.read_table(REMOVED_MOVIES)
-    rows = zip(*(columns[name].tolist() for name in _COLUMNS), strict=True)
     movies = []
-    for *values, links in rows:
-        movies.append(_Movie(*values, tuple(links.split(_SEPARATOR)) if links else ()))
+    for row in range(len(columns["path"])):
+        values: dict[str, Any] = {name: str(columns[name][row]) for name in _COLUMNS}
+        links = values.pop("links")
+        movies.append(_Movie(**values, links=tuple(links.split(_SEPARATOR)) if links else ()))
     return movies
 
 

@@ -143,5 +143,5 @@ def _changed_input(run: StageRun, inputs: dict[str, str], runs: dict[str, StageR
     removed = sorted(set(run.inputs) - set(inputs))
     if removed:
         return f"{removed[0]} removed"
-    chosen = [f"{p.name} {p.value}" for p in run.parameters if p.source in RECORDED]
-    return f"chosen since: {', '.join(chosen)}" if chosen else "a default has changed"
+    since = [f"{p.name} {p.value}" for p in run.parameters if p.source in RECORDED]
+    return f"chosen since: {', '.join(since)}" if since else "a default has changed"
