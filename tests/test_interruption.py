@@ -125,9 +125,12 @@ def interrupt_after(n_saves: int, saves: list, call):
             os.kill(os.getpid(), signal.SIGINT)
 
     FileCheckpoint.save = save_and_interrupt
+    # a shell starts its background jobs deaf to SIGINT
+    handler = signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         return call()
     finally:
+        signal.signal(signal.SIGINT, handler)
         FileCheckpoint.save = original
 
 

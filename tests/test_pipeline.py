@@ -100,7 +100,9 @@ def test_history_as_pipeline_gives_the_same_fingerprints_on_the_raw_recording(
     path = tmp_path / "pipeline.yaml"
     path.write_text(capsys.readouterr().out)
     assert set(yaml.safe_load(path.read_text())["stages"]) == {
-        stage.name for stage in STAGES.values() if not stage.on_request
+        stage.name
+        for stage in STAGES.values()
+        if not stage.on_request and stage.name not in ("regroup", "curate")  # nobody has decided
     }
     pipeline.run(fresh, pipeline.read_plan(path))
     assert run(["diff", str(session), str(fresh)]) == 0

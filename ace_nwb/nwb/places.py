@@ -72,6 +72,12 @@ PLACES: tuple[Place, ...] = (
         ("sample", "channel"),
         "volts",
     ),
+    Place("/acquisition/PreviewOf*", "Images", "Some frames of a movie that was left out."),
+    Place(
+        "/processing/sync/HeadOrientationRepairs*",
+        "DynamicTable",
+        "Raw stamps of orientations whose time was repaired.",
+    ),
     Place("/acquisition/BehavCam*", "ImageSeries", "Video of a camera, in files beside this one."),
     Place("/events/*Messages", "EventsTable", "Messages of a program.", columns=("timestamp",)),
     Place(

@@ -78,7 +78,7 @@ def write_light_session(
         The new file; appears when it is whole.
     n_preview_frames
         Frames, evenly spread over the recording, that are kept of each movie as
-        `<name>Preview`.
+        `PreviewOf<name>`.
     is_anonymous
         Whether names of people and free texts are left out; see `anonymity`.
     progress
@@ -153,7 +153,7 @@ def join_movies(
                 for movie in movies:
                     _put_back(h5, source, movie, target.parent)
         with edit_session(partial) as writer:
-            writer.remove([*(f"{movie.path}Preview" for movie in movies), REMOVED_MOVIES])
+            writer.remove([*(f"/acquisition/{movie.preview}" for movie in movies), REMOVED_MOVIES])
         partial.replace(target)
     finally:
         partial.unlink(missing_ok=True)
@@ -175,6 +175,11 @@ class _Movie:
     def name(self) -> str:
         """Its name without the path."""
         return self.path.rpartition("/")[2]
+
+    @property
+    def preview(self) -> str:
+        """Name of the frames that are kept of it."""
+        return f"PreviewOf{self.name}"
 
 
 def _find_movies(session: Session) -> list[_Movie]:
@@ -296,7 +301,7 @@ def _add_preview(writer: SessionWriter, movie: _Movie, frames: dict[int, np.ndar
         for index, frame in frames.items()
     ]
     preview = Images(
-        name=f"{movie.name}Preview",
+        name=movie.preview,
         description="Some frames of the movie that was left out of this file.",
         images=images,
     )

@@ -42,7 +42,7 @@ def test_the_light_file_is_valid_has_all_results_and_stays_done(session, light):
             file[f"{traces}/timestamps"][:], whole[f"{MOVIE}/timestamps"][:]
         )
         np.testing.assert_array_equal(file[f"{traces}/data"][:], whole[f"{traces}/data"][:])
-        preview = file["/acquisition/OnePhotonSeriesPreview"]
+        preview = file["/acquisition/PreviewOfOnePhotonSeries"]
         last = len(whole[f"{MOVIE}/data"]) - 1
         np.testing.assert_array_equal(preview[f"frame_{last}"][:], whole[f"{MOVIE}/data"][last])
     with NWBHDF5IO(str(light), "r") as io:

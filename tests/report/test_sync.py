@@ -15,7 +15,7 @@ def content():
 def test_drift_residuals_and_lost_frames_share_one_time_axis(content):
     with theme.figure_theme():
         figure = sync.sync_figure(content.sync, content.frames, content.span_s)
-    assert len(figure.axes) == 3
+    assert len(figure.axes) == 4
     assert {panel.get_xlim() for panel in figure.axes} == {content.span_s}
     assert figure.axes[0].get_ylabel() == "drift (ms)"
     assert figure.axes[1].get_ylabel() == "residual (ms)"
