@@ -27,7 +27,7 @@ from ace_nwb.stages.curated import read_curation
 from ace_nwb.stages.memory import peak_memory_mb
 from ace_nwb.stages.parameters import Choice, build_parameters, format_value
 from ace_nwb.stages.params import StageParams
-from ace_nwb.stages.replacement import Replacement, make_room
+from ace_nwb.stages.replacement import Replacement, find_replaced, make_room
 from ace_nwb.stages.status import (
     current_inputs,
     decision_inputs,
@@ -207,6 +207,7 @@ def _run_task(task: _Task, job: Job, known: SessionState) -> StageOutcome:
         if reason and not job.is_explicit:
             return StageOutcome(stage.name, "not applicable", remarks=(reason,))
         _require(stage, known.runs)
+        find_replaced(session, stage, known.runs, replacement=job.replacement)  # before the work
         result, remarks, others = _compute(module, session, task, job)
     record = StageRun(
         run_id=-1,  # given when it is written

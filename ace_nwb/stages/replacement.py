@@ -57,18 +57,33 @@ def make_room(
     if replacement.keep_as is not None:
         _keep(writer, stage, runs, name=replacement.keep_as, software=software)
         return
-    doomed = [stage]
-    if replacement.prune:
-        doomed += [other for other in later_stages(stage) if other.name in runs]
-    paths = [path for one in doomed for path in existing_paths(writer, _removable(one))]
-    if not replacement.discard_curation:
-        _protect_curation(writer, paths)
-    removed = writer.remove(paths)
+    removed = writer.remove(find_replaced(writer, stage, runs, replacement=replacement))
     for other in STAGES.values():
         if other.name != stage.name and other.name in runs and _has_lost(other, removed):
             writer.remove(existing_paths(writer, _removable(other)))
             reason = f"{stage.name} re-run"
             note_change(writer, runs[other.name], "remove", reason, software)
+
+
+def find_replaced(
+    session: Session, stage: Stage, runs: dict[str, StageRun], *, replacement: Replacement
+) -> list[str]:
+    """Return the paths whose place a new result takes; none if they are kept.
+
+    Raises
+    ------
+    StageError
+        If people's decisions about ROIs would be lost and that was not allowed.
+    """
+    if replacement.keep_as is not None:
+        return []
+    doomed = [stage]
+    if replacement.prune:
+        doomed += [other for other in later_stages(stage) if other.name in runs]
+    paths = [path for one in doomed for path in existing_paths(session, _removable(one))]
+    if not replacement.discard_curation:
+        _protect_curation(session, paths)
+    return paths
 
 
 def existing_paths(session: Session, patterns: Iterable[str]) -> list[str]:
@@ -121,14 +136,14 @@ def _keep(
         note_change(writer, runs[one], "keep", f"kept as {name}", software)
 
 
-def _protect_curation(writer: SessionWriter, paths: list[str]) -> None:
+def _protect_curation(session: Session, paths: list[str]) -> None:
     """Refuse to remove ROIs about which people have decided."""
     if CURATION_DECISIONS not in paths:
         return
-    decided = {roi for one in read_curation(writer).standing for roi in one.rois}
+    decided = {roi for one in read_curation(session).standing for roi in one.rois}
     if decided:
         raise StageError(
-            f"{len(decided)} ROIs of {writer.path} carry decisions of reviewers, which would be "
+            f"{len(decided)} ROIs of {session.path} carry decisions of reviewers, which would be "
             "removed with the ROIs. Keep them beside the new ones with --keep-as NAME, or give "
             "--discard-curation. The file is unchanged."
         )
