@@ -6,7 +6,7 @@ from collections.abc import Callable
 from importlib.metadata import version
 from typing import Any
 
-from cyclopts import App
+from cyclopts import App, Group
 from cyclopts.exceptions import CycloptsError
 
 from ace_nwb.cli import (
@@ -40,37 +40,50 @@ Examples:
   ace-nwb report session.nwb
 """
 
-VERBS: dict[str, App | Callable[..., Any]] = {
-    "demo": demo.demo,
-    "inspect": recording.inspect,
-    "convert": recording.convert,
-    "sync": processing.sync,
-    "run": processing.run,
-    "process": processing.process_app,
-    "batch": batch.batch,
-    "register-sessions": registering.register_sessions,
-    "status": session.status,
-    "history": session.history,
-    "diff": session.diff,
-    "describe": publishing.describe,
-    "validate": session.validate,
-    "dandi": publishing.dandi_app,
-    "contents": publishing.contents,
-    "upgrade": publishing.upgrade,
-    "report": viewing.report,
-    "movie": viewing.movie,
-    "curate": apps.curate,
-    "crop": apps.crop,
-    "tune": apps.tune,
-    "adopt": adopting.adopt,
-    "export": exporting.export_app,
-    "import": exchange.import_session,
-    "recover": session.recover,
-    "repack": session.repack,
-    "list": catalogue.list_entries,
-    "schema": catalogue.schema,
-    "doctor": computer.doctor,
+THEMES: dict[str, dict[str, App | Callable[..., Any]]] = {
+    "Begin": {
+        "demo": demo.demo,
+        "doctor": computer.doctor,
+        "list": catalogue.list_entries,
+    },
+    "From a recording to results": {
+        "inspect": recording.inspect,
+        "convert": recording.convert,
+        "sync": processing.sync,
+        "run": processing.run,
+        "process": processing.process_app,
+        "batch": batch.batch,
+        "register-sessions": registering.register_sessions,
+        "adopt": adopting.adopt,
+    },
+    "Look and decide": {
+        "report": viewing.report,
+        "movie": viewing.movie,
+        "crop": apps.crop,
+        "tune": apps.tune,
+        "curate": apps.curate,
+    },
+    "What a file holds and how it came to be": {
+        "status": session.status,
+        "history": session.history,
+        "diff": session.diff,
+        "contents": publishing.contents,
+        "validate": session.validate,
+        "schema": catalogue.schema,
+    },
+    "Share and publish": {
+        "describe": publishing.describe,
+        "export": exporting.export_app,
+        "import": exchange.import_session,
+        "dandi": publishing.dandi_app,
+    },
+    "Care of files": {
+        "recover": session.recover,
+        "repack": session.repack,
+        "upgrade": publishing.upgrade,
+    },
 }
+VERBS = {verb: command for verbs in THEMES.values() for verb, command in verbs.items()}
 
 
 def build_app() -> App:
@@ -83,19 +96,22 @@ def build_app() -> App:
         version=version("ace-nwb"),
         suppress_keyboard_interrupt=False,
     )
-    for rank, (verb, command) in enumerate(VERBS.items()):
-        app.command(_as_app(verb, command, rank))
+    app["--help"].group = app["--version"].group = Group("Options", sort_key=len(THEMES))
+    for rank, (theme, verbs) in enumerate(THEMES.items()):
+        group = Group(theme, sort_key=rank)
+        for place, (verb, command) in enumerate(verbs.items()):
+            app.command(_as_app(verb, command, place=place, group=group))
     return app
 
 
-def _as_app(verb: str, command: App | Callable[..., Any], rank: int) -> App:
-    """Return a verb as a command of its own, at its place in the list."""
+def _as_app(verb: str, command: App | Callable[..., Any], *, place: int, group: Group) -> App:
+    """Return a verb as a command of its own, at its place among those of its theme."""
     if isinstance(command, App):
         app = command
     else:
         app = App(name=verb, help_format="markdown")
         app.default(command)
-    app.sort_key, app.help_epilogue = rank, ""
+    app.group, app.sort_key, app.help_epilogue = group, place, ""
     return app
 
 

@@ -170,8 +170,9 @@ def run(
 def _build_process_app() -> App:
     """Return `process` with one command per stage, its options derived from its parameters."""
     app = App(name="process", help="Run one stage on a session file.", help_format="markdown")
-    for stage in STAGES.values():
-        app.command(_stage_command(stage), name=stage.name, help=_stage_help(stage))
+    for place, stage in enumerate(STAGES.values()):
+        command, text = _stage_command(stage), _stage_help(stage)
+        app.command(command, name=stage.name, help=text, sort_key=place)
     return app
 
 

@@ -10,7 +10,8 @@ from ace_nwb.cli.console import print_table, progress_bar
 dandi_app = App(
     name="dandi",
     help="Lay sessions out for the DANDI archive, check them offline, send them.\n\n"
-    "Example: ace-nwb dandi prepare 000123 monday.nwb --dandiset 000123",
+    "Example: `ace-nwb dandi prepare 000123 monday.nwb --dandiset 000123`",
+    help_format="markdown",
 )
 
 
