@@ -141,7 +141,14 @@ STAGES: dict[str, Stage] = {
             p.EvaluateParams,
             tuple(
                 f"{_OPHYS}/ImageSegmentation/PlaneSegmentation/{column}"
-                for column in ("snr", "r_value", "accepted")
+                for column in (
+                    "snr",
+                    "r_value",
+                    "compactness",
+                    "duplicate_score",
+                    "accepted",
+                    "Accepted",
+                )
             ),
             requires=("extract",),
             revision=2,
