@@ -10,6 +10,7 @@ from typing import Any
 from ace_nwb.errors import ParameterError
 
 WIDTH_IN_A_FILE = 140
+SECONDS_BETWEEN_LINES = 30.0
 UNITS = {"": 1, "K": 2**10, "M": 2**20, "G": 2**30, "T": 2**40}
 
 
@@ -37,11 +38,9 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[Any]], *, title:
 
 @contextmanager
 def progress_bar(title: str) -> Iterator[Callable[[int, int], None]]:
-    """Show a bar with the time left on a terminal, one line per step elsewhere."""
+    """Show a bar with the time left on a terminal, now and then a line elsewhere (logs)."""
     if not sys.stderr.isatty():
-        started = time.perf_counter()
-        yield lambda _done, _of: None
-        print(f"{title}: {time.perf_counter() - started:.1f} s", file=sys.stderr)
+        yield from _progress_lines(title)
         return
     from rich.console import Console
     from rich.progress import (
@@ -66,6 +65,22 @@ def progress_bar(title: str) -> Iterator[Callable[[int, int], None]]:
         yield lambda done, of: bar.update(task, completed=done, total=of)
         total = bar.tasks[0].total or 1
         bar.update(task, completed=total, total=total)
+
+
+def _progress_lines(title: str) -> Iterator[Callable[[int, int], None]]:
+    started = said = time.perf_counter()
+
+    def tell(done: int, of: int) -> None:
+        nonlocal said
+        now = time.perf_counter()
+        if not 0 < done < of or now - said < SECONDS_BETWEEN_LINES:
+            return
+        said, left_s = now, (now - started) * (of - done) / done
+        left = f"{left_s // 60:.0f} min {left_s % 60:.0f} s left"
+        print(f"{title}: {done / of:.0%}, {left}", file=sys.stderr, flush=True)
+
+    yield tell
+    print(f"{title}: {time.perf_counter() - started:.1f} s", file=sys.stderr, flush=True)
 
 
 def parse_size(text: str) -> int:
