@@ -1,6 +1,7 @@
 """Choices of the user: time zone, format, segments, template; and what several devices become."""
 
 import json
+import re
 import subprocess
 import sys
 
@@ -144,12 +145,25 @@ def test_a_template_can_be_read_and_holds_what_the_recording_says(tiny, tmp_path
     path = tmp_path / "meta.yaml"
     write_template_file(path, inspect_folder(tiny.folder))
     text = path.read_text()
-    assert '# Latin name, such as "Mus musculus". REQUIRED.' in text
+    assert '  # REQUIRED. Latin name, such as "Mus musculus".\n  species:\n' in text
     metadata = load_metadata(path)
     assert metadata.Subject.subject_id == "m1"
     assert metadata.NWBFile.session_start_time.isoformat() == "2025-06-12T15:26:31.176000-04:00"
     with pytest.raises(OutputError, match=r"meta\.yaml exists"):
         write_template_file(path, inspect_folder(tiny.folder))
+
+
+def test_a_template_is_filled_in_without_touching_its_shape(tiny, tmp_path):
+    text = inspect_folder(tiny.folder).to_template()
+    answers = {"species": "Mus musculus", "sex": "F", "age": "P90D", "indicator": "GCaMP6f"}
+    for key, answer in answers.items():
+        text = re.sub(rf"^( +{key}:)$", rf"\1 {answer}", text, flags=re.MULTILINE)
+    path = tmp_path / "meta.yaml"
+    path.write_text(text)
+    metadata = load_metadata(path)
+    assert (metadata.Subject.species, metadata.Subject.age) == ("Mus musculus", "P90D")
+    assert metadata.Ophys.ImagingPlane.indicator == "GCaMP6f"
+    assert metadata.Ophys.ImagingPlane.location is None  # left blank
 
 
 def test_a_template_names_every_key_of_the_schema(tiny):

@@ -10,15 +10,30 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import (
+    AwareDatetime,
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
 from ace_nwb.errors import MetadataError
 
 
 class MetadataModel(BaseModel):
-    """A section of the metadata file: unknown keys are refused."""
+    """A section of the metadata file: unknown keys are refused, keys left blank are not given."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _without_blanks(cls, content: Any) -> Any:
+        if not isinstance(content, dict):
+            return content
+        return {key: value for key, value in content.items() if value is not None}
 
 
 class NwbFileMetadata(MetadataModel):

@@ -1,4 +1,4 @@
-"""A meta.yaml to fill in: every key, what sources say filled in, the rest commented out."""
+"""A meta.yaml to fill in: what is required left blank, what sources say, the rest as hints."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any, get_args
@@ -8,7 +8,8 @@ from pydantic import BaseModel
 from ace_nwb.interfaces.metadata import SessionMetadata
 
 HEADER = """# For `ace-nwb convert --metadata`. Lines that begin with "#" are not read.
-# Give what is marked REQUIRED: NWB or DANDI ask for it, and the recording does not say it.
+# Fill in what is REQUIRED: NWB or DANDI ask for it, and the recording does not say it. Of the rest,
+# take away the "#" before what you want to say.
 """
 
 
@@ -22,7 +23,7 @@ def write_template(known: Mapping[str, Mapping[str, Any]], missing: list[str]) -
     missing
         Dotted keys that are required and not known; "A or B" for alternatives.
     """
-    required = {key for text in missing for key in text.split(" or ")}
+    required = {text.split(" or ")[0] for text in missing}
     lines = list(_section_lines(SessionMetadata, known, required=required, prefix="", depth=0))
     return HEADER + "\n".join(lines) + "\n"
 
@@ -42,10 +43,12 @@ def _section_lines(
         key = f"{prefix}{name}"
         if inner is None:
             value = known.get(name)
-            mark = " REQUIRED." if key in required else ""
-            yield f"{indent}# {field.description}{mark}"
-            is_known = value is not None
-            yield f"{indent}{name}: {_yaml(value)}" if is_known else f"{indent}# {name}:"
+            is_required = key in required
+            yield f"{indent}# {'REQUIRED. ' if is_required else ''}{field.description}"
+            if value is not None:
+                yield f"{indent}{name}: {_yaml(value)}"
+            else:
+                yield f"{indent}{name}:" if is_required else f"{indent}# {name}:"
             continue
         within = known.get(name)
         below = list(
