@@ -158,7 +158,10 @@ STAGES: dict[str, Stage] = {
         Stage(
             "curate",
             p.CurateParams,
-            (f"{_OPHYS}/ImageSegmentation/PlaneSegmentation/decision",),
+            tuple(
+                f"{_OPHYS}/ImageSegmentation/PlaneSegmentation/{column}"
+                for column in ("decision", "reviewer", "decided_at", "reason")
+            ),
             requires=("extract",),
             uses=("regroup", "evaluate"),
             decisions=(VERDICTS,),
