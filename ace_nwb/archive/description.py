@@ -1,7 +1,7 @@
 """Metadata that were missing at conversion, written into a session file afterwards.
 
 Results do not depend on them, so no stage becomes stale. The identifier and the start of the
-session are facts of the recording: they are refused here.
+session are facts of the recording: others than the file's are refused here.
 """
 
 from collections.abc import Iterator
@@ -64,10 +64,11 @@ def describe(path: Path, metadata: Path | str | dict[str, Any] | SessionMetadata
 def _describe_session(writer: SessionWriter, given: SessionMetadata) -> Iterator[RunParameter]:
     fields = given.NWBFile.model_dump(exclude_none=True)
     for name in _FACTS:
-        if name in fields:
+        value, own = fields.pop(name, None), getattr(writer.nwbfile, name)
+        if value is not None and value != own:
             raise MetadataError(
-                f"NWBFile.{name} is given, and {writer.path} has its own: it is a fact of the "
-                "recording. Take the key out, or convert the recording anew."
+                f"NWBFile.{name} is given as {value}, and {writer.path} has {own}: it is a fact of "
+                "the recording. Take the key out, or convert the recording anew."
             )
     for name, value in fields.items():
         writer.set_value(_PLACES.get(name, f"/general/{name}"), value)

@@ -56,10 +56,19 @@ def test_results_stay_done_and_the_change_is_in_the_history(session_copy):
     assert {p.name: p.value for p in run.parameters}["NWBFile.keywords"] == "CA1; sleep"
 
 
+def test_the_metadata_file_of_the_conversion_is_taken_with_its_start_time(session_copy):
+    with open_session(session_copy) as session:
+        start = session.nwbfile.session_start_time
+    assert describe(session_copy, {"NWBFile": {"session_start_time": start, "lab": "L"}}) == [
+        "NWBFile.lab"
+    ]
+
+
 @pytest.mark.parametrize(
     ("given", "named"),
     [
         ({"NWBFile": {"identifier": "other"}}, "NWBFile.identifier"),
+        ({"NWBFile": {"session_start_time": "2020-01-01T00:00:00Z"}}, "session_start_time"),
         ({"Subject": {"sexx": "F"}}, "Did you mean 'sex'"),
         ({"Ecephys": {"channels": {"LFP9": {"location": "CA1"}}}}, "LFP9"),
     ],

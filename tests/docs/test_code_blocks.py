@@ -18,27 +18,15 @@ from pathlib import Path
 
 import pytest
 
-import ace_nwb
 from ace_nwb.cli import run
+from tests.docs.pages import PAGES, REPOSITORY, WAITS, blocks, commands, fill_in, is_verb
 
-REPOSITORY = Path(ace_nwb.__file__).parent.parent
-PAGES = [
-    REPOSITORY / "README.md",
-    *sorted(
-        page
-        for page in (REPOSITORY / "docs").rglob("*.md")
-        if "generated" not in page.parts and "_build" not in page.parts
-    ),
-]
 NOT_RUN = ("pip", "conda", "python3", ".", "sbatch", "ssh", "scp", "pytest", "sphinx-build", "cd")
 NOT_RUN_VERBS = {
+    **WAITS,
     ("demo",): "the lab is made from a demo already",
-    ("curate",): "opens a page and waits",
-    ("crop",): "opens a page and waits, without --rows or --columns",
-    ("tune",): "opens a page and waits, without --headless",
     ("dandi", "upload"): "sends data away",
 }
-BLOCK = re.compile(r"^```(\w+)\n(.*?)^```", re.MULTILINE | re.DOTALL)
 KNOWN = ("sh", "python", "yaml", "text", "csv", "json", "toml")
 
 
@@ -58,13 +46,13 @@ def lab(demo, tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
 def test_every_block_of_the_page_runs(page, lab):
-    text = page.read_text(encoding="utf-8")
     if page.name == "README.md":
         (lab / "session.nwb").unlink()  # its reader converts first
+        (lab / "meta.yaml").unlink()
     names = {"__name__": "page"}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of packages that are not ours
-        for language, block in BLOCK.findall(text):
+        for language, block in blocks(page):
             assert language in KNOWN, f"{page.name}: a block in {language!r}"
             if language == "sh":
                 for line in commands(block):
@@ -75,19 +63,13 @@ def test_every_block_of_the_page_runs(page, lab):
                 save_named(block)
 
 
-def commands(block):
-    """Return the commands of a block: continued lines joined, comments left out."""
-    joined = block.replace("\\\n", " ")
-    return [line for line in joined.splitlines() if line.strip() and not line.startswith("#")]
-
-
 def run_command(line):
     """Run one command; `# exits with N` at its end says that it fails, and how."""
     line, _, remark = line.partition("  # ")
     expected = int(remark.removeprefix("exits with ")) if remark.startswith("exits") else 0
     for part in line.split(" && "):
         program, *arguments = shlex.split(part)
-        if program in NOT_RUN or is_not_run(arguments):
+        if program in NOT_RUN or is_verb(arguments, NOT_RUN_VERBS):
             continue
         arguments, target = redirected(arguments)
         with Path(target or os.devnull).open("w", encoding="utf-8") as stream:
@@ -98,12 +80,8 @@ def run_command(line):
             assert program == "ace-nwb", f"{program!r} is neither ours nor listed as not run"
             with redirect_stdout(stream):
                 assert run(arguments) == expected, part
-
-
-def is_not_run(arguments):
-    if {"--headless", "--rows", "--columns"} & set(arguments):
-        return False
-    return any(tuple(arguments[: len(verb)]) == verb for verb in NOT_RUN_VERBS)
+            if "--template" in arguments:
+                fill_in(Path(arguments[arguments.index("--template") + 1]))
 
 
 def redirected(arguments):
