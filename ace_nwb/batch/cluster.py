@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from ace_nwb.batch.launch import run_in_own_process
@@ -83,7 +84,14 @@ def connect(address: str, settings: BatchSettings) -> Iterator[DaskPool]:
     InputError
         If nobody answers there.
     """
-    distributed = _load("distributed")
+    with open_client(address) as client:
+        yield DaskPool(client, settings)
+
+
+@contextmanager
+def open_client(address: str) -> Iterator[Any]:
+    """Open a client of a Dask cluster that exists; see `connect`."""
+    distributed = load_package("distributed")
     where = {"scheduler_file": address} if address.endswith(".json") else {"address": address}
     try:
         client = distributed.Client(**where, timeout=_CONNECT_S, set_as_default=False)
@@ -93,25 +101,27 @@ def connect(address: str, settings: BatchSettings) -> Iterator[DaskPool]:
             "prints was expected, such as tcp://10.0.0.1:8786."
         ) from error
     with client:
-        yield DaskPool(client, settings)
+        yield client
 
 
 @contextmanager
-def start_slurm(options: SlurmOptions, settings: BatchSettings) -> Iterator[DaskPool]:
-    """Ask Slurm for workers and use them."""
-    distributed = _load("distributed")
-    cluster = make_slurm_cluster(options, settings)
+def start_slurm(
+    options: SlurmOptions, settings: BatchSettings, log_folder: Path
+) -> Iterator[DaskPool]:
+    """Ask Slurm for workers and use them; a job that is lost is asked for again."""
+    distributed = load_package("distributed")
+    cluster = make_slurm_cluster(options, settings, log_folder)
     try:
-        cluster.scale(jobs=options.jobs)
+        cluster.adapt(minimum_jobs=options.jobs, maximum_jobs=options.jobs)
         with distributed.Client(cluster, set_as_default=False) as client:
             yield DaskPool(client, settings)
     finally:
         cluster.close()
 
 
-def make_slurm_cluster(options: SlurmOptions, settings: BatchSettings) -> Any:
+def make_slurm_cluster(options: SlurmOptions, settings: BatchSettings, log_folder: Path) -> Any:
     """Return a cluster whose jobs hold one worker with one session each."""
-    jobqueue = _load("dask_jobqueue")
+    jobqueue = load_package("dask_jobqueue")
     return jobqueue.SLURMCluster(
         cores=1,
         processes=1,
@@ -121,6 +131,8 @@ def make_slurm_cluster(options: SlurmOptions, settings: BatchSettings) -> Any:
         queue=options.partition,
         account=options.account,
         job_extra_directives=list(options.extra),
+        log_directory=str(log_folder),
+        scheduler_options={"dashboard_address": None},
         # the session's own process is watched by us; the worker beside it is small
         worker_extra_args=["--memory-limit", "0"],
     )
@@ -146,7 +158,7 @@ def _mirror(dask_future: Any) -> "Future[dict[str, Any]]":
     return future
 
 
-def _load(name: str) -> Any:
+def load_package(name: str) -> Any:
     """Import a package of the extra `batch`.
 
     Raises

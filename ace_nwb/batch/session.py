@@ -13,6 +13,7 @@ from pynwb.epoch import TimeIntervals
 
 from ace_nwb import pipeline
 from ace_nwb.archive.description import describe
+from ace_nwb.batch.blocks import spread_over
 from ace_nwb.batch.plan import SessionJob
 from ace_nwb.batch.settings import BatchSettings
 from ace_nwb.convert import convert
@@ -55,7 +56,8 @@ def run_session(job: SessionJob, settings: BatchSettings, bar: ProgressBar) -> l
     outcomes = [_convert(job, bar), _note_wishes(job)]
     plan = pipeline.Plan(job.stages, _choices(job))
     engine = EngineSettings(settings.threads, settings.max_memory_bytes)
-    return outcomes + pipeline.run(job.output_path, plan, settings=engine, bar=bar)
+    with spread_over(settings.block_scheduler, job.output_path):
+        return outcomes + pipeline.run(job.output_path, plan, settings=engine, bar=bar)
 
 
 def read_fingerprints(job: SessionJob) -> dict[str, str]:

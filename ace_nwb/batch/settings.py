@@ -21,6 +21,8 @@ class BatchSettings:
         What the interpreter and its packages take by themselves.
     retries
         How many times a session is begun again after its process was lost.
+    block_scheduler
+        Address of a Dask scheduler whose workers compute the blocks of each session's movie.
     """
 
     workers: int = 1
@@ -28,6 +30,7 @@ class BatchSettings:
     max_memory_bytes: int = 4 * GB
     interpreter_bytes: int = GB
     retries: int = 2
+    block_scheduler: str | None = None
 
     @property
     def limit_bytes(self) -> int:

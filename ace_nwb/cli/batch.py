@@ -35,12 +35,16 @@ class Load:
         Memory of each session, such as 4GB; a process that needs much more is ended.
     retries
         How often a session is begun again when its process was lost.
+    spread
+        Address of a Dask scheduler whose workers compute the blocks of each session's movie,
+        while the sessions run here; for few, long recordings.
     """
 
     workers: int | None = None
     threads: int | None = None
     max_memory: str = "4GB"
     retries: int = 2
+    spread: str | None = None
 
 
 @Parameter(name="*")
@@ -191,13 +195,14 @@ def _run(
 
     if not jobs:
         return
-    with _open_pool(settings, scheduler, slurm) as pool, live_table() as show:
+    slurm_logs = jobs[0].log_path.parent
+    with _open_pool(settings, scheduler, slurm, slurm_logs) as pool, live_table() as show:
         watch(jobs, pool, show)
 
 
 @contextmanager
 def _open_pool(
-    settings: "BatchSettings", scheduler: str | None, slurm: "SlurmOptions | None"
+    settings: "BatchSettings", scheduler: str | None, slurm: "SlurmOptions | None", slurm_logs: Path
 ) -> "Iterator[Pool]":
     """Open what runs the sessions: this machine, a cluster, or Slurm."""
     if scheduler is not None:
@@ -208,7 +213,7 @@ def _open_pool(
     elif slurm is not None:
         from ace_nwb.batch.cluster import start_slurm
 
-        with start_slurm(slurm, settings) as pool:
+        with start_slurm(slurm, settings, slurm_logs) as pool:
             yield pool
     else:
         from ace_nwb.batch.local import LocalPool
@@ -236,6 +241,7 @@ def worker_settings(load: Load | None, *, is_local: bool) -> "BatchSettings":
         threads=threads,
         max_memory_bytes=parse_size(load.max_memory),
         retries=load.retries,
+        block_scheduler=load.spread,
     )
 
 

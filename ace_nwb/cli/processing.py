@@ -1,6 +1,7 @@
 """Verbs that compute: sync, process, run. Options of the stages come from their parameters."""
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from os import cpu_count
 from pathlib import Path
@@ -26,11 +27,15 @@ class Execution:
         Memory to use, such as 4GB.
     caiman_python
         The Python, environment folder or conda environment with CaImAn, for the engine caiman.
+    scheduler
+        Address of a Dask scheduler whose workers compute the blocks of the movie, such as
+        tcp://10.0.0.1:8786; they must see the file under the same path.
     """
 
     workers: int = cpu_count() or 1
     max_memory: str = "4GB"
     caiman_python: str | None = None
+    scheduler: str | None = None
 
 
 @Parameter(name="*")
@@ -103,16 +108,7 @@ def sync(
         chosen["line"] = line
     if correction:
         chosen["corrections"] = "; ".join([*filter(None, [chosen.get("corrections")]), *correction])
-    outcome = pipeline.process(
-        file,
-        "sync",
-        chosen,
-        source="command line",
-        settings=_settings(execution),
-        bar=progress_bar,
-        **_rerun(rerun),
-    )
-    _print_outcomes([outcome])
+    _run_stage("sync", file, chosen, execution=execution, rerun=rerun)
 
 
 def _split_assignment(text: str) -> tuple[str, str]:
@@ -159,9 +155,10 @@ def run(
     from ace_nwb import pipeline as engine_room
 
     plan = engine_room.read_plan(pipeline, set or ())
-    outcomes = engine_room.run(
-        file, plan, settings=_settings(execution), bar=progress_bar, **_rerun(rerun)
-    )
+    with _spread(execution, file):
+        outcomes = engine_room.run(
+            file, plan, settings=_settings(execution), bar=progress_bar, **_rerun(rerun)
+        )
     if all(outcome.action != "ran" for outcome in outcomes):
         print(f"Nothing to do: every stage of {file} is done.")
     _print_outcomes(outcomes)
@@ -207,19 +204,41 @@ def _process(
     execution: Execution | None,
     rerun: Rerun | None,
 ) -> None:
+    chosen = {name: getattr(params, name) for name in params.model_fields_set}
+    _run_stage(stage, file, chosen, execution=execution, rerun=rerun)
+
+
+def _run_stage(
+    stage: str,
+    file: Path,
+    chosen: dict[str, Any],
+    *,
+    execution: Execution | None,
+    rerun: Rerun | None,
+) -> None:
+    """Run a stage with the parameters chosen on the command line."""
     from ace_nwb import pipeline
 
-    chosen = {name: getattr(params, name) for name in params.model_fields_set}
-    outcome = pipeline.process(
-        file,
-        stage,
-        chosen,
-        source="command line",
-        settings=_settings(execution),
-        bar=progress_bar,
-        **_rerun(rerun),
-    )
+    with _spread(execution, file):
+        outcome = pipeline.process(
+            file,
+            stage,
+            chosen,
+            source="command line",
+            settings=_settings(execution),
+            bar=progress_bar,
+            **_rerun(rerun),
+        )
     _print_outcomes([outcome])
+
+
+def _spread(execution: Execution | None, file: Path) -> AbstractContextManager[None]:
+    """Have a cluster compute the blocks of the movie, if one is named."""
+    if execution is None or execution.scheduler is None:
+        return nullcontext()
+    from ace_nwb.batch.blocks import spread_over
+
+    return spread_over(execution.scheduler, file)
 
 
 def _settings(execution: Execution | None) -> Any:

@@ -6,8 +6,6 @@ movie at the other half, which noise does not pass.
 """
 
 from dataclasses import dataclass
-from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import numpy as np
 from scipy.sparse import csc_array, csr_array, hstack
@@ -18,7 +16,7 @@ from ace_nwb.engines.cnmfe.merging import correlation_matrix
 from ace_nwb.engines.cnmfe.passes import correlate, project
 from ace_nwb.imaging.binning import BinnedMovie, bin_factor, bin_traces
 from ace_nwb.imaging.movie import Movie, ProgressCallback, no_progress
-from ace_nwb.imaging.packing import PackingSpace, pack, recorded_bytes
+from ace_nwb.imaging.packing import open_space, pack
 from ace_nwb.imaging.segmentation import Segmentation
 
 _SUPPORT_REACH_PX = 3
@@ -94,8 +92,8 @@ def evaluate_components(
             nothing, nothing, np.zeros(0, int), nothing, nothing, np.zeros(0, bool)
         )
     snr = peak_to_noise(segmentation, movie.frame_rate_hz)
-    with threadpool_limits(1, user_api="blas"), TemporaryDirectory(prefix="evaluate-") as folder:
-        space = PackingSpace(max_memory_bytes // _MEMORY_SHARE, recorded_bytes(movie), Path(folder))
+    scratch = open_space(movie, memory_bytes=max_memory_bytes // _MEMORY_SHARE)
+    with threadpool_limits(1, user_api="blas"), scratch as space:
         binned = BinnedMovie(movie, bin_factor(movie.frame_rate_hz))
         counted = _Passes(progress, 3 * binned.shape[0])
         kept = pack(binned, space, "binned", workers=workers, progress=counted.of(0))

@@ -55,6 +55,11 @@ class CorrectedMovie:
                     f"one row per frame. Run the stage that writes the {name} again."
                 )
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Travel to another process without the lock."""
+        parts = self.source, self.crop, self.bleaching, self.shifts, self.deviations
+        return CorrectedMovie, parts
+
     @property
     def shape(self) -> tuple[int, int, int]:
         """(n_frames, n_rows, n_columns) after the crop."""

@@ -5,14 +5,17 @@ is far below the noise. A movie that is not kept is rounded the same way while r
 kept where changes no result.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numba
 import numpy as np
 
-from ace_nwb.imaging.blocks import map_blocks
+from ace_nwb.imaging.blocks import map_blocks, shared_folder
 from ace_nwb.imaging.movie import Movie, ProgressCallback, no_progress
 
 _STEPS = 65535
@@ -96,6 +99,26 @@ class PackingSpace:
     folder: Path
 
 
+@contextmanager
+def open_space(movie: Movie, *, memory_bytes: int) -> Iterator[PackingSpace]:
+    """Open a folder for packed versions of a movie, as large together as it was recorded.
+
+    While blocks are computed by others (`spread_blocks`), all is kept where they can read it.
+
+    Parameters
+    ----------
+    movie
+        What will be packed is made of it.
+    memory_bytes
+        Memory that may be used.
+    """
+    shared = shared_folder()
+    place = TemporaryDirectory(prefix="packed-", dir=shared, ignore_cleanup_errors=True)
+    with place as folder:
+        memory_bytes = memory_bytes if shared is None else 0
+        yield PackingSpace(memory_bytes, recorded_bytes(movie), Path(folder))
+
+
 def pack(
     movie: Movie,
     space: PackingSpace,
@@ -148,22 +171,20 @@ def _fill(
 ) -> PackedMovie:
     scales = np.zeros((movie.shape[0], 2), np.float32)
 
-    def convert(start: int, block: np.ndarray) -> np.ndarray | None:
-        packed, scales[start : start + len(block)] = pack_frames(block)
-        if isinstance(target, Path):
-            return packed
-        target[start : start + len(block)] = packed
-        return None
+    def convert(_start: int, block: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        return pack_frames(block)
 
     blocks = map_blocks(movie, convert, workers=workers, progress=progress)
-    if isinstance(target, Path):
-        with target.open("wb") as file:
-            for block in blocks:
-                if block is not None:
-                    block.tofile(file)
-    else:
-        for _ in blocks:
-            pass
+    start = 0
+    with target.open("wb") if isinstance(target, Path) else nullcontext(target) as store:
+        for packed, part in blocks:
+            stop = start + len(packed)
+            scales[start:stop] = part
+            if isinstance(store, np.ndarray):
+                store[start:stop] = packed
+            else:
+                packed.tofile(store)
+            start = stop
     return PackedMovie(target, scales, movie.shape, movie.frame_rate_hz)
 
 

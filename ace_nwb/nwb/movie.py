@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
 from itertools import product
+from pathlib import Path
 from typing import Any
 
 import h5py
@@ -16,7 +17,7 @@ from isal import isal_zlib
 from ace_nwb.errors import SessionFileError
 from ace_nwb.imaging.storage import turn_axes
 from ace_nwb.nwb.layout import MOVIE
-from ace_nwb.nwb.session import Session
+from ace_nwb.nwb.session import Session, open_apart
 
 _ALL = slice(None)
 DecodedChunks = dict[tuple[int, ...], np.ndarray]
@@ -41,6 +42,7 @@ class NwbMovie:
     """
 
     def __init__(self, session: Session, path: str = MOVIE, *, workers: int = 2):
+        self.session = session
         self.series = session.get(path)
         self.path = path
         self.workers = workers
@@ -51,6 +53,10 @@ class NwbMovie:
                 f"{session.path}: {path} has shape {self._data.shape}; a grey movie stored in the "
                 "file, shape (frame, x, y), was expected. Convert the recording with ace_nwb."
             )
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Travel to another process as a path; it is opened there."""
+        return _reopen, (str(self.session.path.absolute()), self.path, self.workers)
 
     @property
     def shape(self) -> tuple[int, int, int]:
@@ -90,6 +96,11 @@ class NwbMovie:
             frames, self._kept = _read_chunks(self._data, selection, self.workers, self._kept)
             return turn_axes(frames)
         return turn_axes(self._data[selection])
+
+
+def _reopen(session_path: str, path: str, workers: int) -> NwbMovie:
+    """Return a movie in a process that it has travelled to."""
+    return NwbMovie(open_apart(Path(session_path)), path, workers=workers)
 
 
 def _is_gzip_chunked(data: Any) -> bool:

@@ -10,7 +10,7 @@ import numpy as np
 from scipy.sparse import csc_array, csr_array
 
 from ace_nwb.errors import OutputError
-from ace_nwb.imaging.blocks import map_blocks
+from ace_nwb.imaging.blocks import map_blocks, spread_blocks
 from ace_nwb.imaging.movie import Movie, ProgressCallback
 from ace_nwb.imaging.segmentation import RingBackground
 
@@ -71,7 +71,8 @@ def write_movie(
         pixels[:, start : start + len(block)] = turned
         return bool(np.any(block != first))
 
-    changes = list(map_blocks(movie, copy, workers=workers, progress=progress))
+    with spread_blocks(None):  # blocks go into this process's copy
+        changes = list(map_blocks(movie, copy, workers=workers, progress=progress))
     pixels.flush()
     return path, any(changes)
 

@@ -6,8 +6,6 @@ still shows. One pass over the full movie then gives the traces of every frame.
 """
 
 from dataclasses import dataclass, replace
-from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import numpy as np
 from scipy.sparse import csc_array, hstack
@@ -60,7 +58,7 @@ from ace_nwb.imaging.checkpoint import Checkpoint
 from ace_nwb.imaging.corrected import CroppedMovie, observed_box
 from ace_nwb.imaging.correlation import FilteredLevels, estimate_levels
 from ace_nwb.imaging.movie import Movie, ProgressCallback
-from ace_nwb.imaging.packing import PackingSpace, pack, recorded_bytes
+from ace_nwb.imaging.packing import PackingSpace, open_space, pack
 from ace_nwb.imaging.segmentation import RingBackground, Segmentation
 from ace_nwb.signals.deconvolution import estimate_decay
 
@@ -133,9 +131,10 @@ def extract(
     side = max(1, round(cell_diameter_px / _GRID_PER_DIAMETER))
     box = observed_box(movie, multiple=side)
     inner = CroppedMovie(movie, box)
-    with threadpool_limits(1, user_api="blas"), TemporaryDirectory(prefix="cnmfe-") as folder:
+    scratch = open_space(inner, memory_bytes=settings.max_memory_bytes // _MEMORY_SHARE)
+    with threadpool_limits(1, user_api="blas"), scratch as space:
         steps = _Steps(progress, 3 + _SEED_ROUNDS * (1 + _UPDATES_PER_ROUND))
-        scene = _prepare(inner, settings, folder, cell_diameter_px, ring_size_factor)
+        scene = _prepare(inner, settings, space, cell_diameter_px, ring_size_factor)
         steps.advance()
         find = _Finding(min_correlation, min_peak_to_noise, merge_correlation, decay_time_s)
         footprints, background, seeds = _find_neurons(scene, find, steps, settings.checkpoint)
@@ -194,14 +193,11 @@ class _Steps:
 def _prepare(
     movie: Movie,
     settings: EngineSettings,
-    folder: str,
+    space: PackingSpace,
     cell_diameter_px: float,
     ring_size_factor: float,
 ) -> _Scene:
     """Read the binned movie and its levels."""
-    space = PackingSpace(
-        settings.max_memory_bytes // _MEMORY_SHARE, recorded_bytes(movie), Path(folder)
-    )
     workers = settings.workers
     binned = pack(
         BinnedMovie(movie, bin_factor(movie.frame_rate_hz)), space, "binned", workers=workers
