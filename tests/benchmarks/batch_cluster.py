@@ -18,6 +18,7 @@ import tempfile
 import time
 from pathlib import Path
 
+from tests.fixtures.contents import content_digests
 from tests.fixtures.projects import add_defaults, cut_movie, write_project
 
 ACE_NWB = [sys.executable, "-m", "ace_nwb"]
@@ -114,7 +115,18 @@ def compare_with_serial(manifest, summary):
     done = json.loads(run("batch", serial, "--workers", 1, "--threads", 2, "--json").stdout)
     assert fingerprints(done) == fingerprints(summary)
     n_marks = sum(len(marks) for marks in fingerprints(done).values())
-    print(f"serial run: {done['done']} done, all {n_marks} fingerprints equal")
+    n_sets = sum(compare_contents(manifest.parent, name) for name in fingerprints(done))
+    print(
+        f"serial run: {done['done']} done, all {n_marks} fingerprints and the values of all "
+        f"{n_sets} data sets equal"
+    )
+
+
+def compare_contents(folder, name):
+    """Compare a session of the cluster with that of the serial run; return how many data sets."""
+    ours, serial = (content_digests(folder / run / f"{name}.nwb") for run in ("cluster", "serial"))
+    assert ours == serial, [key for key in ours if ours[key] != serial.get(key)]
+    return len(ours)
 
 
 def check_rerun(manifest):
@@ -209,7 +221,7 @@ def main():
     parser.add_argument("--folder", type=Path)
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as scratch:
-        base = options.folder or Path(scratch)
+        base = (options.folder or Path(scratch)).resolve()
         for part in options.parts:
             folder = base / part
             folder.mkdir(parents=True, exist_ok=True)
