@@ -18,6 +18,7 @@ from ace_nwb.errors import OutputError
 from ace_nwb.nwb import journal, layout, removal, renaming, tables, times
 from ace_nwb.nwb.columns import Columns
 from ace_nwb.nwb.disk import Disk
+from ace_nwb.nwb.interruption import InterruptGuard
 from ace_nwb.nwb.lock import WriterLock
 from ace_nwb.nwb.opening import open_for_writing, open_h5
 from ace_nwb.nwb.overlay import OverlayFile
@@ -204,6 +205,8 @@ class Edit:
             self.overlay = OverlayFile(
                 self.path, self.file, old_size=read_end_of_file(self.path), disk=self.disk
             )
+            self.guard = InterruptGuard(self.overlay.note_interruption)
+            self.guard.set_up()
             self.writer = SessionWriter(
                 self.path, self.overlay, open_h5(self.path, self.overlay, "r+")
             )
@@ -222,8 +225,11 @@ class Edit:
         try:
             if error is None:
                 self.writer.finish()
-                journal.commit(self.overlay, self.file)
-                is_committed = True
+                if self.guard.is_interrupted:  # and HDF5 has swallowed it
+                    raise KeyboardInterrupt
+                with self.guard.hold():
+                    journal.commit(self.overlay, self.file)
+                    is_committed = True
         finally:
             try:
                 if not is_committed:
@@ -241,7 +247,11 @@ class Edit:
                 self.disk.truncate(self.file, self.overlay.old_size)
 
     def _release(self) -> None:
-        """Close the file and give the lock back."""
-        if hasattr(self, "file"):
-            self.file.close()
-        self.lock.release()
+        """Close the file, give the lock and the handling of Ctrl-C back."""
+        try:
+            if hasattr(self, "file"):
+                self.file.close()
+            self.lock.release()
+        finally:
+            if hasattr(self, "guard"):
+                self.guard.take_down()

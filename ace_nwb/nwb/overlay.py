@@ -105,7 +105,7 @@ class OverlayFile(io.RawIOBase):
                 self._write_pages(start, view[:inside])
                 self._write_tail(start + inside, view[inside:])
             except BaseException:  # HDF5 may swallow a Ctrl-C that strikes here
-                self._fail(OSError("a write was interrupted"))
+                self.note_interruption()
                 raise
             self.size = max(self.size, self._position)
         return len(view)
@@ -127,6 +127,10 @@ class OverlayFile(io.RawIOBase):
     def discard(self) -> None:
         """Drop all that was or will be written; the tail is cut off by the caller."""
         self._is_discarding = True
+
+    def note_interruption(self) -> None:
+        """Drop everything from now on, because a write may have been missed."""
+        self._fail(OSError("a write was interrupted"))
 
     def changed_pages(self) -> dict[int, tuple[bytes, bytes]]:
         """Return page number -> (content on disk, new content) of the pages that differ."""
