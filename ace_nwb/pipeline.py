@@ -14,7 +14,9 @@ from ace_nwb.engines.base import EngineSettings
 from ace_nwb.errors import ParameterError
 from ace_nwb.nwb.checks import Finding
 from ace_nwb.nwb.choices import append_choices
-from ace_nwb.nwb.session import check_changeable, edit_session, find_folder
+from ace_nwb.nwb.history import current_runs
+from ace_nwb.nwb.session import check_changeable, edit_session, find_folder, open_session
+from ace_nwb.stages.curated import read_curation
 from ace_nwb.stages.execution import (
     Choices,
     Job,
@@ -30,7 +32,14 @@ from ace_nwb.stages.execution import (
 )
 from ace_nwb.stages.parameters import Choice, build_parameters, format_value
 from ace_nwb.stages.provenance import Difference, compare_runs, pipeline_text
-from ace_nwb.stages.replacement import Replacement, note_change
+from ace_nwb.stages.recorded_decisions import (
+    EXTRACTION,
+    RecordedDecisions,
+    decisions_content,
+    read_decisions_content,
+    take_over_decisions,
+)
+from ace_nwb.stages.replacement import Replacement, later_stages, note_change
 from ace_nwb.stages.status import StageStatus, previous_choices, stage_statuses
 from ace_nwb.stages.table import STAGES, Stage, find_stage
 
@@ -67,11 +76,14 @@ class Plan:
         Chosen parameter values.
     is_explicit
         Whether somebody asked for just these stages: then one that cannot run is an error.
+    decisions
+        Decisions of reviewers to take over once the ROIs are found.
     """
 
     stages: tuple[str, ...] | None = None
     choices: Choices = field(default_factory=dict)
     is_explicit: bool = False
+    decisions: RecordedDecisions | None = None
 
 
 def read_plan(pipeline_path: Path | None = None, settings: Iterable[str] = ()) -> Plan:
@@ -80,7 +92,8 @@ def read_plan(pipeline_path: Path | None = None, settings: Iterable[str] = ()) -
     Parameters
     ----------
     pipeline_path
-        YAML with a mapping `stages`: stage name -> parameters (may be empty).
+        YAML with a mapping `stages`: stage name -> parameters (may be empty), and perhaps the
+        `decisions` of reviewers.
     settings
         Texts such as "motion.max_shift_px=30"; they win over the file.
 
@@ -90,9 +103,9 @@ def read_plan(pipeline_path: Path | None = None, settings: Iterable[str] = ()) -
         If a stage or parameter is unknown, or a text is not of that form.
     """
     choices: Choices = {}
-    stages = None
+    stages = decisions = None
     if pipeline_path is not None:
-        content = _read_pipeline(Path(pipeline_path))
+        content, decisions = _read_pipeline(Path(pipeline_path))
         wanted = {find_stage(name).name for name in content}
         stages = tuple(name for name in STAGES if name in wanted)
         for name, values in content.items():
@@ -102,7 +115,7 @@ def read_plan(pipeline_path: Path | None = None, settings: Iterable[str] = ()) -
         choices.setdefault(stage, {})[name] = Choice(value, "command line")
     for name, chosen in choices.items():
         build_parameters(find_stage(name), chosen)
-    return Plan(stages, choices, is_explicit=pipeline_path is not None)
+    return Plan(stages, choices, pipeline_path is not None, decisions)
 
 
 def run(
@@ -145,19 +158,29 @@ def run(
     )
     known = read_state(nwb_path)
     stages = [find_stage(name) for name in _wanted_stages(plan, known)]
-    if not any(is_pending(stage, job, known) for stage in stages):
+    if plan.decisions is None and not any(is_pending(stage, job, known) for stage in stages):
         return [run_stage(stage, job, known) for stage in stages]
     if find_folder(nwb_path) is None:
-        return _run_stages(stages, job, known)
+        return _run_with_decisions(stages, plan, job)
     from ace_nwb.nwb.zarr_editing import edit_zarr  # loads zarr
 
     with edit_zarr(job.nwb_path) as working:
-        return _run_stages(stages, replace(job, nwb_path=working), read_state(working))
+        return _run_with_decisions(stages, plan, replace(job, nwb_path=working))
 
 
-def _run_stages(stages: list[Stage], job: Job, known: SessionState) -> list[StageOutcome]:
+def _run_with_decisions(stages: list[Stage], plan: Plan, job: Job) -> list[StageOutcome]:
+    """Run stages, and between those that find ROIs and those that use them take decisions over."""
+    if plan.decisions is None:
+        return _run_stages(stages, job)
+    after = {stage.name for stage in later_stages(STAGES[EXTRACTION])}
+    outcomes = _run_stages([stage for stage in stages if stage.name not in after], job)
+    take_over_decisions(job.nwb_path, plan.decisions)
+    return outcomes + _run_stages([stage for stage in stages if stage.name in after], job)
+
+
+def _run_stages(stages: list[Stage], job: Job) -> list[StageOutcome]:
     """Run stages one after the other."""
-    outcomes = []
+    outcomes, known = [], read_state(job.nwb_path)
     for stage in stages:
         outcomes.append(run_stage(stage, job, known))
         if outcomes[-1].action == "ran":
@@ -243,7 +266,9 @@ def undo_sync(nwb_path: Path) -> bool:
 
 def history_as_pipeline(nwb_path: Path) -> str:
     """Return the pipeline file (YAML) that gives the current results from the raw recording."""
-    return pipeline_text(read_state(nwb_path).runs)
+    with open_session(nwb_path) as session:
+        runs = current_runs(session)
+        return pipeline_text(runs, decisions_content(read_curation(session), runs))
 
 
 def diff(first: Path, second: Path) -> list[Difference]:
@@ -268,16 +293,19 @@ def _wanted_stages(plan: Plan, known: SessionState) -> list[str]:
     return [s.name for s in STAGES.values() if not s.on_request or s.name in asked_for]
 
 
-def _read_pipeline(path: Path) -> dict[str, dict[str, Any] | None]:
+def _read_pipeline(
+    path: Path,
+) -> tuple[dict[str, dict[str, Any] | None], RecordedDecisions | None]:
+    """Return the parameters of each stage, and the decisions of reviewers if there are any."""
     try:
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise ParameterError(f"The pipeline file {path} cannot be read: {error}.") from error
     stages = content.get("stages") if isinstance(content, dict) else None
-    if not isinstance(stages, dict) or set(content) != {"stages"}:
+    if not isinstance(stages, dict) or set(content) - {"stages", "decisions"}:
         raise ParameterError(
             f"The pipeline file {path} must hold one mapping `stages:` of stage names to their "
-            f"parameters, as in `ace-nwb history FILE --as-pipeline`."
+            f"parameters, and perhaps `decisions:`, as in `ace-nwb history FILE --as-pipeline`."
         )
     for name, values in stages.items():
         find_stage(str(name))
@@ -285,7 +313,9 @@ def _read_pipeline(path: Path) -> dict[str, dict[str, Any] | None]:
             raise ParameterError(
                 f"Stage {name} in {path} holds {values!r}; expected parameter: value lines."
             )
-    return stages
+    if "decisions" not in content:
+        return stages, None
+    return stages, read_decisions_content(content["decisions"], path)
 
 
 def _split_setting(text: str) -> tuple[str, str, str]:

@@ -52,6 +52,19 @@ def _manifest_schema() -> dict[str, Any]:
 def _pipeline_schema() -> dict[str, Any]:
     from ace_nwb.stages.table import STAGES
 
+    decisions = {
+        "description": "Decisions of reviewers, as `ace-nwb history --as-pipeline` writes them.",
+        "type": "object",
+        "properties": {
+            "rois_of": {
+                "type": "string",
+                "description": "Fingerprint of the extraction whose ROIs they are about.",
+            },
+            "rows": {"type": "array", "items": {"type": "object"}},
+        },
+        "required": ["rois_of", "rows"],
+        "additionalProperties": False,
+    }
     stages = {}
     for stage in STAGES.values():
         parameters = stage.params.model_json_schema()
@@ -61,7 +74,8 @@ def _pipeline_schema() -> dict[str, Any]:
         "description": "Stages to run, in the order of the stage table, and their parameters.",
         "type": "object",
         "properties": {
-            "stages": {"type": "object", "properties": stages, "additionalProperties": False}
+            "stages": {"type": "object", "properties": stages, "additionalProperties": False},
+            "decisions": decisions,
         },
         "required": ["stages"],
         "additionalProperties": False,

@@ -1,6 +1,7 @@
 """Running stages again on one file: what is replaced, kept, pruned, protected, reproduced."""
 
 import h5py
+import jsonschema
 import numpy as np
 import pynwb
 import pytest
@@ -10,9 +11,10 @@ from ace_nwb import pipeline
 from ace_nwb.cli import run
 from ace_nwb.convert import convert
 from ace_nwb.curation import Draft, decide
-from ace_nwb.errors import StageError
+from ace_nwb.errors import CurationError, ParameterError, StageError
 from ace_nwb.nwb.history import read_runs
 from ace_nwb.nwb.session import open_session
+from ace_nwb.schema import build_schema
 from ace_nwb.stages.replacement import Replacement, later_stages
 from ace_nwb.stages.table import STAGES
 
@@ -93,20 +95,77 @@ def test_history_numbers_every_row_once(session_copy):
     assert numbers == list(range(len(numbers)))
 
 
+@pytest.fixture(scope="module")
+def curated(demo, tmp_path_factory):
+    """The session after reviewers' decisions, one of them undone, and a run; and its pipeline."""
+    path = tmp_path_factory.mktemp("curated") / "session.nwb"
+    path.write_bytes((demo[1] / "session.nwb").read_bytes())
+    with h5py.File(path) as file:
+        columns, rows = np.nonzero(file[f"{ROIS}/PlaneSegmentation/image_mask"][2])
+    middle = float(columns.mean())
+    line = (float(rows.min()), middle, float(rows.max()), middle)
+    merge, *_ = decide(
+        path,
+        [
+            Draft("merge", (0, 1), "Ann"),
+            Draft("split", (2,), "Ann", "two cells", line=line),
+            Draft("accept", (3,), "Bob"),
+        ],
+    )
+    decide(path, [Draft("undo", (), "Ann", undoes=merge.number), Draft("merge", (0, 3), "Bob")])
+    pipeline.run(path)
+    return path
+
+
 def test_history_as_pipeline_gives_the_same_fingerprints_on_the_raw_recording(
-    session, fresh, tmp_path, capsys
+    curated, fresh, tmp_path, capsys
 ):
-    assert run(["history", str(session), "--as-pipeline"]) == 0
+    assert run(["history", str(curated), "--as-pipeline"]) == 0
     path = tmp_path / "pipeline.yaml"
     path.write_text(capsys.readouterr().out)
-    assert set(yaml.safe_load(path.read_text())["stages"]) == {
-        stage.name
-        for stage in STAGES.values()
-        if not stage.on_request and stage.name not in ("regroup", "curate")  # nobody has decided
-    }
+    content = yaml.safe_load(path.read_text())
+    jsonschema.validate(content, build_schema("pipeline"))
+    assert set(content["stages"]) == {s.name for s in STAGES.values() if not s.on_request}
     pipeline.run(fresh, pipeline.read_plan(path))
-    assert run(["diff", str(session), str(fresh)]) == 0
+    assert run(["diff", str(curated), str(fresh)]) == 0
     assert "Same stages" in capsys.readouterr().out
+    before = fresh.read_bytes()
+    pipeline.run(fresh, pipeline.read_plan(path))
+    assert fresh.read_bytes() == before, "decisions are taken over once"
+
+
+def test_decisions_of_a_pipeline_are_refused_where_they_are_not_about_the_rois(
+    curated, session_copy, tmp_path
+):
+    path = tmp_path / "pipeline.yaml"
+    path.write_text(pipeline.history_as_pipeline(curated))
+    decide(session_copy, [Draft("accept", (0,), "Cleo")])
+    before = session_copy.read_bytes()
+    with pytest.raises(CurationError, match="decisions of its own"):
+        pipeline.run(session_copy, pipeline.read_plan(path))
+    content = yaml.safe_load(path.read_text())
+    content["decisions"]["rois_of"] = "others"
+    path.write_text(yaml.safe_dump(content))
+    with pytest.raises(CurationError, match="extraction others"):
+        pipeline.run(session_copy, pipeline.read_plan(path))
+    assert session_copy.read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    "decisions",
+    [
+        [],
+        {"rows": []},
+        {"rois_of": "f", "rows": [{"action": "praise", "reviewer": "A", "decided_at": ""}]},
+        {"rois_of": "f", "rows": [{"action": "accept"}]},
+        {"rois_of": "f", "rows": [{"action": "accept", "reviewer": "A", "decided_at": "", "x": 1}]},
+    ],
+)
+def test_decisions_that_cannot_be_read_are_refused(decisions, tmp_path):
+    path = tmp_path / "pipeline.yaml"
+    path.write_text(yaml.safe_dump({"stages": {}, "decisions": decisions}))
+    with pytest.raises(ParameterError, match=r"decisions in .* cannot be read"):
+        pipeline.read_plan(path)
 
 
 def test_diff_names_the_parameter_and_what_follows_from_it(session, session_copy):

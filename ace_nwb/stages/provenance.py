@@ -1,6 +1,7 @@
 """How two session files differ in the way they came to be, and a history as a pipeline."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import yaml
 
@@ -33,10 +34,17 @@ def compare_runs(first: dict[str, StageRun], second: dict[str, StageRun]) -> lis
     return found
 
 
-def pipeline_text(runs: dict[str, StageRun]) -> str:
+def pipeline_text(runs: dict[str, StageRun], decisions: dict[str, Any] | None = None) -> str:
     """Return the pipeline file that gives the same results from the same raw recording.
 
     Every parameter is written out, so that later changes of defaults do not matter.
+
+    Parameters
+    ----------
+    runs
+        The current run of each stage.
+    decisions
+        Those of reviewers, as recorded_decisions.py writes them.
     """
     stages = {
         stage.name: {
@@ -45,7 +53,7 @@ def pipeline_text(runs: dict[str, StageRun]) -> str:
         for stage in STAGES.values()
         if stage.name in runs
     }
-    return yaml.safe_dump({"stages": stages}, sort_keys=False)
+    return yaml.safe_dump({"stages": stages} | (decisions or {}), sort_keys=False)
 
 
 def _compare_run(one: StageRun, other: StageRun) -> list[Difference]:
