@@ -16,6 +16,7 @@ from pynwb import NWBFile
 
 from ace_nwb.errors import OutputError
 from ace_nwb.nwb import journal, layout, removal, renaming, tables, times
+from ace_nwb.nwb import overlay as overlay_module
 from ace_nwb.nwb.columns import Columns
 from ace_nwb.nwb.disk import Disk
 from ace_nwb.nwb.interruption import InterruptGuard
@@ -205,7 +206,9 @@ class Edit:
             self.overlay = OverlayFile(
                 self.path, self.file, old_size=read_end_of_file(self.path), disk=self.disk
             )
-            self.guard = InterruptGuard(self.overlay.note_interruption)
+            self.guard = InterruptGuard(
+                self.overlay.note_interruption, callbacks=overlay_module.__file__
+            )
             self.guard.set_up()
             self.writer = SessionWriter(
                 self.path, self.overlay, open_h5(self.path, self.overlay, "r+")
@@ -225,11 +228,15 @@ class Edit:
         try:
             if error is None:
                 self.writer.finish()
-                if self.guard.is_interrupted:  # and HDF5 has swallowed it
-                    raise KeyboardInterrupt
                 with self.guard.hold():
+                    self.guard.check()
                     journal.commit(self.overlay, self.file)
                     is_committed = True
+            elif isinstance(error, OutputError):
+                self.guard.check()
+        except OutputError:
+            self.guard.check()  # a Ctrl-C that HDF5 swallowed ends as one
+            raise
         finally:
             try:
                 if not is_committed:

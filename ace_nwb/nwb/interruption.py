@@ -1,16 +1,21 @@
-"""Ctrl-C while a session file is being changed: never missed, and held back during the commit.
+"""Ctrl-C while a session file is being changed: never missed, held back where it would do harm.
 
-Python raises KeyboardInterrupt between any two of its instructions, also on the way into a file
-operation that HDF5 asked for, and HDF5 can swallow it together with the write. So the signal itself
-is noted: a change that was interrupted anywhere is not committed.
+Python raises KeyboardInterrupt between any two of its instructions, also within a file operation
+that HDF5 asked for: HDF5 then swallows it together with the write, or crashes. So the signal itself
+is noted, a change that was interrupted anywhere is not committed, and the exception waits until
+HDF5 has returned.
 """
 
+import _thread
 import signal
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 from typing import Any
+
+_PAUSE_S = 0.005
 
 
 class InterruptGuard:
@@ -19,25 +24,31 @@ class InterruptGuard:
     Parameters
     ----------
     notice
-        Called when the handler raises.
+        Called on Ctrl-C.
+    callbacks
+        Source file of the functions that HDF5 calls.
 
     Attributes
     ----------
     is_interrupted
-        Whether the handler has raised since the guard was set up.
+        Whether there was a Ctrl-C since the guard was set up, other than one held back.
     """
 
-    def __init__(self, notice: Callable[[], None]):
+    def __init__(self, notice: Callable[[], None], *, callbacks: str):
         self.is_interrupted = False
         self._notice = notice
+        self._callbacks = callbacks
         self._previous: Any = None
         self._is_holding = False
         self._held: tuple[int, FrameType | None] | None = None
 
     def set_up(self) -> None:
-        """Take the place of a handler that may raise."""
+        """Take the place of Python's own handler, or of another guard."""
         previous = signal.getsignal(signal.SIGINT)
-        if callable(previous) and threading.current_thread() is threading.main_thread():
+        is_known = previous is signal.default_int_handler or isinstance(
+            getattr(previous, "__self__", None), InterruptGuard
+        )
+        if is_known and threading.current_thread() is threading.main_thread():
             self._previous = previous
             signal.signal(signal.SIGINT, self._handle)
 
@@ -58,14 +69,30 @@ class InterruptGuard:
         if self._held is not None:
             self._previous(*self._held)
 
+    def check(self) -> None:
+        """Raise KeyboardInterrupt if one was swallowed."""
+        if self.is_interrupted:
+            raise KeyboardInterrupt
+
     def _handle(self, number: int, frame: FrameType | None) -> None:
-        """Note what the handler raises, or put it off."""
+        """Note the signal; pass it on at once, or when HDF5 or the commit is done."""
         if self._is_holding and self._held is None:
             self._held = (number, frame)
             return
-        try:
+        self.is_interrupted = True
+        self._notice()
+        if self._is_called_by_hdf5(frame):
+            _thread.start_new_thread(self._send_again, ())
+        else:
             self._previous(number, frame)
-        except BaseException:
-            self.is_interrupted = True
-            self._notice()
-            raise
+
+    def _is_called_by_hdf5(self, frame: FrameType | None) -> bool:
+        while frame is not None and frame.f_code.co_filename != self._callbacks:
+            frame = frame.f_back
+        return frame is not None
+
+    def _send_again(self) -> None:
+        """Repeat the signal after a moment, unless the change has ended meanwhile."""
+        time.sleep(_PAUSE_S)
+        if self._previous is not None:
+            _thread.interrupt_main()
