@@ -232,10 +232,10 @@ class Edit:
                     self.guard.check()
                     journal.commit(self.overlay, self.file)
                     is_committed = True
-            elif isinstance(error, OutputError):
-                self.guard.check()
-        except OutputError:
-            self.guard.check()  # a Ctrl-C that HDF5 swallowed ends as one
+            elif isinstance(error, Exception):
+                self.guard.check()  # what a Ctrl-C that HDF5 swallowed has led to
+        except Exception:
+            self.guard.check()
             raise
         finally:
             try:
