@@ -1,12 +1,10 @@
-"""What other programs found, before it has a place in a session; and who reads which file."""
+"""What other programs found, before it has a place in a session."""
 
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import numpy as np
 from scipy.sparse import csc_array
 
-from ace_nwb.errors import FormatError
 from ace_nwb.imaging.segmentation import RingBackground
 
 
@@ -68,34 +66,6 @@ class ForeignResult:
     def n_rois(self) -> int:
         """Number of ROIs."""
         return int(self.footprints.shape[1])
-
-
-def read_results(path: Path) -> ForeignResult:
-    """Read the results of another program; the content says which one.
-
-    Parameters
-    ----------
-    path
-        `estimates.hdf5` of CaImAn, a folder of minian, or an NWB file with a segmentation.
-
-    Raises
-    ------
-    FormatError
-        If it is none of these.
-    """
-    from ace_nwb.adopt import caiman_file, minian_folder, nwb_results
-
-    path = Path(path)
-    if not path.exists():
-        raise FormatError(f"{path} does not exist. Results of another program were expected.")
-    for reader in (minian_folder, caiman_file, nwb_results):
-        if reader.can_read(path):
-            found: ForeignResult = reader.read(path)
-            return found
-    raise FormatError(
-        f"{path} holds no results that are known. Expected were estimates.hdf5 of CaImAn, a folder "
-        "of minian with A.zarr and C.zarr, or an NWB file with a PlaneSegmentation."
-    )
 
 
 def turn_pixels(matrix: csc_array, shape: tuple[int, int]) -> csc_array:
