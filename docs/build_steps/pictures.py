@@ -10,6 +10,7 @@ from ace_nwb.nwb.session import open_session
 from ace_nwb.report.overview import write_overview_png
 from ace_nwb.report.reading import collect
 from ace_nwb.report.sections import build_sections
+from build_steps.screenshots import write_screenshots
 
 
 def write_pictures(folder: Path, demo: Path | None) -> None:
@@ -18,7 +19,8 @@ def write_pictures(folder: Path, demo: Path | None) -> None:
     Parameters
     ----------
     folder
-        Where to write: `overview.png`, and `<section>-<n>.svg` for each section of the report.
+        Where to write: `overview.png`, a screenshot of each page in the browser, and
+        `<section>-<n>.svg` for each section of the report.
     demo
         Folder of a finished demo; a small one is made if not given.
     """
@@ -29,6 +31,7 @@ def write_pictures(folder: Path, demo: Path | None) -> None:
             run_demo(demo, size="toy", seed=6)
         session = demo / "session.nwb"
         write_overview_png(session, folder / "overview.png")
+        write_screenshots(folder, session)
         with open_session(session) as opened:
             content = collect(opened)
         for section in build_sections(content, session.name):
