@@ -13,6 +13,8 @@ Detrend = Literal["none", "exponential", "linear"]
 _N_BINS = 400
 _N_TIME_CONSTANTS = 40
 _HUBER_SD = 1.345
+_PAUSE_FRAMES = 20
+"""A longer step between frames is a pause."""
 
 
 def estimate_bleaching(
@@ -39,17 +41,39 @@ def estimate_bleaching(
     flat = np.ones(len(median_brightness))
     if detrend == "none" or len(flat) < 3:
         return flat
-    elapsed_s = np.asarray(times_s, float) - times_s[0]
-    times, values, weights = _bin_brightness(elapsed_s, np.asarray(median_brightness, float))
-    if len(times) < 3 or elapsed_s[-1] <= 0:
-        return flat
-    if detrend == "linear":
-        intercept, slope, _ = _fit_robust(times, values, weights)
-        curve = intercept + slope * elapsed_s
-    else:
-        curve = _fit_exponential(times, values, weights, elapsed_s)
+    brightness = np.asarray(median_brightness, float)
+    fits = [_fit(clock, brightness, detrend) for clock in _list_clocks(np.asarray(times_s, float))]
+    _, curve = min(fits, key=lambda fit: fit[0])
     is_falling = curve[-1] < curve[0] and curve.min() > 0.05 * curve[0]
     return curve / curve[0] if is_falling else flat
+
+
+def _list_clocks(times_s: np.ndarray) -> list[np.ndarray]:
+    """Return the time since the start; and, if there are pauses, the time in the light as well.
+
+    The light may be off in a pause or not; the clock that fits better tells.
+    """
+    steps_s = np.diff(times_s)
+    longest_s = _PAUSE_FRAMES * np.nanmedian(steps_s)
+    clocks = [times_s - times_s[0]]
+    if np.nanmax(steps_s) > longest_s:
+        lit_s = np.where(steps_s > longest_s, np.nanmedian(steps_s), steps_s)
+        clocks.append(np.concatenate([[0.0], np.cumsum(lit_s)]))
+    return clocks
+
+
+def _fit(
+    elapsed_s: np.ndarray, brightness: np.ndarray, detrend: Detrend
+) -> tuple[float, np.ndarray]:
+    """Return the cost of the best curve and the curve, shape (frame,)."""
+    nothing = np.inf, np.ones_like(elapsed_s)
+    times, values, weights = _bin_brightness(elapsed_s, brightness)
+    if len(times) < 3 or elapsed_s[-1] <= 0:
+        return nothing
+    if detrend == "linear":
+        intercept, slope, cost = _fit_robust(times, values, weights)
+        return cost, intercept + slope * elapsed_s
+    return _fit_exponential(times, values, weights, elapsed_s)
 
 
 def _bin_brightness(
@@ -66,8 +90,8 @@ def _bin_brightness(
 
 def _fit_exponential(
     times: np.ndarray, values: np.ndarray, weights: np.ndarray, elapsed_s: np.ndarray
-) -> np.ndarray:
-    """Return plateau + drop * exp(-t / tau) of the best tau on a grid, at `elapsed_s`."""
+) -> tuple[float, np.ndarray]:
+    """Return cost and plateau + drop * exp(-t / tau) of the best tau on a grid, at `elapsed_s`."""
     duration_s = elapsed_s[-1]
     best_cost = np.inf
     curve = np.ones_like(elapsed_s)
@@ -76,7 +100,7 @@ def _fit_exponential(
         if drop > 0 and plateau > -0.5 * drop and cost < best_cost:
             best_cost = cost
             curve = plateau + drop * np.exp(-elapsed_s / tau_s)
-    return curve
+    return best_cost, curve
 
 
 def _fit_robust(

@@ -6,7 +6,7 @@ A movie is anything with a shape, a frame rate and `read(start, stop)`. `Correct
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -48,6 +48,14 @@ class ArrayMovie:
     def read(self, start: int, stop: int) -> np.ndarray:
         """Return frames start..stop, shape (frame, row, column)."""
         return self.frames[start:stop]
+
+
+def movie_breaks(movie: Movie) -> tuple[int, ...]:
+    """Return the frames that follow an interruption, if what the movie is read from knows any."""
+    source: Any = movie
+    while hasattr(source, "source"):
+        source = source.source
+    return tuple(getattr(source, "breaks", ()))
 
 
 def no_progress(_done: int, _of: int) -> None:

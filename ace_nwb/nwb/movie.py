@@ -18,8 +18,12 @@ from ace_nwb.errors import SessionFileError
 from ace_nwb.imaging.storage import turn_axes
 from ace_nwb.nwb.layout import MOVIE
 from ace_nwb.nwb.session import Session, open_apart
+from ace_nwb.signals.runs import find_breaks
 
 _ALL = slice(None)
+_MOST_LOST_FRAMES = 2
+"""Frames lost in a row that do not interrupt a recording."""
+
 DecodedChunks = dict[tuple[int, ...], np.ndarray]
 """Offset of a chunk -> its content."""
 _OUR_FILTERS = (
@@ -80,6 +84,11 @@ class NwbMovie:
     def frame_rate_hz(self) -> float:
         """Frames per second, from the median interval of the time stamps."""
         return float(1.0 / np.median(np.diff(self.timestamps)))
+
+    @cached_property
+    def breaks(self) -> tuple[int, ...]:
+        """Frames that follow an interruption: more than two frames are missing before them."""
+        return tuple(find_breaks(self.timestamps, tolerance=_MOST_LOST_FRAMES + 0.5).tolist())
 
     def read(
         self, start: int, stop: int, *, rows: slice = _ALL, columns: slice = _ALL

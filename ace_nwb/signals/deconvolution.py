@@ -4,6 +4,7 @@ Friedrich, Zhou and Paninski 2017 (OASIS: fast online deconvolution of calcium i
 Pnevmatikakis et al. 2016 (noise from the power spectrum, dynamics from the autocovariance).
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numba
@@ -56,6 +57,7 @@ def deconvolve(
     autoregressive_order: int,
     decay_time_s: float | None,
     min_spike_snr: float,
+    breaks: Sequence[int] = (),
 ) -> Deconvolution:
     """Infer activity from traces.
 
@@ -71,6 +73,8 @@ def deconvolve(
         Decay time constant; estimated for each ROI if None.
     min_spike_snr
         Least size of an inferred event in noise SDs.
+    breaks
+        Frames that follow an interruption: no calcium outlasts it.
     """
     values = bridge_gaps(np.asarray(traces, float))
     noise = estimate_noise(values, frame_rate_hz)
@@ -86,6 +90,7 @@ def deconvolve(
             kernel_coefficients(decay_s[roi], frame_rate_hz, autoregressive_order),
             noise=noise[roi],
             min_spike=min_spike_snr * noise[roi],
+            breaks=breaks,
         )
     return Deconvolution(denoised, deconvolved, baseline, noise, decay_s)
 
@@ -102,7 +107,12 @@ def kernel_coefficients(
 
 
 def deconvolve_trace(
-    trace: np.ndarray, coefficients: np.ndarray, *, noise: float, min_spike: float = 0.0
+    trace: np.ndarray,
+    coefficients: np.ndarray,
+    *,
+    noise: float,
+    min_spike: float = 0.0,
+    breaks: Sequence[int] = (),
 ) -> tuple[np.ndarray, np.ndarray, float]:
     """Fit calcium, activity and baseline to one trace.
 
@@ -116,6 +126,8 @@ def deconvolve_trace(
         Standard deviation of the noise of `trace`; sets how sparse the activity is.
     min_spike
         Least size of an event, units of the trace.
+    breaks
+        Frames that follow an interruption: the fit begins anew there.
 
     Returns
     -------
@@ -127,10 +139,26 @@ def deconvolve_trace(
     baseline = float(np.quantile(trace, 0.2))
     penalty = PENALTY_SD * noise
     for _ in range(3):
-        denoised, activity = _solve(trace - baseline, coefficients, penalty, min_spike)
+        denoised, activity = _solve_runs(trace - baseline, coefficients, penalty, min_spike, breaks)
         baseline = float(np.median(trace - denoised))
-    denoised, activity = _solve(trace - baseline, coefficients, penalty, min_spike)
+    denoised, activity = _solve_runs(trace - baseline, coefficients, penalty, min_spike, breaks)
     return denoised, activity, baseline
+
+
+def _solve_runs(
+    trace: np.ndarray,
+    coefficients: np.ndarray,
+    penalty: float,
+    min_spike: float,
+    breaks: Sequence[int],
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return calcium and activity, each stretch between breaks by itself."""
+    parts = [
+        _solve(part, coefficients, penalty, min_spike)
+        for part in np.split(trace, np.asarray(breaks, np.intp))
+    ]
+    calcium, activity = (np.concatenate(values) for values in zip(*parts, strict=True))
+    return calcium, activity
 
 
 def estimate_noise(traces: np.ndarray, frame_rate_hz: float) -> np.ndarray:

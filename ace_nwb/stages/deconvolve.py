@@ -13,10 +13,12 @@ from ace_nwb.stages.params import DeconvolveParams
 
 def compute(session: Session, params: DeconvolveParams, context: StageContext) -> Deconvolution:
     """Fit the calcium model to every dF/F trace."""
+    movie = NwbMovie(session)
     result = deconvolve(
         read_roi_series(session, layout.DFF_TRACES),
-        NwbMovie(session).frame_rate_hz,
+        movie.frame_rate_hz,
         **params.model_dump(),
+        breaks=movie.breaks,
     )
     if len(result.decay_time_s):
         median = float(np.median(result.decay_time_s))

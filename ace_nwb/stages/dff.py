@@ -1,5 +1,8 @@
 """Stage dff: traces relative to their baseline fluorescence."""
 
+from itertools import pairwise
+from typing import Any
+
 import numpy as np
 
 from ace_nwb.nwb import layout
@@ -7,22 +10,35 @@ from ace_nwb.nwb.movie import NwbMovie
 from ace_nwb.nwb.rois import read_roi_series, write_roi_series
 from ace_nwb.nwb.session import Session, SessionWriter
 from ace_nwb.signals.dff import compute_dff, compute_legacy_dff
+from ace_nwb.signals.runs import find_breaks
 from ace_nwb.stages.context import StageContext
 from ace_nwb.stages.params import DffParams
 
 
 def compute(session: Session, params: DffParams, context: StageContext) -> np.ndarray:
-    """Return dF/F, shape (frame, roi)."""
+    """Return dF/F, shape (frame, roi); no baseline window reaches over an interruption."""
     raw = read_roi_series(session, layout.RAW_TRACES)
     background = read_roi_series(session, layout.BASELINE_TRACES)
-    settings = params.model_dump(exclude={"interpolation"})
-    settings["frame_rate_hz"] = NwbMovie(session).frame_rate_hz
-    if params.interpolation == "legacy":
-        dff, _ = compute_legacy_dff(raw + background, **settings)
-    else:
-        dff, _ = compute_dff(raw, background, **settings)
+    movie = NwbMovie(session)
+    rate_hz = movie.frame_rate_hz
+    breaks = find_breaks(movie.timestamps, tolerance=params.window_s * rate_hz).tolist()
+    parts = []
+    for start, stop in pairwise([0, *breaks, len(raw)]):
+        settings = params.model_dump() | {"frame_rate_hz": rate_hz}
+        if breaks:  # a short stretch is a window of its own
+            settings["window_s"] = min(params.window_s, (stop - start) / rate_hz)
+        parts.append(_compute_stretch(raw[start:stop], background[start:stop], **settings))
     context.progress(1, 1)
-    return dff
+    return np.concatenate(parts)
+
+
+def _compute_stretch(
+    raw: np.ndarray, background: np.ndarray, *, interpolation: str, **settings: Any
+) -> np.ndarray:
+    """Return dF/F of a stretch without an interruption as long as the window."""
+    if interpolation == "legacy":
+        return compute_legacy_dff(raw + background, **settings)[0]
+    return compute_dff(raw, background, **settings)[0]
 
 
 def write(writer: SessionWriter, result: np.ndarray) -> None:

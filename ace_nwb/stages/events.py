@@ -1,6 +1,7 @@
 """Stage events: calcium events of every ROI."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
+from itertools import pairwise
 
 import numpy as np
 
@@ -20,6 +21,9 @@ from ace_nwb.signals.events import (
 from ace_nwb.stages.context import StageContext
 from ace_nwb.stages.params import EventsParams
 
+_LEAST_FRAMES = 3
+"""Of a stretch in which events are sought."""
+
 
 @dataclass(frozen=True)
 class TimedEvents:
@@ -36,29 +40,61 @@ class TimedEvents:
 
 
 def compute(session: Session, params: EventsParams, context: StageContext) -> TimedEvents:
-    """Detect the events and give them times on the session clock."""
+    """Detect the events of every stretch without an interruption; give them session times."""
     movie = NwbMovie(session)
-    traces = read_roi_series(session, layout.DFF_TRACES)
+    signals = [read_roi_series(session, layout.DFF_TRACES)]
+    if params.method == "deconvolution":
+        parts = ("Deconvolved", "Denoised")
+        signals += [read_roi_series(session, f"{layout.DECONVOLUTION}/{name}") for name in parts]
+    noise = estimate_noise(signals[0])
+    found = []
+    for start, stop in pairwise([0, *movie.breaks, len(signals[0])]):
+        if stop - start >= _LEAST_FRAMES or not movie.breaks:
+            stretch = [values[start:stop] for values in signals]
+            found.append(_detect(stretch, movie.timestamps[start:stop], start, noise, params))
+    result = _join(found, params)
+    context.remarks.append(f"{len(result.events)} events")
+    context.progress(1, 1)
+    return replace(result, duration_s=result.events.duration / movie.frame_rate_hz)
+
+
+def _detect(
+    signals: list[np.ndarray],
+    timestamps_s: np.ndarray,
+    start: int,
+    noise: np.ndarray,
+    params: EventsParams,
+) -> TimedEvents:
+    """Detect the events of a stretch that begins with frame `start`; durations are missing."""
     if params.method == "derivative":
-        events = detect_derivative_events(traces, **params.model_dump(exclude={"method"}))
+        options = params.model_dump(exclude={"method"})
+        events = detect_derivative_events(signals[0], **options, noise=noise)
     else:
         events = detect_deconvolved_events(
-            read_roi_series(session, f"{layout.DECONVOLUTION}/Deconvolved"),
-            read_roi_series(session, f"{layout.DECONVOLUTION}/Denoised"),
-            noise=estimate_noise(traces),
-            threshold_sd=params.threshold_sd,
+            signals[1], signals[2], noise=noise, threshold_sd=params.threshold_sd
         )
     legacy_index = None
     if params.method == "derivative" and params.absolute_height is not None:
-        legacy_index = _find_indices(events, traces, params)
-    context.remarks.append(f"{len(events)} events")
-    context.progress(1, 1)
+        legacy_index = start + _find_indices(events, signals[0], params)
+    onset_s = interpolate_frame_times(events.onset, timestamps_s)
+    events = replace(events, onset=events.onset + start, peak=events.peak + start)
+    return TimedEvents(params.method, events, onset_s, np.zeros(len(events)), legacy_index)
+
+
+def _join(parts: list[TimedEvents], params: EventsParams) -> TimedEvents:
+    """Return the events of all stretches."""
+    columns = [
+        np.concatenate([getattr(part.events, field.name) for part in parts])
+        for field in fields(CalciumEvents)
+    ]
+    onset_s = np.concatenate([part.onset_s for part in parts])
+    indices = [part.legacy_index for part in parts if part.legacy_index is not None]
     return TimedEvents(
-        method=params.method,
-        events=events,
-        onset_s=interpolate_frame_times(events.onset, movie.timestamps),
-        duration_s=events.duration / movie.frame_rate_hz,
-        legacy_index=legacy_index,
+        params.method,
+        CalciumEvents(*columns),
+        onset_s,
+        np.zeros(len(onset_s)),
+        np.concatenate(indices) if indices else None,
     )
 
 

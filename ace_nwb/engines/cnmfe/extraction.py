@@ -57,7 +57,7 @@ from ace_nwb.imaging.binning import BinnedMovie, bin_factor
 from ace_nwb.imaging.checkpoint import Checkpoint
 from ace_nwb.imaging.corrected import CroppedMovie, observed_box
 from ace_nwb.imaging.correlation import FilteredLevels, estimate_levels
-from ace_nwb.imaging.movie import Movie, ProgressCallback
+from ace_nwb.imaging.movie import Movie, ProgressCallback, movie_breaks
 from ace_nwb.imaging.packing import PackingSpace, open_space, pack
 from ace_nwb.imaging.segmentation import RingBackground, Segmentation
 from ace_nwb.signals.deconvolution import estimate_decay
@@ -358,9 +358,8 @@ def _finish(
     mixing = mix(footprints, background)
     raw = demix(projections, mixing) if n_rois else np.zeros((n_frames, 0))
     decay = np.full(n_rois, decay_time_s or 1.0) if decay_time_s else estimate_decay(raw, rate)
-    raw, denoised, deconvolved, noise = refine_traces(
-        raw, mixing, rate, CalciumModel(decay, autoregressive_order), sweeps=2
-    )
+    model = CalciumModel(decay, autoregressive_order, movie_breaks(movie))
+    raw, denoised, deconvolved, noise = refine_traces(raw, mixing, rate, model, sweeps=2)
     courses = projections.background - projections.background.mean(0)
     courses = courses - (denoised - denoised.mean(0)) @ mixing.leak.T
     level = projections.footprints.mean(0) - denoised.mean(0) @ mixing.overlap

@@ -44,10 +44,11 @@ class Projections:
 
 @dataclass(frozen=True)
 class CalciumModel:
-    """Shape of the calcium response that denoises the traces."""
+    """Shape of the calcium response that denoises the traces; frames at which it begins anew."""
 
     decay_time_s: np.ndarray
     order: int
+    breaks: tuple[int, ...] = ()
 
 
 def project_movie(
@@ -169,7 +170,7 @@ def refine_traces(
             coefficients = kernel_coefficients(model.decay_time_s[roi], frame_rate_hz, model.order)
             before = denoised[roi].copy()
             denoised[roi], deconvolved[roi], level = deconvolve_trace(
-                refined[roi], coefficients, noise=float(noise[roi])
+                refined[roi], coefficients, noise=float(noise[roi]), breaks=model.breaks
             )
             refined[roi] -= level
             rest[roi] += before - denoised[roi] - level
