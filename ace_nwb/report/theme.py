@@ -203,6 +203,10 @@ def envelope_indices(values: np.ndarray, *, n_bins: int) -> np.ndarray:
     return np.unique(chosen[chosen < n_samples])
 
 
+_PAUSE_STEPS = 20
+"""Steps of a series that are at least so long are a pause."""
+
+
 def span_of(times_s: np.ndarray) -> tuple[float, float]:
     """Return the first and the last time of a series, (0, 1) if it is empty."""
     finite = times_s[np.isfinite(times_s)]
@@ -217,9 +221,22 @@ def plot_line(
     colour: str,
     span_s: tuple[float, float],
 ) -> None:
-    """Plot a series over time through its envelope, in the unit of time of the span."""
+    """Plot a series over time through its envelope, in the unit of time of the span.
+
+    The line does not cross pauses of the recording.
+    """
     kept = envelope_indices(values, n_bins=FIGURE_WIDTH_PX - LEFT_PX - RIGHT_PX)
-    panel.plot(times_s[kept] / time_unit(span_s)[0], values[kept], color=colour)
+    breaks = np.searchsorted(kept, _find_pauses(times_s))
+    x = np.insert(times_s[kept] / time_unit(span_s)[0], breaks, np.nan)
+    panel.plot(x, np.insert(values[kept].astype(float), breaks, np.nan), color=colour)
+
+
+def _find_pauses(times_s: np.ndarray) -> np.ndarray:
+    """Return the samples that follow a pause, shape (pause,)."""
+    steps_s = np.diff(times_s)
+    if not steps_s.size:
+        return np.zeros(0, int)
+    return np.flatnonzero(steps_s > _PAUSE_STEPS * np.nanmedian(steps_s)) + 1
 
 
 def name_line(panel: Axes, name: str, *, y: float, colour: str) -> None:
