@@ -1,11 +1,21 @@
 """How arrays lie in a file: NWB's axis order, and chunks for both ways of reading."""
 
 import math
+import mmap
 
 import numpy as np
 
 CHUNK_BYTES = 1_000_000
 """Largest uncompressed chunk: the default cache of an HDF5 reader holds one."""
+
+
+def empty_pages(shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
+    """Return an array in pages of its own, which go back to the system with it.
+
+    Large arrays made and dropped in turn otherwise leave holes that the process keeps.
+    """
+    n_bytes = math.prod(shape) * dtype.itemsize
+    return np.frombuffer(mmap.mmap(-1, max(1, n_bytes)), dtype, math.prod(shape)).reshape(shape)
 
 
 def turn_axes(frames: np.ndarray) -> np.ndarray:

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from ace_nwb.imaging.storage import movie_chunk_shape, turn_axes
+from ace_nwb.imaging.storage import empty_pages, movie_chunk_shape, turn_axes
 from ace_nwb.interfaces.video import MovieProbe
 from ace_nwb.interfaces.video_decoding import iterate_frames
 
@@ -38,7 +38,7 @@ class MovieFiles:
         """Return frames start..stop, shape (frame, row, column)."""
         if start != self._position:
             self._seek(start)
-        frames = np.empty((stop - start, *self.shape[1:]), self.dtype)
+        frames = empty_pages((stop - start, *self.shape[1:]), self.dtype)
         for index in range(stop - start):
             frames[index] = next(self._frames)
         self._position = stop

@@ -14,6 +14,7 @@ import numpy as np
 from av.error import FFmpegError
 
 from ace_nwb.errors import MovieError
+from ace_nwb.interfaces.avi_chunks import AviCount, count_avi_frames
 from ace_nwb.interfaces.ffv1_checksum import has_right_checksum
 from ace_nwb.interfaces.isxd_movie import SUFFIX as ISXD
 from ace_nwb.interfaces.isxd_movie import probe_isxd
@@ -172,6 +173,10 @@ def _walk_packets(file_path: Path) -> tuple[int, bool, dict[str, Any]]:
     try:
         with open_container(file_path) as container:
             stream = video_stream(container, file_path)
+            counted = _count_by_chunks(container, stream, file_path)
+            if counted is not None:
+                facts = _stream_facts(stream, file_path) | {"key_interval": counted.key_interval}
+                return counted.n_frames, False, facts
             for packet in container.demux(stream):
                 if is_broken := packet.is_corrupt:
                     break
@@ -187,6 +192,13 @@ def _walk_packets(file_path: Path) -> tuple[int, bool, dict[str, Any]]:
             return n_whole, is_broken or _breaks_off(container, stream, sorted(times)), facts
     except FFmpegError as error:
         raise _unreadable(file_path, str(error.strerror)) from error
+
+
+def _count_by_chunks(container: Any, stream: Any, file_path: Path) -> AviCount | None:
+    """Return the count of a whole AVI file without reading its pictures, else None."""
+    if container.format.name != "avi" or len(container.streams) != 1:
+        return None
+    return count_avi_frames(file_path, n_stated=stream.frames)
 
 
 def _breaks_off(container: Any, stream: Any, times: list[int]) -> bool:

@@ -62,7 +62,7 @@ def write_blocks(
                 for corner, tile in tiles
             )
             done += len(slab)
-            _store(dataset, waiting, keep=2 * len(tiles))
+            _store(dataset, waiting, keep=len(tiles))
             if progress is not None:
                 progress(done, n_rows)
         _store(dataset, waiting, keep=0)
@@ -99,11 +99,9 @@ def _tiles(dataset: h5py.Dataset, slab: np.ndarray) -> Iterator[tuple[tuple[int,
 
 def _compress(tile: np.ndarray, chunk_shape: tuple[int, ...], is_shuffled: bool) -> Any:
     """Return the stored bytes of one chunk; chunks at the border are filled with zeros."""
-    if tile.shape == chunk_shape:
-        chunk = np.ascontiguousarray(tile)
-    else:
-        chunk = np.zeros(chunk_shape, tile.dtype)
-        chunk[tuple(slice(0, side) for side in tile.shape)] = tile
+    chunk = (np.empty if tile.shape == chunk_shape else np.zeros)(chunk_shape, tile.dtype)
+    for place, row in zip(chunk, tile, strict=False):  # one turned frame fits into the cache
+        place[tuple(slice(0, side) for side in row.shape)] = row
     if is_shuffled:
         as_bytes = chunk.reshape(-1).view(np.uint8)
         chunk = np.ascontiguousarray(as_bytes.reshape(-1, tile.dtype.itemsize).T)
