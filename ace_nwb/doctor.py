@@ -19,7 +19,7 @@ from typing import Literal
 State = Literal["ok", "note", "problem"]
 
 PACKAGES = ("numpy", "scipy", "numba", "h5py", "hdmf", "pynwb", "neuroconv", "roiextractors", "av")
-OPTIONAL_PACKAGES = ("dandi", "multitaper", "panel", "distributed", "pynapple")
+OPTIONAL_PACKAGES = ("dandi", "multitaper", "distributed", "dask_jobqueue", "spikeinterface", "isx")
 MOVIE_CODECS = ("ffv1", "rawvideo", "mjpeg", "mpeg4", "hevc", "h264")
 CONFLICTING = "ndx-events"
 """Its mere presence makes `dandi validate` refuse files."""
