@@ -18,6 +18,11 @@ def existing_file(path: str | Path) -> Path:
     A symbolic link is followed: lock and journal belong beside the file itself.
     """
     path = Path(path)
+    if path.is_dir():
+        raise SessionFileError(
+            f"{path} is a folder; an NWB session file was expected. A session in Zarr needs no "
+            "repacking or recovery; for all else `ace-nwb import` turns it into a file."
+        )
     if not path.is_file():
         raise SessionFileError(
             f"{path} does not exist or is not a file. An NWB session file was expected; "

@@ -1,5 +1,6 @@
 """Opening sessions, to read them (reading.py) or to change them (editing.py)."""
 
+from contextlib import AbstractContextManager
 from io import FileIO
 from pathlib import Path
 
@@ -86,7 +87,9 @@ class _SessionApart(Session):
         self._stream.close()
 
 
-def edit_session(path: str | Path, *, disk: Disk | None = None, wait_s: float = 0.0) -> Edit:
+def edit_session(
+    path: str | Path, *, disk: Disk | None = None, wait_s: float = 0.0
+) -> AbstractContextManager[SessionWriter]:
     """Open a session file for changing, to be used in a `with` statement.
 
     The change is committed as a whole at the end; after an exception, or if the program dies,
@@ -95,7 +98,7 @@ def edit_session(path: str | Path, *, disk: Disk | None = None, wait_s: float = 
     Parameters
     ----------
     path
-        An NWB file.
+        An NWB file, or a session in Zarr; that is changed as a whole, for the price of two copies.
     disk
         The file operations; tests replace them.
     wait_s
@@ -108,10 +111,9 @@ def edit_session(path: str | Path, *, disk: Disk | None = None, wait_s: float = 
     """
     check_changeable(path)
     if find_folder(path) is not None:
-        raise SessionFileError(
-            f"{path} is a session in Zarr, which only stages can change; an NWB file was expected. "
-            "Turn it into a file with `ace-nwb import`, and back with `ace-nwb export --zarr`."
-        )
+        from ace_nwb.nwb.zarr_editing import edit_zarr_session  # loads zarr
+
+        return edit_zarr_session(Path(path), disk or Disk(), wait_s)
     return Edit(existing_file(path), disk or Disk(), wait_s)
 
 

@@ -22,7 +22,8 @@ from ace_nwb.nwb import anonymity, layout
 from ace_nwb.nwb.columns import build_table
 from ace_nwb.nwb.copying import copy_file
 from ace_nwb.nwb.links import iterate_soft_links
-from ace_nwb.nwb.session import Session, SessionWriter, edit_session, open_session
+from ace_nwb.nwb.opening import existing_file
+from ace_nwb.nwb.session import Session, SessionWriter, edit_session, find_folder, open_session
 
 REMOVED_MOVIES = "/processing/misc/RemovedMovies"
 
@@ -92,6 +93,7 @@ def write_light_session(
         If the session has no movie, or no result that its times could stand with.
     """
     partial = _partial_of(target)
+    _refuse_folders(path)
     try:
         with open_session(path) as session:
             movies = _find_movies(session)
@@ -110,6 +112,13 @@ def write_light_session(
         partial.unlink(missing_ok=True)
     paths = tuple(movie.path for movie in movies)
     return LightSession(paths, tuple(hidden), target.stat().st_size)
+
+
+def _refuse_folders(*paths: Path) -> None:
+    """Refuse sessions in Zarr: objects are copied as HDF5 stores them."""
+    for path in paths:
+        if find_folder(path) is not None:
+            existing_file(path)
 
 
 def join_movies(
@@ -138,6 +147,7 @@ def join_movies(
         If `light` has no list of removed movies, or a movie of `raw` is another one.
     """
     partial = _partial_of(target)
+    _refuse_folders(light, raw)
     try:
         with open_session(light) as session, open_session(raw) as source:
             if not session.has(REMOVED_MOVIES):

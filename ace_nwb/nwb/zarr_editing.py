@@ -13,42 +13,72 @@ from contextlib import contextmanager
 from hashlib import blake2b
 from pathlib import Path
 
+import h5py
+
+from ace_nwb.nwb.disk import Disk
+from ace_nwb.nwb.editing import Edit, SessionWriter
 from ace_nwb.nwb.lock import WriterLock
 from ace_nwb.nwb.session import replaced_path
+from ace_nwb.nwb.superblock import read_end_of_file
 from ace_nwb.nwb.zarr_session import export_zarr, import_zarr
 
 
 @contextmanager
-def edit_zarr(path: Path) -> Iterator[Path]:
+def edit_zarr(path: Path, *, wait_s: float = 0.0) -> Iterator[Path]:
     """Give a session file to change, which then takes the place of the Zarr session.
 
     Parameters
     ----------
     path
         The Zarr session.
+    wait_s
+        How long to wait for another writer, seconds.
 
     Raises
     ------
     SessionLockedError
         If another process is changing the session.
     """
-    with WriterLock(path):
+    with WriterLock(path, wait_s):
         _tidy(path)
-        working = _working_copy(path)
-        yield working
+        working = _working_path(path)
+        is_new = not working.exists()
+        _make_working_copy(path, working)
+        before = _end_and_date(working)
+        try:
+            yield working
+        except Exception:
+            if is_new and _end_and_date(working) == before:  # refused: nothing to go on from
+                shutil.rmtree(working.parent)
+            raise
         _exchange(working, path)
         shutil.rmtree(working.parent)
 
 
-def _working_copy(path: Path) -> Path:
-    """Return the session as a file: the one an interrupted change left, if it is of this state."""
-    folder = path.with_name(f"{path.name}.scratch")
-    working = folder / f"{_digest(path)}.nwb"
+@contextmanager
+def edit_zarr_session(path: Path, disk: Disk, wait_s: float) -> Iterator[SessionWriter]:
+    """Open a Zarr session for one change; see `edit_session`."""
+    with edit_zarr(path, wait_s=wait_s) as working, Edit(working, disk) as writer:
+        yield writer
+
+
+def _end_and_date(working: Path) -> tuple[int, int]:
+    """Return what every commit changes: the end of the file, and how often it was changed."""
+    with h5py.File(working, "r") as h5:
+        return read_end_of_file(working), len(h5["file_create_date"])
+
+
+def _working_path(path: Path) -> Path:
+    """Return where the session stands as a file: as an interrupted change of this state left it."""
+    return path.with_name(f"{path.name}.scratch") / f"{_digest(path)}.nwb"
+
+
+def _make_working_copy(path: Path, working: Path) -> None:
+    folder = working.parent
     if not working.exists():
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir()
         import_zarr(path, working)
-    return working
 
 
 def _exchange(working: Path, path: Path) -> None:

@@ -6,10 +6,12 @@ import pytest
 
 from ace_nwb import pipeline
 from ace_nwb.cli import run
-from ace_nwb.errors import SessionFileError
+from ace_nwb.curation import Draft, decide
+from ace_nwb.errors import CurationError
 from ace_nwb.nwb import layout, zarr_editing
+from ace_nwb.nwb.choices import read_choices
 from ace_nwb.nwb.series import read_series
-from ace_nwb.nwb.session import edit_session, open_session
+from ace_nwb.nwb.session import open_session
 from ace_nwb.nwb.zarr_session import export_zarr
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")
@@ -68,6 +70,25 @@ def test_between_the_two_renames_the_session_is_found_where_it_was_put_aside(sto
     assert [p.name for p in stored.parent.iterdir()] == [stored.name]
 
 
-def test_what_is_no_stage_is_refused(stored):
-    with pytest.raises(SessionFileError, match="only stages can change"):
-        edit_session(stored)
+def test_metadata_edits_and_choices_change_a_zarr_session_as_a_whole(stored):
+    pipeline.record_parameters(stored, {"motion": {"max_shift_px": 7}})
+    with open_session(stored) as session:
+        assert read_choices(session)[0].value == "7"
+    assert [p.name for p in stored.parent.glob("session.nwb.zarr*")] == [stored.name]
+
+
+def test_a_change_that_is_refused_leaves_a_zarr_session_and_nothing_beside_it(stored):
+    before = files(stored)
+    with pytest.raises(CurationError, match="no ROIs"):
+        decide(stored, [Draft("accept", (0,), "Ann")])
+    assert files(stored) == before
+    assert [p.name for p in stored.parent.iterdir()] == [stored.name]
+
+
+@pytest.mark.parametrize(
+    "command",
+    [["repack"], ["recover"], ["export", "--without-raw", "light.nwb"]],
+)
+def test_what_only_a_file_needs_is_refused_for_zarr(stored, command, capsys):
+    assert run([*command, str(stored)]) == 1
+    assert "is a folder; an NWB session file was expected" in capsys.readouterr().err
