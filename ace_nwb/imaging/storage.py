@@ -10,7 +10,7 @@ CHUNK_BYTES = 1_000_000
 
 
 def empty_pages(shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
-    """Return an array in pages of its own, which go back to the system with it.
+    """Return an array of zeros in pages of its own, which go back to the system with it.
 
     Large arrays made and dropped in turn otherwise leave holes that the process keeps.
     """

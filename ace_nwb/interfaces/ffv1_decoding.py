@@ -12,6 +12,7 @@ import numpy as np
 from llvmlite import ir
 from numba.extending import intrinsic
 
+from ace_nwb.imaging.storage import empty_pages
 from ace_nwb.interfaces.ffv1_header import FrameStart, count_contexts, read_frame_start
 
 HEADER_BYTES = 512
@@ -39,17 +40,18 @@ RUN_BITS = np.array(
 
 LAST_RUN = len(RUN_BITS) - 1
 
+Buffer = Any  # bytes, or what gives a view of them
 Int = Any  # np.int64, which has no common type with int for the checker
 U = np.uint64  # indices without a sign need no test for -1
 
 
-def decode_group(packets: Sequence[bytes], frames: np.ndarray) -> bool:
+def decode_group(packets: Sequence[Buffer], frames: np.ndarray) -> bool:
     """Decode frames that need nothing from before their first one.
 
     Parameters
     ----------
     packets
-        Coded frames; the first is a key frame.
+        Coded frames, as bytes or packets of libav; the first is a key frame.
     frames
         To be filled, (frame, row, column), uint8.
 
@@ -58,22 +60,40 @@ def decode_group(packets: Sequence[bytes], frames: np.ndarray) -> bool:
     bool
         Whether it was done; not if a frame is damaged or of a kind that is not understood here.
     """
-    starts = [read_frame_start(packet[:HEADER_BYTES]) for packet in packets]
+    starts = [read_frame_start(bytes(memoryview(packet)[:HEADER_BYTES])) for packet in packets]
     tables = _common_tables(starts)
     if tables is None:
         return False
     states = np.empty((count_contexts(tables), STATE_FIELDS), np.int16)
-    zeros = bytes(BYTES_PER_PIXEL * frames.shape[2] + BYTES_OF_RUNS)
-    for packet, start, frame in zip(packets, starts, frames, strict=True):
-        if start is None:
-            return False
-        if start.tables is not None:
-            states[:] = FRESH
-        coded = np.frombuffer(bytearray(packet) + zeros, np.uint8)
-        span = (start.first_bit, 8 * len(packet))
-        if not _decode_frame(coded, *span, states.reshape(-1), tables.reshape(-1), RUN_BITS, frame):
-            return False
-    return True
+    known = [start for start in starts if start is not None]
+    coded, firsts, stops = _join_packets(packets, n_columns=frames.shape[2])
+    return len(known) == len(starts) and bool(
+        _decode_frames(
+            coded,
+            firsts + [start.first_bit for start in known],
+            stops,
+            np.array([start.tables is not None for start in known]),
+            states.reshape(-1),
+            tables.reshape(-1),
+            frames,
+        )
+    )
+
+
+def _join_packets(
+    packets: Sequence[Buffer], *, n_columns: int
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return packets with zeros between them, and the first and last bit of each.
+
+    A damaged packet is noticed at the end of a line; no line reads beyond the zeros.
+    """
+    n_bytes = [len(memoryview(packet)) for packet in packets]
+    n_zeros = BYTES_PER_PIXEL * n_columns + BYTES_OF_RUNS
+    begins = np.cumsum([0, *(length + n_zeros for length in n_bytes)])
+    coded = empty_pages((int(begins[-1]),), np.dtype(np.uint8))
+    for packet, begin, length in zip(packets, begins, n_bytes, strict=False):
+        coded[begin : begin + length] = np.frombuffer(packet, np.uint8)
+    return coded, 8 * begins[:-1], 8 * (begins[:-1] + n_bytes)
 
 
 def _common_tables(starts: Sequence[FrameStart | None]) -> np.ndarray | None:
@@ -110,7 +130,7 @@ def _read_word(_typing: Any, _address: Any) -> Any:
 IS_LITTLE_ENDIAN = np.dtype("=u2") == np.dtype("<u2")
 
 
-@numba.njit("UniTuple(i8, 4)(i8, i8, i8, i8, i8, i8, i8)", nogil=True, cache=True)
+@numba.njit(nogil=True)
 def _go_on_in_run(
     window: Int, n_bits: Int, n_left: Int, place: Int, mode: Int, length: Int, run: Int
 ) -> tuple[Int, Int, Int, Int]:
@@ -134,7 +154,7 @@ def _go_on_in_run(
     return place, mode, length - 1, run
 
 
-@numba.njit("UniTuple(i8, 2)(i8, i8)", nogil=True, cache=True)
+@numba.njit(nogil=True)
 def _read_value(window: Int, rice: Int) -> tuple[Int, Int]:
     """Return a signed Golomb-Rice code at the start of a window, and its bits (3.8.2.1)."""
     zeros = _leading_zeros(window)
@@ -147,7 +167,7 @@ def _read_value(window: Int, rice: Int) -> tuple[Int, Int]:
     return (code >> 1) ^ -(code & 1), n_bits
 
 
-@numba.njit("i8(i8, i8, i8)", nogil=True, cache=True)
+@numba.njit(nogil=True)
 def _rice_bits(count: Int, errors: Int, rice: Int) -> Int:
     """Return the least number whose power of two, times the count, is not below the errors."""
     half = (count << rice) >> 1
@@ -157,14 +177,14 @@ def _rice_bits(count: Int, errors: Int, rice: Int) -> Int:
     return rice + np.int64((count << rice) < errors)
 
 
-@numba.njit("i8(i8, i8, i8)", nogil=True, cache=True)
+@numba.njit(nogil=True)
 def _predict(left: Int, above: Int, corner: Int) -> Int:
     """Return the median of left, above and left + above - corner (3.3)."""
     low = min(left, above)
     return max(low, min(left + above - low, left + above - corner))
 
 
-@numba.njit("i8(i2[::1], i8, i8)", nogil=True, cache=True)
+@numba.njit(nogil=True)
 def _adapt(states: np.ndarray, state: Int, value: Int) -> Int:
     """Move the state of a context on by a value and return its bias before (3.8.2.3)."""
     drift = np.int64(states[U(state + DRIFT)]) + value
@@ -187,14 +207,13 @@ def _adapt(states: np.ndarray, state: Int, value: Int) -> Int:
     return bias
 
 
-@numba.njit("b1(u1[::1], i8, i8, i2[::1], i8[::1], i8[::1], u1[:, ::1])", nogil=True, cache=True)
+@numba.njit(nogil=True)
 def _decode_frame(
     coded: np.ndarray,
     place: Int,
     stop: Int,
     states: np.ndarray,
     tables: np.ndarray,
-    run_bits: np.ndarray,
     picture: np.ndarray,
 ) -> bool:
     """Decode a frame from bit `place` on; False if it goes beyond `stop`.
@@ -224,7 +243,7 @@ def _decode_frame(
             is_coded, is_after_run = True, False
             if (context == 0) | (mode != 0):
                 place, mode, length, run = _go_on_in_run(
-                    window, run_bits[U(run)], n_columns - column, place, mode, length, run
+                    window, RUN_BITS[U(run)], n_columns - column, place, mode, length, run
                 )
                 is_coded = is_after_run = mode == 0
                 window = _read_word(address + (place >> 3)) << (place & 7)
@@ -242,5 +261,29 @@ def _decode_frame(
             picture[U(row), U(column)] = grey
             west, corner, north = grey, north, north_east
         if place > stop:
+            return False
+    return True
+
+
+@numba.njit(
+    "b1(u1[::1], i8[::1], i8[::1], b1[::1], i2[::1], i8[::1], u1[:, :, ::1])",
+    nogil=True,
+    cache=True,
+)
+def _decode_frames(
+    coded: np.ndarray,
+    firsts: np.ndarray,
+    stops: np.ndarray,
+    are_key: np.ndarray,
+    states: np.ndarray,
+    tables: np.ndarray,
+    frames: np.ndarray,
+) -> bool:
+    """Decode a group in one go: between frames a thread would wait for the interpreter."""
+    for index in range(len(frames)):
+        if are_key[index]:
+            for state in range(len(states)):
+                states[state] = FRESH[state % STATE_FIELDS]
+        if not _decode_frame(coded, firsts[index], stops[index], states, tables, frames[index]):
             return False
     return True

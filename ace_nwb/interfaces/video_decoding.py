@@ -185,8 +185,8 @@ def _decode_quickly(group: _Group) -> list[np.ndarray]:
         return _decode_group(group)
     from ace_nwb.interfaces.ffv1_decoding import decode_group
 
-    packets = [bytes(packet) for packet in group.packets]
-    return list(group.frames) if decode_group(packets, group.frames) else _decode_group(group)
+    is_done = decode_group(group.packets, group.frames)
+    return list(group.frames) if is_done else _decode_group(group)
 
 
 def _is_simple(group: _Group) -> bool:
