@@ -34,7 +34,7 @@ def movie_chunk_shape(shape: tuple[int, int, int], *, itemsize: int) -> tuple[in
         Bytes per pixel.
     """
     n_frames, *sides = shape
-    pieces = 4 if max(sides) > 256 else 2
+    pieces = 3 if max(sides) > 256 else 2
     height, width = (math.ceil(side / min(pieces, side)) for side in sides)
     frames = CHUNK_BYTES // (height * width * itemsize)
     return max(1, min(64, frames, n_frames)), height, width
