@@ -168,6 +168,24 @@ def needs_recovery(path: Path) -> bool:
     return journal_path(path).exists()
 
 
+def check_not_renamed(path: Path) -> None:
+    """Refuse a file whose journal was left behind under its former name.
+
+    Raises
+    ------
+    JournalError
+        If a journal without a file beside it was written for this one.
+    """
+    for source in path.parent.glob("*.journal"):
+        former = source.with_name(source.name.removesuffix(".journal"))
+        if not former.exists() and _belongs(former, path):
+            raise JournalError(
+                f"{path} was renamed while an interrupted change waits in {source.name}. The "
+                f"journal was expected beside it as {journal_path(path).name}: rename it, then "
+                f"run `ace-nwb recover {path}`. Nothing was written."
+            )
+
+
 def read_journal(path: Path) -> Journal:
     """Read and check the journal of a session file.
 
@@ -199,6 +217,7 @@ def _recover_locked(path: Path, disk: Disk, *, dry_run: bool) -> Recovery:
                 _discard_partial(disk, path)
                 _patch(disk, path, file, journal)
         return Recovery("replayed", n_pages=len(journal.pages))
+    check_not_renamed(path)
     end, size = read_end_of_file(path), path.stat().st_size
     is_partial = partial_journal_path(path).exists()
     if size == end and not is_partial:
@@ -299,6 +318,17 @@ def _check_belongs(disk: Disk, file: FileIO, path: Path, journal: Journal) -> No
         if all(_is_between(*page) for page in current):
             return
     raise JournalError(_unusable(journal_path(path), f"was not written for {path} as it is now"))
+
+
+def _belongs(former: Path, path: Path) -> bool:
+    """Return whether the journal of `former` was written for the file at `path`."""
+    try:
+        journal = read_journal(former)
+        with Disk().open(path, "rb") as file:
+            _check_belongs(Disk(), file, path, journal)
+    except (JournalError, OSError):
+        return False
+    return True
 
 
 def _is_between(found: bytes, old: bytes, new: bytes) -> bool:

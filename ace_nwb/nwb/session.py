@@ -43,9 +43,7 @@ def open_session(path: str | Path) -> Session:
 
         return open_zarr_session(folder)
     path = existing_file(path)
-    if journal.needs_recovery(path):
-        journal.recover(path)
-    read_end_of_file(path)
+    _complete(path)
     return Session(path, open_h5(path, path, "r"))
 
 
@@ -56,15 +54,22 @@ def open_apart(path: Path) -> Session:
     see a change made since the old one was opened; this handle is kept apart from all others.
     """
     path = existing_file(path)
-    if journal.needs_recovery(path):
-        journal.recover(path)
-    read_end_of_file(path)
+    _complete(path)
     stream = _NamedStream(path, "rb")
     try:
         return _SessionApart(path, open_h5(path, stream, "r"), stream)
     except BaseException:
         stream.close()
         raise
+
+
+def _complete(path: Path) -> None:
+    """Complete an interrupted commit; refuse a file cut short or parted from its journal."""
+    if journal.needs_recovery(path):
+        journal.recover(path)
+    else:
+        journal.check_not_renamed(path)
+    read_end_of_file(path)
 
 
 class _NamedStream(FileIO):

@@ -118,6 +118,33 @@ def test_the_journal_of_another_file_is_refused(interrupted, recorded_template, 
     assert other.read_bytes() == before
 
 
+def test_a_file_renamed_without_its_journal_is_refused_until_both_are_together(interrupted):
+    renamed = interrupted.with_name("renamed.nwb")
+    interrupted.rename(renamed)
+    before = renamed.read_bytes()
+    for use in (open_session, recover, change):
+        with pytest.raises(JournalError, match="renamed while an interrupted change waits"):
+            use(renamed)
+        assert renamed.read_bytes() == before
+    journal_path(interrupted).rename(journal_path(renamed))
+    assert recover(renamed).action == "replayed"
+
+
+def change(path):
+    with edit_session(path) as writer:
+        mark_frames(writer)
+
+
+def test_the_journal_of_a_missing_file_does_not_concern_others(interrupted, recorded_template):
+    other = interrupted.with_name("other.nwb")
+    shutil.copy(recorded_template.path, other)
+    with h5py.File(other, "r+") as h5:
+        h5["acquisition/OnePhotonSeries/data"][0] = 0
+    interrupted.unlink()
+    with open_session(other) as session:
+        assert session.identifier
+
+
 def test_a_journal_is_refused_after_another_program_changed_the_file(interrupted):
     with h5py.File(interrupted, "r+") as h5:
         h5["acquisition/OnePhotonSeries/data"][0] = 0
