@@ -83,6 +83,12 @@ class SyncFit:
         How the clocks were aligned.
     low_confidence_s
         (start, stop) of spans that were interpolated, shape (span, 2).
+    evidence
+        What the alignment rests on.
+    corrections
+        Corrections by people that it obeyed, one sentence each.
+    flashes
+        The independent check by flashes of light, if it was made.
     """
 
     times_s: np.ndarray
@@ -97,6 +103,31 @@ class SyncFit:
     line: str = ""
     method: str = "pulses"
     low_confidence_s: np.ndarray = field(default_factory=lambda: np.empty((0, 2)))
+    evidence: str = ""
+    corrections: tuple[str, ...] = ()
+    flashes: "Flashes | None" = None
+
+
+@dataclass(frozen=True)
+class Flashes:
+    """Flashes in the movie against their markers.
+
+    Parameters
+    ----------
+    times_s, offset_frames
+        Time of each marker, and frames from there to its flash, shape (marker,); NaN without one.
+    summary
+        The check in words.
+    """
+
+    times_s: np.ndarray
+    offset_frames: np.ndarray
+    summary: str
+
+    @property
+    def agree(self) -> bool:
+        """Whether every marker has its flash within one frame."""
+        return bool(len(self.times_s) and np.all(np.abs(self.offset_frames) <= 1))
 
 
 @dataclass(frozen=True)

@@ -5,14 +5,16 @@ from typing import Any
 import numpy as np
 
 from ace_nwb.nwb import layout
+from ace_nwb.nwb.columns import read_columns
 from ace_nwb.nwb.ephys import list_ephys
 from ace_nwb.nwb.events import list_event_tables, list_ttl_lines, read_events
 from ace_nwb.nwb.imaging import read_field
 from ace_nwb.nwb.movie import NwbMovie
 from ace_nwb.nwb.session import Session
 from ace_nwb.nwb.sync import read_clock_fit, read_device_times, read_ledger, read_low_confidence
-from ace_nwb.report.content import Facts, Frames, Line, SyncFit
+from ace_nwb.report.content import Facts, Flashes, Frames, Line, SyncFit
 from ace_nwb.report.wording import format_duration, format_time, plain_label
+from ace_nwb.sync.corrections import Correction
 
 MAX_NOTES = 20
 _NOTE_COLUMNS = ("text", "note", "message")
@@ -96,7 +98,31 @@ def read_sync(session: Session) -> SyncFit | None:
         line=str(fit["line"][0]) if "line" in fit else "",
         method=str(fit["method"][0]) if "method" in fit else "pulses",
         low_confidence_s=read_low_confidence(session),
+        evidence=str(fit["evidence"][0]) if "evidence" in fit else "",
+        corrections=_list_corrections(session),
+        flashes=_read_flashes(session),
     )
+
+
+def _list_corrections(session: Session) -> tuple[str, ...]:
+    """Return the corrections by people, in words."""
+    if not session.has(layout.CORRECTIONS):
+        return ()
+    columns = read_columns(session.get(layout.CORRECTIONS))
+    order = ("kind", "frame", "first_edge", "last_edge", "reason", "author")
+    return tuple(
+        str(Correction(*row))
+        for row in zip(*(columns[name].tolist() for name in order), strict=True)
+    )
+
+
+def _read_flashes(session: Session) -> Flashes | None:
+    """Return the check by flashes, or None if it was not made."""
+    if not session.has(layout.FLASH_CHECK):
+        return None
+    table = session.get(layout.FLASH_CHECK)
+    columns = read_columns(table)
+    return Flashes(columns["marker_time_s"], columns["offset_frames"], str(table.description))
 
 
 def read_ephys_line(

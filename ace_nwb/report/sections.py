@@ -41,7 +41,7 @@ class Picture:
 
 @dataclass(frozen=True)
 class Section:
-    """A heading with rows of pictures, or one line that says how to make them."""
+    """A heading with rows of pictures, and a line of text: what is missing, or what it rests on."""
 
     anchors: tuple[str, ...]
     title: str
@@ -223,16 +223,22 @@ def _sync_section(content: SessionContent, file_name: str) -> Section:
     line = f"Frames matched to {plain_label(content.sync.line)}. " if content.sync.line else ""
     with theme.figure_theme():
         figure = sync.sync_figure(content.sync, content.frames, content.span_s)
+    flashes = content.sync.flashes
     picture = _picture(
         "sync",
         title,
         figure,
         caption=f"{line}From the top: how far the camera's clock has run from the ephys clock; "
         "how late its own time stamps are against the fitted clock; how long each frame lasted; "
-        "frames that were lost.",
-        good="a straight drift, lateness of a few ms without steps, few lost frames.",
+        "frames that were lost"
+        + ("; how far each flash of light stands from its marker." if flashes else "."),
+        good="a straight drift, lateness of a few ms without steps, few lost frames"
+        + (", flashes within one frame." if flashes else "."),
     )
-    return Section(anchors, title, ((picture,),))
+    said = [content.sync.evidence]
+    said += [f"Corrected by hand: {text}." for text in content.sync.corrections]
+    said += [flashes.summary] if flashes else []
+    return Section(anchors, title, ((picture,),), " ".join(filter(None, said)))
 
 
 def _frames_rows(

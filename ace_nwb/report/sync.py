@@ -8,12 +8,14 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from ace_nwb.report import theme
-from ace_nwb.report.content import Frames, SyncFit
+from ace_nwb.report.content import Flashes, Frames, SyncFit
 from ace_nwb.report.wording import format_signed
 
 
 def sync_figure(sync: SyncFit, frames: Frames | None, span_s: tuple[float, float]) -> Figure:
     """Return drift, residuals, frame intervals and lost frames over time, below each other.
+
+    Below them stands the check by flashes, if it was made.
 
     Parameters
     ----------
@@ -24,12 +26,17 @@ def sync_figure(sync: SyncFit, frames: Frames | None, span_s: tuple[float, float
     span_s
         Time axis, from and to.
     """
-    figure, panels = theme.stack_panels([90, 110, 70, 22] if frames is not None else [90, 110, 70])
+    heights = [90, 110, 70]
+    heights += [22] if frames is not None else []
+    heights += [60] if sync.flashes is not None else []
+    figure, panels = theme.stack_panels(heights)
     draw_drift(panels[0], sync, span_s)
     draw_residuals(panels[1], sync, span_s)
     draw_intervals(panels[2], sync, span_s)
     if frames is not None:
         draw_lost_frames(panels[3], frames.lost_times_s, span_s)
+    if sync.flashes is not None:
+        draw_flashes(panels[-1], sync.flashes, span_s)
     for panel in panels:
         theme.style_time_axis(panel, span_s, label=panel is panels[-1])
     theme.align_y_labels(panels)
@@ -94,6 +101,19 @@ def draw_intervals(panel: Axes, sync: SyncFit, span_s: tuple[float, float]) -> N
     )
     panel.set_ylim(0, 1.15 * float(np.nanmax(intervals_ms)))
     theme.style_value_axis(panel, "interval (ms)", n_ticks=3)
+
+
+def draw_flashes(panel: Axes, flashes: Flashes, span_s: tuple[float, float]) -> None:
+    """Draw how many frames each flash stands from its marker; beyond one it contradicts."""
+    divisor = theme.time_unit(span_s)[0]
+    away = np.abs(flashes.offset_frames) > 1
+    for kept, colour in ((~away, theme.CALCIUM), (away, theme.ALERT)):
+        x, y = flashes.times_s[kept] / divisor, flashes.offset_frames[kept]
+        panel.plot(x, y, ".", color=colour, markersize=5, markeredgewidth=0)
+    reach = 1.5 + float(np.nanmax(np.abs(flashes.offset_frames), initial=1.0))
+    panel.set_ylim(-reach, reach)
+    panel.axhspan(-1, 1, color=theme.MUTED, alpha=0.15, linewidth=0)
+    theme.style_value_axis(panel, "flash (frames)", n_ticks=3)
 
 
 def draw_lost_frames(panel: Axes, lost_times_s: np.ndarray, span_s: tuple[float, float]) -> None:

@@ -85,6 +85,8 @@ def judge_sync(sync: SyncFit | None, file_name: str) -> Verdict:
     if abs(sync.drift_ppm) > MAX_DRIFT_PPM:
         state = "problem"
         advice = "Clocks do not differ that much: check the line with `ace-nwb sync --line`."
+    elif sync.flashes is not None and not sync.flashes.agree:
+        state, advice = "problem", f"Flashes contradict the alignment. {sync.flashes.summary}"
     elif sync.verdict != "pass" or state != "good":
         state = "look" if state == "good" else state
         advice = sync.reasons or "Check the TTL cable and the name of the line."

@@ -70,7 +70,7 @@ def align(session: Session, params: SyncParams, context: StageContext) -> Stored
     corrections = parse_corrections(params.corrections)
     pulses = _exclude(_find_pulses(session, params, rows), corrections)
     evidence = Evidence(
-        record_press_s=0.0 if params.silent_before_recording else None,
+        record_press_s=_record_press(rows) if params.silent_before_recording else None,
         lost_at_start=params.lost_at_start,
         lost_at_end=params.lost_at_end,
         pins=_find_pins(pulses, corrections, n_frames=len(rows.ledger_row)),
@@ -106,6 +106,11 @@ def align(session: Session, params: SyncParams, context: StageContext) -> Stored
         zero_shift_s=float(alignment.to_session_time(np.zeros(1))[0]),
         corrections=describe_corrections(corrections),
     )
+
+
+def _record_press(rows: FrameRows) -> float | None:
+    """Return the device time of the record press; unknown where the first frame is time zero."""
+    return None if rows.device_time_s[0] == 0.0 else 0.0
 
 
 def describe_corrections(corrections: tuple[Correction, ...]) -> Columns:

@@ -83,7 +83,7 @@ STAGES: dict[str, Stage] = {
                 "/processing/sync/LowConfidence",
                 "/processing/sync/Corrections",
             ),
-            revision=2,
+            revision=3,
         ),
         Stage(
             "preprocess",

@@ -16,7 +16,7 @@ TRUSTED = 0.999
 """Least confidence of a frame that is not flagged."""
 
 _MIN_MATCHED = 0.5
-_USUAL_END_LOSS = 0.02
+_USUAL_END_LOSS = 0.004
 STATUS = ("matched", "interpolated", "predicted")
 
 
@@ -194,7 +194,8 @@ def _refuse_endless(match: Match) -> None:
     timeline = match.timeline
     same = timeline.is_real & (timeline.block == timeline.block[last])
     n_after = int(same[last + 1 :].sum())
-    if match.rests_on_press and n_after > 3 + _USUAL_END_LOSS * match.captured.size:
+    alone = "press" in match.grounds and "texture" not in match.grounds
+    if alone and n_after > 1 + _USUAL_END_LOSS * match.captured.size:
         raise SyncError(
             f"Counts leave open which frame is the first. That the line toggles only while "
             f"recording would decide, but {n_after} pulses follow the last frame without a pause, "
@@ -292,7 +293,7 @@ def _judge(
     """Return the verdict and what speaks against "pass"."""
     n = report.n_frames
     problems = [
-        (report.n_flagged / n, 0.005, 0.2, "frames have low confidence"),
+        (report.n_flagged / n, 0.005, 0.5, "frames have low confidence"),
         (report.n_lost / (n + report.n_lost), 0.02, 0.3, "captured frames were not saved"),
         (report.n_interpolated / n, 0.02, 0.3, "frames have no pulse of their own"),
         (report.n_predicted / n, 0.0, 0.2, "frames lie outside the pulses"),
@@ -306,7 +307,7 @@ def _judge(
     failed = any(share > worst for share, _, worst, _ in problems)
     if match.clock.breaks_s.size:
         reasons.append(f"the device clock jumped {match.clock.breaks_s.size} time(s)")
-    if match.rests_on_press:
+    if "press" in match.grounds:
         reasons.append("which frame is the first rests on the record press alone")
     if abs(report.drift_ppm) > 500:
         reasons.append(f"the clocks drift by {report.drift_ppm:.0f} ppm")
@@ -325,9 +326,14 @@ def _evidence(report: SyncReport, match: Match, rows: Rows, stated: Evidence) ->
     known = np.count_nonzero(rows.daq_step)
     if known:
         sentences.append(f"DAQ frame numbers tell the step of {known} frames.")
-    if match.rests_on_press:
+    if "press" in match.grounds:
         sentences.append(
             "Counts left a choice; the record press decided: the line toggles from then on."
+        )
+    if "texture" in match.grounds:
+        sentences.append(
+            "The irregularity of the single frame intervals, which time stamps and pulses both "
+            "show, agrees with this placement and with no other."
         )
     for number, end in (
         (stated.lost_at_start, "before the first"),

@@ -6,24 +6,26 @@ are weighed again. What distinguishes pieces is not the clock that was fitted th
 bends with their errors) but the typical lateness that each of them shows.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from functools import partial
 from itertools import pairwise
 
 import numpy as np
 
 from ace_nwb.sync.clock import ClockFit
 from ace_nwb.sync.decoding import FaultRates
+from ace_nwb.sync.ends import Strays
 from ace_nwb.sync.evidence import Evidence
 from ace_nwb.sync.placement import Placement, Segments, place_segments
 from ace_nwb.sync.rows import Rows
-from ace_nwb.sync.starts import SETTLED, daq_step_at, press_prior
+from ace_nwb.sync.starts import SETTLED, daq_step_at
+from ace_nwb.sync.texture import find_sharpest_lag
 from ace_nwb.sync.timeline import Timeline
 from ace_nwb.sync.train import PulseTrain
 
 _LEAST_ROWS, _MOST_ROWS = 12, 300
 _MOST_PIECES = 40
 _BESIDE_ROWS = 200
-_SHIFTS = 30
 _JUMP_S = 5e-3
 _LEAST_ERROR_S = 1e-3
 _WANDER = 1e-4  # of the clock's rate, in a pause
@@ -43,15 +45,15 @@ class Audit:
         Number of each row's stretch between clock jumps.
     placement
         The decision piece by piece.
-    rests_on_press
-        Whether the record press had to decide.
+    grounds
+        What had to decide where counts left a choice: "press", "texture".
     """
 
     shift: np.ndarray
     probability: np.ndarray
     segment: np.ndarray
     placement: Placement
-    rests_on_press: bool
+    grounds: frozenset[str]
 
     @property
     def is_settled(self) -> bool:
@@ -69,6 +71,7 @@ def audit_placement(
     clock: ClockFit,
     rates: FaultRates,
     evidence: Evidence,
+    knows_texture: bool = False,
 ) -> Audit:
     """Weigh all whole-frame shifts of the pieces of an alignment.
 
@@ -84,7 +87,38 @@ def audit_placement(
         Shares of faults found.
     evidence
         What else is known; the record press is asked only if counts leave a choice.
+    knows_texture
+        Whether an earlier audit moved the rows because of their texture.
     """
+    pieces = _cut_pieces(rows, timeline, captured, segment=segment, clock=clock)
+    strays = Strays.of(train)
+    place = partial(place_segments, pieces, timeline, rates, strays=strays, evidence=evidence)
+    found, preferred, grounds = place(), {}, set()
+    if found.probability.min() < SETTLED:
+        aligned_s = clock.to_session_time(rows.device_time_s, segment)
+        aligned_s[rows.is_junk] = np.nan
+        preferred = _find_texture(pieces, timeline, aligned_s, segment, is_known=knows_texture)
+        found = place(preferred=preferred) if preferred else found
+        grounds |= {"texture"} if preferred else set()
+    if evidence.record_press_s is not None and found.probability[0] < SETTLED:
+        first = rows.device_time_s[:1]
+        floor_s = float(clock.to_session_time(first, np.zeros(1, dtype=int))[0] - first[0])
+        pressed = place(preferred=preferred, press_offset_s=floor_s)
+        if pressed.probability[0] >= SETTLED:
+            found = pressed
+            grounds.add("press")
+    return _conclude(found, pieces, timeline, grounds=frozenset(grounds))
+
+
+def _cut_pieces(
+    rows: Rows,
+    timeline: Timeline,
+    captured: np.ndarray,
+    *,
+    segment: np.ndarray,
+    clock: ClockFit,
+) -> Segments:
+    """Return the pieces that may stand aside from each other, and the levels of their clocks."""
     least_rows = _least_rows(rows, timeline, captured, clock)
     starts = _cut(captured, segment, timeline, least_rows=least_rows)
     heads, tails, errors = _levels(rows, timeline, captured, starts=starts, clock=clock)
@@ -98,41 +132,35 @@ def audit_placement(
             for head, tail, size in zip(heads, tails, np.diff(starts), strict=True)
         ]
     )
-    pieces = Segments(starts, captured, offset, steps, errors)
-    found = place_segments(pieces, timeline, rates, usual_shift=_SHIFTS, evidence=evidence)
-    rests_on_press = False
-    if evidence.record_press_s is not None and found.probability[0] < SETTLED:
-        prior = _press(pieces, rows, train, timeline, clock, rates, evidence.record_press_s)
-        pressed = place_segments(
-            pieces, timeline, rates, first_prior=prior, usual_shift=_SHIFTS, evidence=evidence
-        )
-        rests_on_press = bool(pressed.probability[0] >= SETTLED)
-        found = pressed if rests_on_press else found
-    return _conclude(found, pieces, timeline, rests_on_press=rests_on_press)
+    return Segments(starts, captured, offset, steps, errors)
 
 
-def _press(
+def _find_texture(
     pieces: Segments,
-    rows: Rows,
-    train: PulseTrain,
     timeline: Timeline,
-    clock: ClockFit,
-    rates: FaultRates,
-    record_press_s: float,
-) -> np.ndarray:
-    """Return the log probability of each shift of the first piece by the record press."""
-    first = rows.device_time_s[:1]
-    floor = clock.to_session_time(first, np.zeros(1, dtype=int)) - first
-    at_floor = replace(pieces, offset_s=np.repeat(floor, pieces.captured.size))
-    return press_prior(at_floor, timeline, train, rates, record_press_s, usual=_SHIFTS)
+    aligned_s: np.ndarray,
+    segment: np.ndarray,
+    *,
+    is_known: bool,
+) -> dict[int, int]:
+    """Return the shift of the longest piece of each stretch that its texture shows."""
+    sizes, found = np.diff(pieces.starts), {}
+    for number in range(int(segment[-1]) + 1):
+        here = (segment == number) & np.isfinite(aligned_s)
+        lag = find_sharpest_lag(aligned_s[here], pieces.captured[here], timeline, is_known=is_known)
+        if lag is not None:
+            inside = segment[pieces.starts[:-1]] == number
+            found[int(np.argmax(np.where(inside, sizes, -1)))] = lag
+    return found
 
 
 def _conclude(
-    found: Placement, pieces: Segments, timeline: Timeline, *, rests_on_press: bool
+    found: Placement, pieces: Segments, timeline: Timeline, *, grounds: frozenset[str]
 ) -> Audit:
     """Spread the decision over the rows, and join pieces between which the clock did not jump."""
     sizes = np.diff(pieces.starts)
-    shift = np.repeat(found.shift, sizes)
+    # a choice that is left open moves nothing
+    shift = np.repeat(np.where(found.probability > 0.5, found.shift, 0), sizes)
     times = timeline.times_s
     offset = pieces.offset_s + times[pieces.captured + shift] - times[pieces.captured]
     cut = pieces.starts[1:-1]
@@ -140,7 +168,7 @@ def _conclude(
     jumped = np.abs(offset[cut] - offset[cut - 1]) > np.maximum(_JUMP_S, 4 * errors[1:])
     number = np.concatenate([[0], np.cumsum(jumped)])
     return Audit(
-        shift, np.repeat(found.probability, sizes), np.repeat(number, sizes), found, rests_on_press
+        shift, np.repeat(found.probability, sizes), np.repeat(number, sizes), found, grounds
     )
 
 

@@ -43,7 +43,7 @@ def _log_sum(values: np.ndarray, n: int) -> float:
     return top + np.log(total)
 
 
-@nb.njit("void(i8[:], i8[:], i8[:], i8[:], f8[:], i8, f8[:, :])", cache=True, nogil=True)
+@nb.njit("void(i8[:], i8[:], i4[:], i4[:], f8[:], i8, f8[:, :])", cache=True, nogil=True)
 def _transitions(
     first: np.ndarray,
     count: np.ndarray,
@@ -71,7 +71,7 @@ def _transitions(
 
 
 @nb.njit(
-    "void(i8[:], i8[:], i8[:], f8[:], i8[:], i8[:], f8[:], f8[:], i1[:], i8[:])",
+    "void(i8[:], i8[:], i8[:], f4[:], i4[:], i4[:], f8[:], f8[:], i1[:], i8[:])",
     cache=True,
     nogil=True,
 )
@@ -111,7 +111,7 @@ def _forward(
 
 
 @nb.njit(
-    "void(i8[:], i8[:], i8[:], f8[:], i8[:], i8[:], f8[:], f8[:], i1[:], i8, i8[:], f8[:])",
+    "void(i8[:], i8[:], i8[:], f4[:], i4[:], i4[:], f8[:], f8[:], i1[:], i8, i8[:], f8[:])",
     cache=True,
     nogil=True,
 )
@@ -176,15 +176,17 @@ def decode(
         Share of captured frames without a row.
     """
     n_rows = first.size
-    first, count = first.astype(np.int64), count.astype(np.int64)
-    held_before = np.concatenate([[0], np.cumsum(is_held)]).astype(np.int64)
+    first, count = first.astype(np.int64, copy=False), count.astype(np.int64, copy=False)
+    emission = emission.astype(np.float32, copy=False)
+    held_before = np.zeros(is_held.size + 1, dtype=np.int32)
+    np.cumsum(is_held, out=held_before[1:])
     prices = np.array([np.log1p(-lost_rate), np.log(lost_rate), _DAQ_MISMATCH, _IMPOSSIBLE])
     at = np.cumsum(count) - count
-    alpha, back = np.empty_like(emission), np.zeros(emission.size, dtype=np.int8)
+    alpha, back = np.empty(emission.size), np.zeros(emission.size, dtype=np.int8)
     path, probability = np.zeros(n_rows, dtype=np.int64), np.zeros(n_rows)
     state = np.zeros(1, dtype=np.int64)
     shared = (
-        *(first, count, at, emission, held_before, daq_step.astype(np.int64)),
+        *(first, count, at, emission, held_before, daq_step.astype(np.int32, copy=False)),
         *(prices, alpha, back),
     )
     _forward(*shared, state)

@@ -74,14 +74,7 @@ def decode_rows(
     pinned
         Row -> captured frame that it is known to be.
     """
-    times = timeline.times_s
-    late = np.where(rows.is_junk, 3 * rows.interval_s, jitter.max_jitter_s + _EARLY_S)
-    early = np.where(rows.is_junk, 3 * rows.interval_s, _EARLY_S)
-    first = np.searchsorted(times, aligned_s - late)
-    last = np.searchsorted(times, aligned_s + early, side="right") - 1
-    first = np.clip(np.minimum(first, last), 0, times.size - 1)
-    first = np.maximum(first, last - MAX_STATES + 1)
-    count = np.clip(last - first + 1, 1, MAX_STATES)
+    first, count = _find_states(rows, aligned_s, timeline, jitter.max_jitter_s)
     for row, frame in (pinned or {}).items():
         first[row], count[row] = frame, 1
     emission = _emission(rows, aligned_s, timeline, rates, jitter, first=first, count=count)
@@ -93,6 +86,22 @@ def decode_rows(
         daq_step=rows.daq_step,
         lost_rate=rates.lost,
     )
+
+
+def _find_states(
+    rows: Rows, aligned_s: np.ndarray, timeline: Timeline, max_jitter_s: float
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the first captured frame that each row may be, and how many there are."""
+    times, junk = timeline.times_s, 3 * rows.interval_s
+    last = np.searchsorted(times, aligned_s + np.where(rows.is_junk, junk, _EARLY_S), side="right")
+    last -= 1
+    first = np.searchsorted(
+        times, aligned_s - np.where(rows.is_junk, junk, max_jitter_s + _EARLY_S)
+    )
+    first = np.clip(np.minimum(first, last), 0, times.size - 1)
+    first = np.maximum(first, last - MAX_STATES + 1)
+    last -= first - 1
+    return first, np.clip(last, 1, MAX_STATES)
 
 
 def _emission(
@@ -108,12 +117,14 @@ def _emission(
     """Return the log probability of each row under each of its states, row after row."""
     times, missing = timeline.times_s, np.log(rates.missing)
     columns = np.arange(count.max())
-    pieces = []
+    found, filled = np.empty(int(count.sum()), dtype=np.float32), 0
     for start in range(0, first.size, _BLOCK_ROWS):  # hours of rows would take their memory
         block = slice(start, start + _BLOCK_ROWS)
         frames = np.minimum(first[block, None] + columns, times.size - 1)
         score = jitter.score(aligned_s[block, None] - times[frames])
         score[rows.is_junk[block]] = 0.0
         score += np.where(timeline.is_real[frames], 0.0, missing)
-        pieces.append(score[columns < count[block, None]])
-    return np.concatenate(pieces)
+        score = score[columns < count[block, None]]
+        found[filled : filled + score.size] = score
+        filled += score.size
+    return found

@@ -51,8 +51,8 @@ class Match:
         Whole-frame decision and its rivals.
     rates
         Shares of lost rows and missing pulses found inside the recording.
-    rests_on_press
-        Whether the record press had to decide the placement.
+    grounds
+        What had to decide where counts left a choice: "press", "texture".
     """
 
     timeline: Timeline
@@ -64,7 +64,7 @@ class Match:
     clock: ClockFit
     placement: Placement
     rates: FaultRates
-    rests_on_press: bool
+    grounds: frozenset[str]
 
 
 def match_rows(rows: Rows, train: PulseTrain, *, max_jitter_s: float, evidence: Evidence) -> Match:
@@ -125,7 +125,7 @@ def _refine(refiner: Refiner, start: Start) -> Match:
     segments, times = start.segments, refiner.timeline.times_s
     sizes = np.diff(segments.starts)
     placed_at = segments.captured + np.repeat(start.placement.shift, sizes)
-    placed = np.repeat(start.placement.probability, sizes)
+    grounds = frozenset({"press"} if start.rests_on_press else ())
     offset = segments.offset_s + times[placed_at] - times[segments.captured]
     segment = find_clock_segments(segments.starts, offset)
     refined = refiner.decode(placed_at, offset, segment, rates=start.rates)
@@ -134,9 +134,10 @@ def _refine(refiner: Refiner, start: Start) -> Match:
         if audit.is_settled:
             break
         refined, placed_at = refiner.decode_again(refined, audit)
-        placed = np.ones(placed_at.size)
-        audit = refiner.audit(refined)
-    placed = minimum_filter1d(np.minimum(placed, audit.probability), 2 * BESIDE + 1)
+        grounds |= audit.grounds
+        audit = refiner.audit(refined, knows_texture="texture" in grounds)
+    grounds |= audit.grounds
+    placed = minimum_filter1d(audit.probability, 2 * BESIDE + 1)
     if not audit.is_settled:
         placed = np.minimum(placed, 0.5)
     return Match(
@@ -149,7 +150,7 @@ def _refine(refiner: Refiner, start: Start) -> Match:
         clock=refined.clock,
         placement=audit.placement,
         rates=refined.rates,
-        rests_on_press=start.rests_on_press or audit.rests_on_press,
+        grounds=grounds,
     )
 
 

@@ -6,6 +6,7 @@ clock jump, DAQ numbers, and when the first frame was captured after the record 
 segments form a chain, so the posterior over all placements is exact (forward-backward).
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -13,14 +14,15 @@ import numpy as np
 from scipy.special import logsumexp
 
 from ace_nwb.sync.decoding import FaultRates
+from ace_nwb.sync.ends import Strays, price_runs, score_end, score_start
 from ace_nwb.sync.evidence import Evidence, score_count, score_pins
 from ace_nwb.sync.timeline import Timeline
 
 _JUMP = -16.0  # a jump at this row, of just this size
 _DAQ_MISMATCH = -14.0
-_END_LOSS = 0.06
+_OTHER_TEXTURE = -30.0
 _END_MISSING = 1e-3
-USUAL_SHIFT = 100
+_USUAL_SHIFT = 100
 _BEYOND = 30
 _MAX_SHIFT = 700
 
@@ -81,9 +83,10 @@ def place_segments(
     timeline: Timeline,
     rates: FaultRates,
     *,
-    first_prior: np.ndarray | None = None,
-    usual_shift: int = USUAL_SHIFT,
-    evidence: Evidence | None = None,
+    strays: Strays,
+    evidence: Evidence,
+    press_offset_s: float | None = None,
+    preferred: Mapping[int, int] | None = None,
 ) -> Placement:
     """Return the most probable whole-frame shift of every segment.
 
@@ -95,23 +98,31 @@ def place_segments(
         Possible captured frames.
     rates
         Shares of lost rows and missing pulses inside the recording.
-    first_prior
-        Log probability of each allowed shift of the first segment from other evidence, or None.
-    usual_shift
-        Frames either way that are weighed in any case.
+    strays
+        How often a pulse is no frame.
     evidence
-        What people have stated about the ends and single frames.
+        What people have stated about the ends and single frames, and when the record was pressed.
+    press_offset_s
+        Clock offset at the record press, unshifted, if the press is to be asked.
+    preferred
+        Segment -> the shift that the texture of the intervals shows.
     """
-    stated = evidence or Evidence()
-    shifts = allowed_shifts(segments.captured, timeline, usual_shift)
+    shifts = allowed_shifts(segments.captured, timeline)
     scores = _segment_scores(segments, timeline, rates, shifts)
-    scores[0] += _start_scores(segments, timeline, rates, shifts, stated.lost_at_start)
-    scores[-1] += _end_scores(segments, timeline, rates, shifts, stated.lost_at_end)
-    pinned = stated.find_pinned(timeline) if stated.pins else {}
+    first, last = segments.captured[[0, -1]]
+    press_s = None
+    if press_offset_s is not None and evidence.record_press_s is not None:
+        moved = timeline.times_s[first + shifts] - timeline.times_s[first]
+        press_s = evidence.record_press_s + press_offset_s + moved
+    scores[0] += score_start(first + shifts, timeline, rates, strays, press_s)
+    scores[-1] += score_end(last + shifts, timeline, rates, strays)
+    scores[0] += _score_stated(timeline, first + shifts, evidence.lost_at_start, side=-1)
+    scores[-1] += _score_stated(timeline, last + shifts, evidence.lost_at_end, side=1)
+    for g, shift in (preferred or {}).items():
+        scores[g] += np.where(shifts == shift, 0.0, _OTHER_TEXTURE)
+    pinned = evidence.find_pinned(timeline) if evidence.pins else {}
     for g, (start, stop) in enumerate(pairwise(segments.starts.tolist())):
         scores[g] += score_pins(segments.captured, shifts, pinned, range(start, stop))
-    if first_prior is not None:
-        scores[0] += first_prior
     links = [_link(segments, timeline, rates, shifts, g) for g in range(1, scores.shape[0])]
     path = _best_path(scores, links)
     posterior, total = _posterior(scores, links)
@@ -122,14 +133,12 @@ def place_segments(
     return Placement(shifts[path], chosen, rivals, int(segments.starts[worst]), total)
 
 
-def allowed_shifts(
-    captured: np.ndarray, timeline: Timeline, usual_shift: int = USUAL_SHIFT
-) -> np.ndarray:
+def allowed_shifts(captured: np.ndarray, timeline: Timeline) -> np.ndarray:
     """Return the shifts worth weighing: a few hundred, and as many as bring all rows to pulses."""
     held = np.flatnonzero(timeline.is_held)
     first, last = int(captured.min()), int(captured.max())
-    low = min(-usual_shift, int(held[-1]) - last - _BEYOND)
-    high = max(usual_shift, int(held[0]) - first + _BEYOND)
+    low = min(-_USUAL_SHIFT, int(held[-1]) - last - _BEYOND)
+    high = max(_USUAL_SHIFT, int(held[0]) - first + _BEYOND)
     low = max(low, -first, -_MAX_SHIFT)
     high = min(high, timeline.times_s.size - 1 - last, _MAX_SHIFT)
     return np.arange(low, high + 1)
@@ -173,7 +182,7 @@ def _segment_scores(
         for first, last in zip(edges[::2], edges[1::2], strict=True):  # silent stretches
             reach = np.clip(np.array([first, last])[:, None] - shifts, 0, held.size - 1)
             unseen = occupied[reach[1]] - occupied[reach[0]]
-            scores[g] += _runs(unseen, rates.missing + _END_MISSING)
+            scores[g] += price_runs(unseen, rates.missing + _END_MISSING)
         scores[g] += _lost_inside(rows, held, rates, shifts)
     return scores
 
@@ -190,7 +199,7 @@ def _lost_inside(
     before, after = before[near][:, None] + shifts, after[near][:, None] + shifts
     lost = held[after] - held[before + 1]
     in_silence = held[after + 1] == held[before]
-    return _runs(np.where(in_silence, after - before - 1, lost), rates.lost).sum(axis=0)
+    return price_runs(np.where(in_silence, after - before - 1, lost), rates.lost).sum(axis=0)
 
 
 def _count_before(mask: np.ndarray) -> np.ndarray:
@@ -198,44 +207,18 @@ def _count_before(mask: np.ndarray) -> np.ndarray:
     return np.concatenate([[0], np.cumsum(mask)])
 
 
-def _runs(counts: np.ndarray, rate: float) -> np.ndarray:
-    """Log probability of runs of so many faults each, with a heavy tail (0 for none)."""
-    some = np.maximum(counts, 1)
-    return np.where(counts > 0, np.log(rate) - np.log(some * (some + 1.0)), 0.0)
-
-
-def _start_scores(
-    segments: Segments,
-    timeline: Timeline,
-    rates: FaultRates,
-    shifts: np.ndarray,
-    stated: int | None,
+def _score_stated(
+    timeline: Timeline, frame: np.ndarray, stated: int | None, *, side: int
 ) -> np.ndarray:
-    """Price of the pulses of the same block before the first row."""
-    frame = segments.captured[0] + shifts
-    held = timeline.held_before
-    first = np.searchsorted(timeline.block, timeline.block[frame])
-    left = np.where(timeline.is_held[frame], held[frame] - held[first], 0)
-    if stated is not None:
-        return score_count(left, stated, is_held=timeline.is_held[frame])
-    return _runs(left, _END_LOSS + rates.lost)
-
-
-def _end_scores(
-    segments: Segments,
-    timeline: Timeline,
-    rates: FaultRates,
-    shifts: np.ndarray,
-    stated: int | None,
-) -> np.ndarray:
-    """Price of the pulses of the same block after the last row."""
-    frame = segments.captured[-1] + shifts
-    held = timeline.held_before
-    stop = np.searchsorted(timeline.block, timeline.block[frame], side="right")
-    left = np.where(timeline.is_held[frame], held[stop] - held[frame + 1], 0)
-    if stated is not None:
-        return score_count(left, stated, is_held=timeline.is_held[frame])
-    return _runs(left, _END_LOSS + rates.lost)
+    """Return the log probability of the frames beyond the first or last row, if stated."""
+    if stated is None:
+        return np.zeros(frame.size)
+    held, block = timeline.held_before, timeline.block
+    if side < 0:
+        left = held[frame] - held[np.searchsorted(block, block[frame])]
+    else:
+        left = held[np.searchsorted(block, block[frame], side="right")] - held[frame + 1]
+    return score_count(left, stated, is_held=timeline.is_held[frame])
 
 
 def _link(
@@ -261,7 +244,7 @@ def _link(
         held[after + shifts][None, :]
         - held[np.minimum(before + shifts + 1, held.size - 1)][:, None]
     )
-    link += _runs(left, rates.lost)
+    link += price_runs(left, rates.lost)
     if np.isfinite(segments.daq_step[g]):
         number = segments.daq_step[g]  # a silent frame between may have been captured or not
         agrees = (number > left) & (number <= step)

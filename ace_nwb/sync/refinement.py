@@ -81,8 +81,8 @@ class Refiner:
             before = segment
             clock, segment = self._fit(decoded.captured, segment, aligned - rows.device_time_s)
             joined |= _is_joined(before, segment)
-            mapped = clock.to_session_time(rows.device_time_s, segment)
-            aligned = np.where(good, mapped, times[decoded.captured])
+            aligned = clock.to_session_time(rows.device_time_s, segment)
+            aligned[~good] = times[decoded.captured[~good]]
             late = aligned - times[decoded.captured]
             jitter = JitterModel.learn(late[good], self.max_jitter_s)
             rates = find_rates(timeline, decoded.captured)
@@ -97,7 +97,7 @@ class Refiner:
         offset = clock.to_session_time(device, segment) - device
         return self.decode(moved, offset, audit.segment, rates=refined.rates), moved
 
-    def audit(self, refined: Refined) -> Audit:
+    def audit(self, refined: Refined, *, knows_texture: bool = False) -> Audit:
         """Question the placement of what was decoded."""
         return audit_placement(
             self.rows,
@@ -108,6 +108,7 @@ class Refiner:
             clock=refined.clock,
             rates=refined.rates,
             evidence=self.evidence,
+            knows_texture=knows_texture,
         )
 
     def _fit(

@@ -53,7 +53,7 @@ def clean_rows(
     guess[: good[0]] = times[good[0]] + (np.arange(good[0]) - good[0]) * interval
     guess[good[-1] :] = times[good[-1]] + np.arange(times.size - good[-1]) * interval
     times[junk] = guess[junk]
-    steps = np.zeros(times.size, dtype=np.int64)
+    steps = np.zeros(times.size, dtype=np.int32)
     if daq_frame is not None:
         steps = _daq_steps(np.asarray(daq_frame), times, interval, max_jitter_s)
     return Rows(times, junk, steps, interval)
@@ -94,4 +94,4 @@ def _daq_steps(
     elapsed = np.concatenate([[0.0], np.diff(times)])
     slower = np.abs(steps * interval - elapsed) > max(1.0, 5 * interval) + max_jitter_s
     reseeded = (steps < 1) | ((steps > 40) & slower)
-    return np.where(known & ~reseeded, steps, 0)
+    return np.where(known & ~reseeded, steps, 0).astype(np.int32)

@@ -1,26 +1,19 @@
 """Possible starts of the rows on the timeline, each followed to the end of the recording."""
 
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
 from ace_nwb.sync.decoding import FaultRates
 from ace_nwb.sync.emission import JitterModel, decode_rows
+from ace_nwb.sync.ends import Strays
 from ace_nwb.sync.evidence import Evidence
-from ace_nwb.sync.placement import (
-    USUAL_SHIFT,
-    Placement,
-    Segments,
-    allowed_shifts,
-    place_segments,
-)
+from ace_nwb.sync.placement import Placement, Segments, allowed_shifts, place_segments
 from ace_nwb.sync.rows import Rows
 from ace_nwb.sync.timeline import Timeline, continue_train
 from ace_nwb.sync.tracking import follow_clock
-from ace_nwb.sync.train import PulseTrain, lattice_tolerance
-
-MAX_LATENCY_S = 0.015
-"""Longest constant delay from a frame's pulse to its time stamp, for the record-press evidence."""
+from ace_nwb.sync.train import PulseTrain
 
 _MAX_SEGMENTS = 60
 _MAX_CELLS = 3e6  # of the link matrices together
@@ -135,11 +128,12 @@ def follow_start(
         Capture times of the first row under the starts followed before; None is returned if
         this one leads to the same.
     """
-    offsets = {0: offset_s}
+    offsets, strays = {0: offset_s}, Strays.of(train)
     for _ in range(_N_FOLLOWED):  # what proves many frames off is followed again from there
         timeline, segments, late_score = _follow(rows, train, offsets, max_jitter_s)
         rates = find_rates(timeline, segments.captured)
-        placement = place_segments(segments, timeline, rates, evidence=evidence)
+        place = partial(place_segments, segments, timeline, rates, strays=strays, evidence=evidence)
+        placement = place()
         frame = int(segments.captured[0] + placement.shift[0])
         if np.any(np.abs(timeline.times_s[frame] - known_s) < 0.5 * rows.interval_s):
             return None
@@ -148,8 +142,7 @@ def follow_start(
         offsets = _moved_offsets(segments, timeline, placement)
     rests_on_press = False
     if evidence.record_press_s is not None and placement.probability[0] < SETTLED:
-        prior = press_prior(segments, timeline, train, rates, evidence.record_press_s)
-        pressed = place_segments(segments, timeline, rates, first_prior=prior, evidence=evidence)
+        pressed = place(press_offset_s=float(segments.offset_s[0]))
         rests_on_press = bool(pressed.probability[0] >= SETTLED)
         placement = pressed if rests_on_press else placement
     return Start(timeline, segments, placement, rates, late_score, rests_on_press)
@@ -224,56 +217,6 @@ def find_rates(timeline: Timeline, captured: np.ndarray) -> FaultRates:
     missing = int((held & ~real).sum())
     n_held = int(held.sum()) + 1
     return FaultRates((lost + 0.5) / n_held, (missing + 0.5) / n_held)
-
-
-def press_prior(
-    segments: Segments,
-    timeline: Timeline,
-    train: PulseTrain,
-    rates: FaultRates,
-    record_press_s: float,
-    *,
-    usual: int = USUAL_SHIFT,
-) -> np.ndarray:
-    """Log probability of each shift, given that the line toggles from the record press on.
-
-    The first captured frame then comes within one frame interval of the press; its time stamp
-    is later by a constant latency of at most `MAX_LATENCY_S`. Where stray pulses stand shortly
-    before the block, its first pulse may be one of them and the press decides nothing.
-    """
-    frame = segments.captured[0] + allowed_shifts(segments.captured, timeline, usual)
-    times, period = timeline.times_s, timeline.period_s[segments.captured[0]]
-    press = record_press_s + segments.offset_s[0] + times[frame] - times[segments.captured[0]]
-    real = np.flatnonzero(timeline.is_real)
-    block = timeline.block[real]
-    at_or_after = np.minimum(np.searchsorted(real, frame), real.size - 1)
-    first_of_block = real[np.searchsorted(block, block[at_or_after])]
-    began = np.minimum(times[first_of_block], times[frame])  # rows may precede the first pulse
-    after = began - press
-    sure = _sureness(train, began, period)
-    in_time = np.maximum(_log_latency(after, period), -sure)
-    first_missing = np.maximum(_log_latency(after - period, period), -sure) + np.log(rates.missing)
-    return np.maximum(in_time, first_missing)
-
-
-def _sureness(train: PulseTrain, began_s: np.ndarray, period: float) -> np.ndarray:
-    """Return the log odds against a train that begins with a stray pulse, by the strays before."""
-    stray = train.stray_times_s
-    n_near = np.searchsorted(stray, began_s) - np.searchsorted(stray, began_s - 60 * period)
-    on_lattice = 2 * lattice_tolerance(np.array([period]), train.jitter_s)[0] / period
-    return -np.log(np.clip(n_near / 60 * on_lattice, 2e-9, 0.05))
-
-
-def _log_latency(after_press_s: np.ndarray, period: float) -> np.ndarray:
-    """Return the log density of a first capture so long after the press.
-
-    The capture falls anywhere within a frame interval; the constant delay of the time stamps adds
-    up to `MAX_LATENCY_S`, any as likely as another. Beyond that, 0.3 ms are one nat.
-    """
-    shortest = min(MAX_LATENCY_S, period)
-    rising = np.minimum(after_press_s, period + MAX_LATENCY_S - after_press_s) / shortest
-    off = np.maximum(-after_press_s, after_press_s - period - MAX_LATENCY_S)
-    return np.log(np.clip(rising, 0.05, 1.0)) - np.maximum(off - 2e-3, 0.0) / 3e-4
 
 
 def _cut(

@@ -46,6 +46,11 @@ class Timeline:
         return np.concatenate([[0], np.cumsum(self.is_held, dtype=np.int32)])
 
     @cached_property
+    def real_before(self) -> np.ndarray:
+        """How many captured frames with a pulse come before each, shape (n_captured + 1,)."""
+        return np.concatenate([[0], np.cumsum(self.is_real, dtype=np.int32)])
+
+    @cached_property
     def is_real(self) -> np.ndarray:
         """Whether a pulse was seen, shape (n_captured,)."""
         return self.pulse >= 0

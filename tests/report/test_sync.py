@@ -1,9 +1,12 @@
 """Figures of the clock alignment and of lost frames."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
-from ace_nwb.report import sync, theme
+from ace_nwb.report import sync, theme, verdict
+from ace_nwb.report.content import Flashes
 from tests.report.examples import make_content
 
 
@@ -49,3 +52,19 @@ def test_a_movie_without_losses_says_so():
         _, (panel,) = theme.stack_panels([20])
         sync.draw_lost_frames(panel, np.empty(0), (0.0, 1.0))
     assert "no frame lost" in {text.get_text() for text in panel.texts}
+
+
+@pytest.mark.parametrize(("offset", "state"), [(0, "good"), (3, "problem")])
+def test_flashes_have_a_panel_and_a_say_in_the_verdict(content, offset, state):
+    offsets = np.array([0.0, 1.0, offset])
+    flashes = Flashes(np.array([10.0, 20.0, 30.0]), offsets, "2 of 3 markers.")
+    fit = replace(content.sync, flashes=flashes, n_matched=content.sync.n_frames)
+    with theme.figure_theme():
+        figure = sync.sync_figure(fit, content.frames, content.span_s)
+    panel = figure.axes[-1]
+    assert len(figure.axes) == 5
+    shown = np.concatenate([line.get_ydata() for line in panel.lines])
+    assert sorted(shown) == sorted(offsets)
+    found = verdict.judge_sync(fit, "s.nwb")
+    assert found.state == state
+    assert ("contradict" in found.advice) == (state == "problem")

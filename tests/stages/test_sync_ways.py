@@ -10,6 +10,7 @@ from pynwb.core import VectorData
 from pynwb.event import EventsTable, TimestampVectorData
 
 from ace_nwb import pipeline
+from ace_nwb.cli import run
 from ace_nwb.errors import ParameterError, SyncError
 from ace_nwb.nwb import layout
 from ace_nwb.nwb.columns import build_table, read_columns
@@ -18,6 +19,7 @@ from ace_nwb.nwb.movie import NwbMovie
 from ace_nwb.nwb.series import read_times
 from ace_nwb.nwb.session import edit_session, open_session
 from ace_nwb.nwb.sync import list_device_series, read_clock_fit, read_ledger
+from ace_nwb.report.recording import read_sync
 from tests.fixtures.session_files import START, frame_times, write_session_file
 
 N_FRAMES = 600
@@ -140,19 +142,29 @@ def test_pulses_in_the_lines_of_two_ephys_files_are_joined(file, truth):
 
 def test_a_steady_line_is_refused_until_somebody_states_what_decides(file, truth):
     period = np.diff(truth).mean()
+    line = truth[0] + period * np.arange(-30, N_FRAMES + 30)  # no irregularity tells frames apart
+    captured = line[30:-30]
+    put_line(file, "FrameLine", line, np.arange(line.size) % 2)
+    with pytest.raises(SyncError, match=r"more than one way.*lost_at_start.*correction"):
+        pipeline.process(file, "sync", {"silent_before_recording": False})
+    window = {"start_s": captured[0] - 0.01, "stop_s": captured[-1] + 0.01}
+    for known in ({"lost_at_start": 30}, {"lost_at_end": 30}, window):
+        pipeline.process(file, "sync", {"silent_before_recording": False, **known})
+        np.testing.assert_allclose(movie_times(file), captured, atol=1e-6)
+    assert "stated" not in fit_of(file)["evidence"]
+    pipeline.process(file, "sync", {"silent_before_recording": False, "lost_at_start": 30})
+    assert "30 captured frames are lost before the first" in fit_of(file)["evidence"]
+
+
+def test_the_irregularity_of_the_intervals_decides_where_counts_leave_a_choice(file, truth):
+    period = np.diff(truth).mean()
     line = np.concatenate(
         [truth[0] - period * np.arange(30, 0, -1), truth, truth[-1] + period * np.arange(1, 31)]
     )
     put_line(file, "FrameLine", line, np.arange(line.size) % 2)
-    with pytest.raises(SyncError, match=r"more than one way.*lost_at_start.*correction"):
-        pipeline.process(file, "sync", {"silent_before_recording": False})
-    window = {"start_s": truth[0] - 0.01, "stop_s": truth[-1] + 0.01}
-    for known in ({"lost_at_start": 30}, {"lost_at_end": 30}, window):
-        pipeline.process(file, "sync", {"silent_before_recording": False, **known})
-        np.testing.assert_allclose(movie_times(file), truth, atol=1e-6)
-    assert "stated" not in fit_of(file)["evidence"]
-    pipeline.process(file, "sync", {"silent_before_recording": False, "lost_at_start": 30})
-    assert "30 captured frames are lost before the first" in fit_of(file)["evidence"]
+    pipeline.process(file, "sync", {"silent_before_recording": False})
+    np.testing.assert_allclose(movie_times(file), truth, atol=1e-6)
+    assert "irregularity of the single frame intervals" in fit_of(file)["evidence"]
 
 
 def test_a_pinned_frame_decides_and_stands_in_the_file_with_its_reason(file, truth):
@@ -170,6 +182,25 @@ def test_a_pinned_frame_decides_and_stands_in_the_file_with_its_reason(file, tru
     assert (table["reason"][0], table["author"][0]) == ("lamp went off", "A. Meyer")
     assert pynwb.validate(path=str(file)) == []
     pipeline.undo_sync(file)
+    with open_session(file) as session:
+        assert not session.has(layout.CORRECTIONS)
+
+
+def test_corrections_are_given_on_the_command_line_one_after_the_other(file, truth, capsys):
+    pin = "pin frame 200 to edge 200: lamp went off (A. Meyer)"
+    exclude = "exclude edges 300-302: cable moved (B. C.)"
+    assert run(["sync", str(file), "--correction", pin]) == 0
+    assert run(["sync", str(file), "--correction", exclude]) == 0
+    with open_session(file) as session:
+        table = read_columns(session.get(layout.CORRECTIONS))
+        fit = read_sync(session)
+    assert list(table["author"]) == ["A. Meyer", "B. C."]
+    assert list(table["kind"]) == ["pin", "exclude"]
+    assert fit.corrections == (pin.replace("  ", " "), exclude)
+    assert "pinned to a pulse by hand" in fit.evidence
+    assert run(["sync", str(file), "--correction", "pin frame 3 to edge 4"]) != 0
+    assert "reason (author)" in capsys.readouterr().err
+    assert run(["sync", str(file), "--undo"]) == 0
     with open_session(file) as session:
         assert not session.has(layout.CORRECTIONS)
 
@@ -335,6 +366,10 @@ def test_flashes_confirm_an_alignment_or_contradict_it(file, truth):
         table = read_columns(session.get(layout.FLASH_CHECK))
     np.testing.assert_array_equal(table["offset_frames"], 0)
     np.testing.assert_array_equal(table["due_frame"], FLASHES)
+    with open_session(file) as session:
+        fit = read_sync(session)
+    assert fit.flashes.agree
+    assert f"{len(FLASHES)} of {len(FLASHES)} markers" in fit.flashes.summary
     wrong = {"method": "offset", "offset_s": 3.25 + 3 / 20, "drift_ppm": -40.0}
     pipeline.process(file, "sync", wrong)
     outcome = pipeline.process(file, "flash-check", {"marker_line": "Lamp"})

@@ -55,6 +55,11 @@ class Recording:
     true_time_s: np.ndarray
     true_pulse: np.ndarray
     levels: np.ndarray = field(repr=False)
+    # of every captured frame: its time, the device clock then (latency included, no jitter, not
+    # rounded); and which of them were saved
+    captured_s: np.ndarray = field(repr=False)
+    clock_s: np.ndarray = field(repr=False)
+    saved: np.ndarray = field(repr=False)
 
 
 def simulate(faults: Faults, *, seed: int) -> Recording:
@@ -63,14 +68,16 @@ def simulate(faults: Faults, *, seed: int) -> Recording:
     captured = _capture_times(faults, rng)
     saved = _saved_frames(faults, rng)
     pulses, owner = _pulses(faults, captured, rng)
-    device = _device_times(faults, captured, rng)[saved]
+    clock = _device_clock(faults, captured, rng)
+    device = (np.round((clock + draw_jitter(faults, captured.size, rng)) * 1e3) / 1e3)[saved]
     if faults.junk_first:
         device[0] = rng.choice([935703.178, -0.9, device[0] - 40.0])
     pulse_of = np.full(captured.size, -1)
     pulse_of[owner[owner >= 0]] = np.flatnonzero(owner >= 0)
     levels = (np.arange(pulses.size) + 1 + faults.first_level) % 2
     daq = _daq_numbers(faults, captured.size, rng)[saved] if faults.daq else None
-    return Recording(faults, device, daq, pulses, captured[saved], pulse_of[saved], levels)
+    times = device, daq, pulses, captured[saved]
+    return Recording(faults, *times, pulse_of[saved], levels, captured, clock, saved)
 
 
 def _capture_times(faults: Faults, rng: np.random.Generator) -> np.ndarray:
@@ -126,7 +133,7 @@ def _extra(faults: Faults, count: int, rng: np.random.Generator) -> np.ndarray:
     return steps
 
 
-def _device_times(faults: Faults, captured: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+def _device_clock(faults: Faults, captured: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     since_press = captured - captured[0] + rng.uniform(0, 1 / faults.fps)
     share = since_press / since_press[-1]
     device = since_press * (1 + faults.drift_ppm * 1e-6) + faults.latency_s
@@ -136,11 +143,11 @@ def _device_times(faults: Faults, captured: np.ndarray, rng: np.random.Generator
     )
     for size in sizes:
         device[rng.integers(captured.size // 20, captured.size * 19 // 20) :] += size
-    device += _jitter(faults, captured.size, rng)
-    return np.round(device * 1e3) / 1e3
+    return device
 
 
-def _jitter(faults: Faults, n: int, rng: np.random.Generator) -> np.ndarray:
+def draw_jitter(faults: Faults, n: int, rng: np.random.Generator) -> np.ndarray:
+    """Draw how late the time stamps of so many frames are, seconds."""
     top = faults.jitter_s
     if faults.jitter_shape == "uniform":
         return rng.uniform(0, top, n)

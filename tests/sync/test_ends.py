@@ -1,0 +1,115 @@
+"""Evidence at the ends, and in the texture of the intervals, on single recordings."""
+
+import numpy as np
+import pytest
+
+from ace_nwb.errors import SyncError
+from ace_nwb.sync.alignment import TRUSTED, align_frames
+from ace_nwb.sync.decoding import FaultRates
+from ace_nwb.sync.ends import Strays, score_end, score_start
+from ace_nwb.sync.evidence import Evidence
+from ace_nwb.sync.texture import find_sharpest_lag
+from ace_nwb.sync.timeline import Timeline, continue_train
+from ace_nwb.sync.train import build_train
+from tests.sync.sessions import Faults, draw_faults, simulate
+
+PERIOD_S = 0.05
+RATES = FaultRates(0.001, 0.001)
+
+
+def make_timeline(pulse_times_s: np.ndarray) -> tuple[Timeline, Strays, int]:
+    """Return the timeline of pulses, its strays, and the place of the frame at second 1."""
+    train = build_train(pulse_times_s, frame_interval_s=PERIOD_S)
+    timeline = continue_train(train, n_outside=20)
+    return timeline, Strays.of(train), int(np.argmin(np.abs(timeline.times_s - 1.0)))
+
+
+def test_frames_lost_before_the_first_row_cost_more_the_more_they_are() -> None:
+    timeline, strays, first = make_timeline(1.0 + PERIOD_S * np.arange(100))
+    scores = score_start(first + np.arange(4), timeline, RATES, strays)
+    assert np.all(np.diff(scores) < 0)
+    assert scores[0] == pytest.approx(0.0, abs=1e-9)
+    ends = score_end(first + 99 - np.arange(4), timeline, RATES, strays)
+    np.testing.assert_allclose(ends, scores, atol=1e-6)
+
+
+@pytest.mark.parametrize("n_lost", [0, 1, 3])
+def test_the_press_tells_how_many_frames_were_lost_before_the_first_row(n_lost: int) -> None:
+    timeline, strays, first = make_timeline(1.0 + PERIOD_S * np.arange(100))
+    shifts = np.arange(6)
+    # the first frame was captured 30 ms after the press; row 0 is frame n_lost
+    press_s = 0.97 + PERIOD_S * (shifts - n_lost)
+    scores = score_start(first + shifts, timeline, RATES, strays, press_s)
+    assert int(np.argmax(scores)) == n_lost
+
+
+def test_a_stray_on_the_lattice_before_the_press_is_likelier_where_strays_are_about() -> None:
+    regular = 1.0 + PERIOD_S * np.arange(100)
+    lonely = np.sort(np.append(regular, 1.0 - PERIOD_S))
+    busy = np.sort(np.concatenate([lonely, 0.9 - np.cumsum([0.031, 0.083, 0.047, 0.066, 0.043])]))
+    cost = {}
+    for name, pulses in (("lonely", lonely), ("busy", busy)):
+        timeline, strays, first = make_timeline(pulses)
+        press_s = np.array([0.97])  # before the first regular pulse, after the stray
+        cost[name] = score_start(np.array([first]), timeline, RATES, strays, press_s)[0]
+    assert cost["lonely"] < cost["busy"] < -3
+
+
+def test_irregular_intervals_tell_which_pulse_is_which_frames() -> None:
+    rng = np.random.default_rng(0)
+    true_s = 1.0 + PERIOD_S * np.arange(900) + rng.normal(0, 1e-4, 900)
+    timeline, _, first = make_timeline(true_s)
+    stamps_s = np.round(true_s * (1 + 1e-4) + rng.uniform(0, 2e-4, 900), 4) - 1e-4 * true_s
+    captured = first + np.arange(200, 700)
+    for shift in (0, -3, 7):
+        moved_s = stamps_s[200:700] + shift * PERIOD_S  # as a clock fitted to that shift says
+        lag = find_sharpest_lag(moved_s, captured + shift, timeline)
+        assert lag == -shift
+
+
+def test_coarse_time_stamps_and_exactly_regular_pulses_tell_nothing() -> None:
+    rng = np.random.default_rng(0)
+    regular = 1.0 + PERIOD_S * np.arange(900)
+    for true_s, jitter_s in ((regular, 0.0), (regular + rng.normal(0, 2e-5, 900), 0.02)):
+        timeline, _, first = make_timeline(true_s)
+        stamps_s = np.round(true_s + rng.uniform(0, jitter_s, 900), 3)
+        rows = slice(150, 750)
+        assert find_sharpest_lag(stamps_s[rows], first + np.arange(900)[rows], timeline) is None
+
+
+# refused or wrong before: lost frames at an end, with strays before them; jumps; only texture
+@pytest.mark.parametrize("seed", [80018, 80071, 80119, 80432, 80285])
+def test_sessions_that_the_evidence_at_the_ends_decides_are_right(seed: int) -> None:
+    recording = simulate(draw_faults(seed), seed=seed)
+    result = align_frames(
+        recording.device_time_s,
+        recording.pulse_times_s,
+        daq_frame=recording.daq_frame,
+        evidence=Evidence(record_press_s=0.0),
+    )
+    wrong = np.abs(result.session_time_s - recording.true_time_s) * recording.faults.fps > 0.25
+    sure = result.confidence >= TRUSTED
+    assert not np.any(wrong & sure)
+    assert sure.mean() > 0.995
+
+
+def test_strays_and_lost_frames_that_explain_as_much_are_refused() -> None:
+    recording = simulate(draw_faults(80269), seed=80269)
+    with pytest.raises(SyncError, match="more than one way"):
+        align_frames(
+            recording.device_time_s,
+            recording.pulse_times_s,
+            daq_frame=recording.daq_frame,
+            evidence=Evidence(record_press_s=0.0),
+        )
+
+
+def test_the_record_press_is_no_ground_where_the_line_goes_on() -> None:
+    faults = Faults(n_captured=6000, jitter_s=0.01, extra_after=40, extra_kind="regular")
+    recording = simulate(faults, seed=0)
+    with pytest.raises(SyncError, match="pulses follow the last frame without a pause"):
+        align_frames(
+            recording.device_time_s,
+            recording.pulse_times_s,
+            evidence=Evidence(record_press_s=0.0),
+        )
