@@ -132,7 +132,7 @@ def make_slurm_cluster(options: SlurmOptions, settings: BatchSettings, log_folde
         account=options.account,
         job_extra_directives=list(options.extra),
         log_directory=str(log_folder),
-        scheduler_options={"dashboard_address": None},
+        scheduler_options={"dashboard_address": ":0"},
         # the session's own process is watched by us; the worker beside it is small
         worker_extra_args=["--memory-limit", "0"],
     )

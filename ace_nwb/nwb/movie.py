@@ -3,6 +3,7 @@
 Gzip chunks are fetched raw and decompressed on several threads, outside HDF5's global lock.
 """
 
+import weakref
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
@@ -109,7 +110,10 @@ class NwbMovie:
 
 def _reopen(session_path: str, path: str, workers: int) -> NwbMovie:
     """Return a movie in a process that it has travelled to."""
-    return NwbMovie(open_apart(Path(session_path)), path, workers=workers)
+    session = open_apart(Path(session_path))
+    movie = NwbMovie(session, path, workers=workers)
+    weakref.finalize(movie, session.close)
+    return movie
 
 
 def _is_gzip_chunked(data: Any) -> bool:

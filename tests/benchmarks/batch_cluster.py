@@ -69,6 +69,7 @@ def fingerprints(summary):
 
 def check_cluster(folder):
     """The acceptance run."""
+    import dask
     from distributed import LocalCluster
 
     project = write_project(folder, 12)
@@ -76,7 +77,10 @@ def check_cluster(folder):
     cut_movie(project.recordings[5])
     shutil.rmtree(project.recordings[8].ephys_folder)
     print("check:", run("batch", manifest, "--check").stdout.strip())
-    with LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None) as cluster:
+    # On a busy machine a worker takes long to begin anew; the cluster is to wait for it.
+    patience = dask.config.set({"distributed.deploy.lost-worker-timeout": "10 minutes"})
+    local = LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=":0")
+    with patience, local as cluster:
         started = time.perf_counter()
         command = [*ACE_NWB, "batch", str(manifest), "--scheduler", cluster.scheduler_address]
         batch = subprocess.Popen(
@@ -146,7 +150,7 @@ def check_rerun(manifest):
     )
 
 
-def check_throughput(folder, n_sessions=4):
+def check_throughput(folder, n_sessions):
     """Batch with two workers against a shell loop over `convert` and `run`."""
     project = write_project(folder, n_sessions)
     manifest = import_manifest(project)
@@ -193,7 +197,7 @@ def check_scheduler(n_sessions=1000):
             )
             for n in range(n_jobs)
         ]
-        local = LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None)
+        local = LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=":0")
         with local as cluster, Client(cluster, set_as_default=False) as client:
             before = psutil.Process().memory_info().rss
             pool = module.DaskPool(client, BatchSettings())
@@ -219,6 +223,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("parts", nargs="*", default=["cluster", "throughput", "scheduler"])
     parser.add_argument("--folder", type=Path)
+    parser.add_argument("--sessions", type=int, default=4, help="of `throughput`")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as scratch:
         base = (options.folder or Path(scratch)).resolve()
@@ -228,7 +233,7 @@ def main():
             if part == "cluster":
                 check_cluster(folder)
             elif part == "throughput":
-                check_throughput(folder)
+                check_throughput(folder, options.sessions)
             else:
                 check_scheduler()
 
