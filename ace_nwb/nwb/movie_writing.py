@@ -100,8 +100,12 @@ def _tiles(dataset: h5py.Dataset, slab: np.ndarray) -> Iterator[tuple[tuple[int,
 def _compress(tile: np.ndarray, chunk_shape: tuple[int, ...], is_shuffled: bool) -> Any:
     """Return the stored bytes of one chunk; chunks at the border are filled with zeros."""
     chunk = (np.empty if tile.shape == chunk_shape else np.zeros)(chunk_shape, tile.dtype)
-    for place, row in zip(chunk, tile, strict=False):  # one turned frame fits into the cache
-        place[tuple(slice(0, side) for side in row.shape)] = row
+    part = chunk[tuple(slice(0, side) for side in tile.shape)]
+    if tile.ndim == 3:
+        for frame, turned in zip(part, tile, strict=True):  # a frame at a time fits into the cache
+            frame[:] = turned
+    else:
+        part[:] = tile
     if is_shuffled:
         as_bytes = chunk.reshape(-1).view(np.uint8)
         chunk = np.ascontiguousarray(as_bytes.reshape(-1, tile.dtype.itemsize).T)
