@@ -161,7 +161,8 @@ def _make_nwbfile(interfaces: list[Any], session: SessionMetadata) -> NWBFile:
     if "session_start_time" not in fields:
         raise MetadataError(
             "No source says when the session began. A start time with UTC offset was expected; "
-            "state NWBFile.session_start_time in the metadata file, such as "
+            "copy what the recorder wrote too (Miniscope-DAQ: metaData.json above the folders of "
+            "the devices), or state NWBFile.session_start_time in the metadata file, such as "
             "2025-06-12T15:26:31.176-04:00."
         )
     fields["identifier"] = stated.get("NWBFile", {}).get("identifier") or _identifier(interfaces)

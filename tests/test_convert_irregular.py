@@ -81,7 +81,7 @@ def check_reversible(ledger: dict, repairs: list[str], tiny: TinyRecording) -> N
     kept = np.array([repair == "" for repair in repairs]) & np.isfinite(raw)
     assert np.array_equal(raw[kept], ledger["device_time_s"][kept])
     lines = (tiny.scope / "timeStamps.csv").read_text().splitlines()[1:]
-    cells = [line.split(",")[1] for line in lines if line.count(",") >= 2]
+    cells = [line.split(",")[1] for line in lines if line.count(",") >= 2 and line.strip(",")]
     written = np.array([_number(cell) for cell in cells]) / 1000
     rows = ledger["device_frame"] >= 0
     assert np.array_equal(raw[rows], written, equal_nan=True)

@@ -73,12 +73,10 @@ def read_table(
     names = [name.strip() for name in (next(rows, []) if header is None else header)]
     missing = [name for name in required if name not in names]
     if missing:
-        shown = ", ".join(name[:LONGEST_TEXT] for name in names[:10])
-        raise TimestampError(
-            f"{file_path} has the columns {shown or '(none)'}. A column "
-            f'"{missing[0]}" was expected; is this the file of the recorder?'
-        )
+        raise TimestampError(_say_missing(file_path, names, missing=missing[0]))
     numbered = [(line, row) for line, row in enumerate(rows, start=1 + (header is None)) if row]
+    while numbered and not any(numbered[-1][1]):  # rows of commas, as spreadsheets add them
+        numbered.pop()
     cut_row = None
     if numbered and len(numbered[-1][1]) < len(names):
         line, row = numbered.pop()
@@ -126,6 +124,22 @@ def describe_bad_cell(table: NumberTable) -> str:
     line, name, cell = table.bad_cells[0]
     more = f" ({len(table.bad_cells)} such cells)" if len(table.bad_cells) > 1 else ""
     return f'{table.file_path} line {line}, column "{name}" holds {cell[:LONGEST_TEXT]!r}{more}'
+
+
+def _say_missing(file_path: Path, names: Sequence[str], *, missing: str) -> str:
+    """Say which column is missing, and why where the cells are separated by something else."""
+    if len(names) == 1 and missing in names[0]:
+        separator = "semicolons" if ";" in names[0] else "tabs or blanks"
+        return (
+            f"{file_path} separates its cells by {separator}, as spreadsheet programs of some "
+            "countries do. Commas were expected, as the recorder writes them; copy the file of the "
+            "recorder again, or save it with commas and decimal points."
+        )
+    shown = ", ".join(name[:LONGEST_TEXT] for name in names[:10])
+    return (
+        f"{file_path} has the columns {shown or '(none)'}. A column "
+        f'"{missing}" was expected; is this the file of the recorder?'
+    )
 
 
 def _check_lengths(
