@@ -1,10 +1,12 @@
 """Twelve sessions on a Dask cluster, one worker killed; throughput; a scheduler with 1,000.
 
-    python -m tests.benchmarks.batch_cluster [cluster] [throughput] [scheduler] [--folder FOLDER]
+    python -m tests.benchmarks.batch_cluster [PARTS] [--folder FOLDER] [--sessions N]
 
 `cluster`: 12 simulated sessions imported from spreadsheets (a bad cell is reported first), one
 with a movie cut off, one without its ephys folder; two workers, one of them killed by SIGKILL.
-`throughput`: batch with two workers against a shell loop. `scheduler`: load of 1,000 sessions.
+`blocks`: the stages of one session with its blocks on two workers, one of them killed, against
+the same on one machine. `throughput`: batch with two workers against a shell loop. `scheduler`:
+load of 1,000 sessions. All parts but `blocks` by default.
 """
 
 import argparse
@@ -16,10 +18,12 @@ import subprocess
 import sys
 import tempfile
 import time
+from dataclasses import replace
 from pathlib import Path
 
+from ace_nwb.simulation.recording import simulate_recording
 from tests.fixtures.contents import content_digests
-from tests.fixtures.projects import add_defaults, cut_movie, write_project
+from tests.fixtures.projects import SMALL, add_defaults, cut_movie, write_project
 
 ACE_NWB = [sys.executable, "-m", "ace_nwb"]
 
@@ -150,6 +154,44 @@ def check_rerun(manifest):
     )
 
 
+def check_blocks(folder):
+    """The blocks of one movie on two workers, one killed midway: the same values."""
+    import dask
+    from distributed import LocalCluster
+
+    movie = replace(SMALL.movie, n_frames=2000, n_rows=120, n_columns=130, n_cells=12)
+    recording = simulate_recording(folder / "recording", replace(SMALL, movie=movie), seed=1)
+    here, there = folder / "here.nwb", folder / "there.nwb"
+    run("convert", recording.miniscope_folder, here, "--ephys", recording.ephys_folder)
+    shutil.copy(here, there)
+    pipeline = folder / "pipeline.yaml"
+    pipeline.write_text("stages: {preprocess: , motion: , summary: , extract: , evaluate: }\n")
+    started = time.perf_counter()
+    run("run", here, pipeline, "--workers", 2)
+    here_s = time.perf_counter() - started
+    patience = dask.config.set({"distributed.deploy.lost-worker-timeout": "10 minutes"})
+    local = LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=":0")
+    with patience, local as cluster:
+        started = time.perf_counter()
+        command = [*ACE_NWB, "run", str(there), str(pipeline)]
+        process = subprocess.Popen([*command, "--scheduler", cluster.scheduler_address])
+        while not list(folder.glob("there.nwb.scratch/blocks-*/packed-*/filtered")):
+            assert process.poll() is None, "the run ended early"
+            time.sleep(0.05)
+        victim = next(iter(cluster.workers.values())).pid
+        os.kill(victim, signal.SIGKILL)
+        assert process.wait() == 0
+        there_s = time.perf_counter() - started
+        n_tasks = len(cluster.scheduler.tasks)
+    ours, theirs = content_digests(here), content_digests(there)
+    assert ours == theirs, [key for key in ours if ours[key] != theirs.get(key)]
+    assert not (folder / "there.nwb.scratch").exists()
+    print(
+        f"blocks: worker {victim} killed while extracting; all {len(ours)} data sets equal; here "
+        f"{here_s:.0f} s, cluster {there_s:.0f} s; {n_tasks} tasks left"
+    )
+
+
 def check_throughput(folder, n_sessions):
     """Batch with two workers against a shell loop over `convert` and `run`."""
     project = write_project(folder, n_sessions)
@@ -204,16 +246,18 @@ def check_scheduler(n_sessions=1000):
             started = time.perf_counter()
             futures = [pool.submit(job) for job in jobs]
             submitted_s = time.perf_counter() - started
+            tasks = list(cluster.scheduler.tasks.values())
+            edges = sum(len(task.dependencies) for task in tasks)
+            held = 0
             for future in futures:
                 future.result()
+                sizes = [task.nbytes for task in list(cluster.scheduler.tasks.values())]
+                held = max(held, sum(size for size in sizes if size > 0))
             elapsed_s = time.perf_counter() - started
-            tasks = cluster.scheduler.tasks.values()
-            edges = sum(len(task.dependencies) for task in tasks)
-            held = sum(task.nbytes for task in tasks if task.nbytes > 0)
             grown = (psutil.Process().memory_info().rss - before) / 2**20
             print(
-                f"{n_jobs} sessions: {len(tasks)} tasks, {edges} edges, "
-                f"{len(jobs[0].to_json())} bytes per job, {held / n_jobs:.0f} bytes per result, "
+                f"{n_jobs} sessions: at most {len(tasks)} tasks at once, {edges} edges, "
+                f"{len(jobs[0].to_json())} bytes per job, at most {held} bytes of results held, "
                 f"scheduler and client grew by {grown:.1f} MB, submitted in {submitted_s:.2f} s, "
                 f"{1000 * (elapsed_s / n_jobs):.1f} ms per session"
             )
@@ -234,6 +278,8 @@ def main():
                 check_cluster(folder)
             elif part == "throughput":
                 check_throughput(folder, options.sessions)
+            elif part == "blocks":
+                check_blocks(folder)
             else:
                 check_scheduler()
 
