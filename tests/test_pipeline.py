@@ -11,9 +11,9 @@ from ace_nwb import pipeline
 from ace_nwb.cli import run
 from ace_nwb.convert import convert
 from ace_nwb.curation import Draft, decide
-from ace_nwb.errors import CurationError, ParameterError, StageError
+from ace_nwb.errors import CurationError, ParameterError, SessionFileError, StageError
 from ace_nwb.nwb.history import read_runs
-from ace_nwb.nwb.session import open_session
+from ace_nwb.nwb.session import edit_session, open_session
 from ace_nwb.schema import build_schema
 from ace_nwb.stages.replacement import Replacement, later_stages
 from ace_nwb.stages.table import STAGES
@@ -86,6 +86,24 @@ def test_decisions_about_rois_are_not_lost_without_a_word(session_copy):
         replacement=Replacement(discard_curation=True),
     )
     assert states(session_copy)["extract"] == "done"
+
+
+def test_a_name_under_which_nothing_can_be_kept_is_refused_before_the_work(
+    session_copy, monkeypatch
+):
+    import ace_nwb.stages.motion as stage
+
+    monkeypatch.setattr(stage, "compute", lambda *_: pytest.fail("it was computed"))
+    with edit_session(session_copy) as writer:
+        writer.h5["processing/ophys/MotionShifts_taken"] = h5py.SoftLink("/processing/ophys")
+    for name in ("a/b", "", "taken"):
+        with pytest.raises(SessionFileError, match="Choose another name"):
+            pipeline.process(
+                session_copy,
+                "motion",
+                {"max_shift_px": 3},
+                replacement=Replacement(keep_as=name),
+            )
 
 
 def test_history_numbers_every_row_once(session_copy):

@@ -26,6 +26,14 @@ def kept_paths(paths: Iterable[str], name: str) -> dict[str, str]:
     return {path: f"{path}_{name}" for path in paths}
 
 
+def check_renaming(h5: h5py.File, paths: Mapping[str, str]) -> None:
+    """Raise SessionFileError if an object does not exist, or a new path is taken."""
+    for old, new in paths.items():
+        if old not in h5 or new in h5:
+            state = "does not exist" if old not in h5 else f"cannot become {new}, which exists"
+            raise SessionFileError(f"{h5.filename}: {old} {state}. Choose another name.")
+
+
 def rename_objects(h5: h5py.File, paths: Mapping[str, str]) -> None:
     """Move objects to other paths; links that lead into them follow, references do anyway.
 
@@ -34,10 +42,7 @@ def rename_objects(h5: h5py.File, paths: Mapping[str, str]) -> None:
     SessionFileError
         If an object does not exist, or a new path is taken.
     """
-    for old, new in paths.items():
-        if old not in h5 or new in h5:
-            state = "does not exist" if old not in h5 else f"cannot become {new}, which exists"
-            raise SessionFileError(f"{h5.filename}: {old} {state}. Choose another name.")
+    check_renaming(h5, paths)
     links = list(iterate_soft_links(h5))
     for old, new in paths.items():
         h5.move(old, new)

@@ -8,6 +8,7 @@ from fnmatch import fnmatch
 from ace_nwb.errors import StageError
 from ace_nwb.nwb.history import StageRun, append_run, next_run_id
 from ace_nwb.nwb.layout import CURATION_DECISIONS
+from ace_nwb.nwb.renaming import check_renaming, kept_paths
 from ace_nwb.nwb.session import Session, SessionWriter
 from ace_nwb.stages.curated import read_curation
 from ace_nwb.stages.table import STAGES, Stage
@@ -74,8 +75,12 @@ def find_replaced(
     ------
     StageError
         If people's decisions about ROIs would be lost and that was not allowed.
+    SessionFileError
+        If they cannot be kept under the name wanted.
     """
     if replacement.keep_as is not None:
+        paths = _family_paths(session, _family(stage, runs))
+        check_renaming(session.h5, kept_paths(paths, replacement.keep_as))
         return []
     doomed = [stage]
     if replacement.prune:
@@ -125,15 +130,23 @@ def _keep(
     writer: SessionWriter, stage: Stage, runs: dict[str, StageRun], *, name: str, software: str
 ) -> None:
     """Rename the stage's results and those that cannot stand without them."""
+    family = _family(stage, runs)
+    writer.keep_as(_family_paths(writer, family), name)
+    for one in family:
+        note_change(writer, runs[one], "keep", f"kept as {name}", software)
+
+
+def _family(stage: Stage, runs: dict[str, StageRun]) -> list[str]:
+    """Return the stage and those whose results cannot stand without its results."""
     family = [stage.name]
     for other in later_stages(stage):
         if set(other.requires) & set(family):
             family.append(other.name)
-    family = [one for one in family if one in runs]
-    paths = [p for one in family for p in existing_paths(writer, _removable(STAGES[one]))]
-    writer.keep_as(paths, name)
-    for one in family:
-        note_change(writer, runs[one], "keep", f"kept as {name}", software)
+    return [one for one in family if one in runs]
+
+
+def _family_paths(session: Session, family: list[str]) -> list[str]:
+    return [p for one in family for p in existing_paths(session, _removable(STAGES[one]))]
 
 
 def _protect_curation(session: Session, paths: list[str]) -> None:
