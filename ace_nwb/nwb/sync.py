@@ -59,6 +59,9 @@ class Alignment:
         Further columns of those stretches, such as their frames and the reason.
     corrections
         Columns of the corrections by hand that were obeyed; empty if there are none.
+    regular
+        Path of each camera that has a rate only -> its rate (Hz) and first time (s) on the
+        session clock.
     """
 
     times_s: Mapping[str, np.ndarray]
@@ -68,6 +71,7 @@ class Alignment:
     zero_shift_s: float = 0.0
     low_confidence: Columns = field(default_factory=dict)
     corrections: Columns = field(default_factory=dict)
+    regular: Mapping[str, tuple[float, float]] = field(default_factory=dict)
 
 
 def read_ledger(session: Session) -> dict[str, np.ndarray]:
@@ -112,6 +116,25 @@ def list_device_series(session: Session) -> list[str]:
     paths += [f"{layout.EVENTS}/{name}" for name in list_device_lines(session)]
     foreign = _other_clocks(session)
     return [path for path in paths if session.has(path) and path not in foreign]
+
+
+def read_regular_cameras(session: Session) -> dict[str, tuple[float, float]]:
+    """Return the cameras in files of their own that have a rate only: path -> (rate, start).
+
+    Both are of the device clock, also after an alignment. How many frames there are stands in the
+    camera's own files.
+    """
+    found = {}
+    for name, series in (session.h5["/acquisition"] if session.has("/acquisition") else {}).items():
+        is_external = str(series.attrs.get("neurodata_type")) == "ImageSeries"
+        start = series.get("starting_time") if is_external else None
+        if start is not None and not len(series["data"]):
+            found[f"/acquisition/{name}"] = (float(start.attrs["rate"]), float(start[()]))
+    kept = _regular_series(session, ())
+    values = zip(*(column for _, column in kept.values()), strict=True) if kept else ()
+    before = {str(path): (float(rate), float(start)) for path, rate, start in values}
+    foreign = _other_clocks(session)
+    return {path: before.get(path, now) for path, now in found.items() if path not in foreign}
 
 
 def list_device_lines(session: Session) -> list[str]:
@@ -164,7 +187,7 @@ def write_alignment(writer: SessionWriter, alignment: Alignment) -> list[str]:
     """
     device_times = {path: read_device_times(writer, path) for path in alignment.times_s}
     is_table = {path: hasattr(writer.get(path), "colnames") for path in device_times}
-    regular = _regular_series(writer, device_times)
+    regular = _regular_series(writer, [*device_times, *alignment.regular])
     reference = writer.nwbfile.session_start_time - timedelta(seconds=alignment.zero_shift_s)
     # first what HDF5 does, then what pynwb does: pynwb reads the file anew in between
     writer.remove([*_WRITTEN, *map(device_time_path, device_times)])
@@ -174,6 +197,8 @@ def write_alignment(writer: SessionWriter, alignment: Alignment) -> list[str]:
         if is_table[path]:
             column = (_describe_kept(path), device_times[path])
             writer.set_columns(path, {DEVICE_TIME_COLUMN: column})
+    for path, (rate_hz, start_s) in alignment.regular.items():
+        writer.set_regular_times(path, rate_hz=rate_hz, start_s=start_s)
     writer.set_reference_time(reference)
     series = [path for path in device_times if not is_table[path]]
     written = [_keep_device_times(writer, path, device_times[path]) for path in series]

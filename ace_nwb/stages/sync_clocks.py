@@ -13,7 +13,13 @@ from ace_nwb.nwb.sync import list_device_series, read_clock_facts, read_device_t
 from ace_nwb.stages.context import StageContext
 from ace_nwb.stages.flashes import read_brightness, read_markers
 from ace_nwb.stages.params import SyncParams
-from ace_nwb.stages.sync_rows import fit_columns, ledger_columns, low_columns, read_frame_rows
+from ace_nwb.stages.sync_rows import (
+    fit_columns,
+    ledger_columns,
+    low_columns,
+    move_regular_cameras,
+    read_frame_rows,
+)
 from ace_nwb.sync.flashes import detect_flashes, fit_flashes
 from ace_nwb.sync.rows import frame_interval
 from ace_nwb.sync.shared_clock import KnownClock, apply_known_offset, check_shared_clock
@@ -148,12 +154,14 @@ def _store(
 ) -> StoredAlignment:
     """Return what is to be stored for a clock that is known."""
     rows = read_frame_rows(session)
-    times_s = {}
+    times_s, regular = {}, {}
     if (clock.slope, clock.offset_s) != (1.0, 0.0):
         times_s = {
             path: clock.to_session_time(read_device_times(session, path))
             for path in list_device_series(session)
         }
+        span_s = float(np.ptp(rows.device_time_s))
+        regular = move_regular_cameras(session, span_s, clock.to_session_time)
     frame_times_s = clock.to_session_time(read_device_times(session, layout.MOVIE))
     context.remarks.extend([*clock.evidence, *clock.reasons])
     context.progress(1, 1)
@@ -189,4 +197,5 @@ def _store(
         low_confidence_s=low_s,
         low_confidence=low,
         zero_shift_s=float(clock.to_session_time(np.zeros(1))[0]),
+        regular=regular,
     )

@@ -20,6 +20,7 @@ from ace_nwb.stages.sync_rows import (
     fit_columns,
     ledger_columns,
     low_columns,
+    move_regular_cameras,
     read_frame_rows,
 )
 from ace_nwb.sync.alignment import Alignment, align_frames
@@ -105,6 +106,9 @@ def align(session: Session, params: SyncParams, context: StageContext) -> Stored
         low_confidence=low,
         zero_shift_s=float(alignment.to_session_time(np.zeros(1))[0]),
         corrections=describe_corrections(corrections),
+        regular=move_regular_cameras(
+            session, float(np.ptp(rows.device_time_s)), alignment.to_session_time
+        ),
     )
 
 

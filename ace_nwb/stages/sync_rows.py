@@ -1,5 +1,6 @@
 """What every way of aligning shares: the saved frames, and the columns that tell the result."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -7,7 +8,7 @@ import numpy as np
 
 from ace_nwb.nwb.columns import Columns
 from ace_nwb.nwb.session import Session
-from ace_nwb.nwb.sync import read_ledger
+from ace_nwb.nwb.sync import read_ledger, read_regular_cameras
 
 LEDGER_COLUMNS = {
     "pulse": "Row of the frame's edge in the table of the frame line, -1 if none.",
@@ -44,6 +45,27 @@ def read_frame_rows(session: Session) -> FrameRows:
     rows = rows[np.argsort(ledger["movie_frame"][rows], kind="stable")]
     daq = ledger.get("daq_frame", np.full(len(ledger["movie_frame"]), -1))
     return FrameRows(rows, ledger["device_time_s"][rows], daq[rows], len(ledger["movie_frame"]))
+
+
+def move_regular_cameras(
+    session: Session, device_span_s: float, to_session_time: Callable[[np.ndarray], np.ndarray]
+) -> dict[str, tuple[float, float]]:
+    """Return rate and first time, session clock, of the cameras that have a rate only.
+
+    Parameters
+    ----------
+    session
+        The open session.
+    device_span_s
+        How long the recording lasted by the device clock.
+    to_session_time
+        Maps times of the device clock.
+    """
+    moved = {}
+    for path, (rate_hz, start_s) in read_regular_cameras(session).items():
+        first_s, last_s = to_session_time(np.array([start_s, start_s + device_span_s]))
+        moved[path] = (rate_hz * device_span_s / float(last_s - first_s), float(first_s))
+    return moved
 
 
 def ledger_columns(rows: FrameRows, **values: np.ndarray) -> Columns:

@@ -8,6 +8,7 @@ import pynwb
 import pytest
 from pynwb.core import VectorData
 from pynwb.event import EventsTable, TimestampVectorData
+from pynwb.image import ImageSeries
 
 from ace_nwb import pipeline
 from ace_nwb.cli import run
@@ -266,6 +267,33 @@ def test_a_series_with_a_rate_gets_time_stamps_and_its_rate_back(file):
         assert (head.rate, head.starting_time, head.timestamps) == (20.5, 0.25, None)
         assert not session.has(layout.REGULAR_SERIES)
     assert pynwb.validate(path=str(file)) == []
+
+
+def test_a_camera_with_a_rate_only_is_moved_and_moved_back(file):
+    camera = ImageSeries(
+        name="SideCamera",
+        description="A camera of the same program.",
+        external_file=["side.avi"],
+        starting_frame=[0],
+        format="external",
+        unit="n.a.",
+        rate=50.0,
+        num_samples=1500,
+        starting_time=0.5,
+    )
+    with edit_session(file) as writer:
+        writer.nwbfile.add_acquisition(camera)
+    for _ in range(2):
+        pipeline.process(file, "sync", force=True)
+        with open_session(file) as session:
+            side = session.get("/acquisition/SideCamera")
+            assert side.rate == pytest.approx(50.0 / (1 + 40e-6), rel=1e-5)
+            assert side.starting_time == pytest.approx(0.5 * (1 + 40e-6) + 3.25, abs=5e-3)
+    assert pynwb.validate(path=str(file)) == []
+    pipeline.undo_sync(file)
+    with open_session(file) as session:
+        side = session.get("/acquisition/SideCamera")
+        assert (side.rate, side.starting_time) == (50.0, 0.5)
 
 
 def test_doubtful_stretches_name_their_frames_and_reason(file, truth):
