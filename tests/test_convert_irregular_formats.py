@@ -207,7 +207,14 @@ CASES = {
     "Open Ephys: a structure that is none": Case(
         "oeb", lambda folder: only(folder, "*.oebin").write_text("[]"), "A JSON object was expected"
     ),
-    "Intan: a block cut": Case("intan", chop("*.rhd", 500), r"\.rhd cannot be read"),
+    "Intan: a block cut": Case("intan", chop("*.rhd", 500), r"\.rhd is cut off: \d+ bytes follow"),
+    "Intan: a block cut, salvaged": Case(
+        "intan",
+        chop("*.rhd", 500),
+        "cut_samples=salvage",
+        ("cut_samples=salvage",),
+        (("acquisition/ElectricalSeries/data", 12_800 - 128),),
+    ),
     "Intan: two files": Case(
         "intan",
         lambda folder: (folder / "b.rhd").write_bytes(only(folder, "*.rhd").read_bytes()),
@@ -217,7 +224,17 @@ CASES = {
         "spikeglx", text("*nidq.meta", "niSampRate", "rate"), "run_g0 cannot be read"
     ),
     "SpikeGLX: half a sample at the end": Case(
-        "spikeglx", chop("*.ap.bin", 3), "run_g0 cannot be read"
+        "spikeglx", chop("*.ap.bin", 3), r"ap\.bin is cut off: 89997 of 90000 bytes|is cut off"
+    ),
+    "SpikeGLX: half a sample at the end, salvaged": Case(
+        "spikeglx",
+        chop("*.ap.bin", 3),
+        "cut_samples=salvage",
+        ("cut_samples=salvage",),
+        (("acquisition/ElectricalSeriesImec0Ap/data", 8999), ("acquisition/Nidq/data", 7500)),
+    ),
+    "SpikeGLX: whole samples lost at the end": Case(
+        "spikeglx", chop("*nidq.bin", 4000), r"nidq\.bin is cut off"
     ),
     "Inscopix: the movie cut": Case(
         "inscopix", cut("*.isxd", 0.5), "cannot be read as an Inscopix"

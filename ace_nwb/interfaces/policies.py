@@ -47,6 +47,10 @@ RULES: dict[str, dict[str, str]] = {
         "salvage": "take the whole frames before the break and mark the others unreadable in the "
         "frame ledger",
     },
+    "cut_samples": {
+        **_REFUSE,
+        "salvage": "take the whole samples before the break, in Intan files the whole blocks",
+    },
     "missing_movies": {
         **_REFUSE,
         "leave_out": "go on with the other files and mark the missing frames unreadable in the "

@@ -10,6 +10,7 @@ import numpy as np
 
 from ace_nwb.errors import EphysError
 from ace_nwb.interfaces.base import Candidate, Evidence, find_below
+from ace_nwb.interfaces.neo_ephys.cut_files import cut_samples, whole_items
 from ace_nwb.interfaces.neo_ephys.streams import (
     DigitalLine,
     SampleStream,
@@ -19,6 +20,8 @@ from ace_nwb.interfaces.neo_ephys.streams import (
     import_readers,
     read_samples,
 )
+from ace_nwb.interfaces.policies import Policies
+from ace_nwb.registry import load_module
 
 NAME = "intan"
 MAGIC = {b"\x02\x27\x91\xc6": "RHD2000", b"\xac\x27\x91\xd6": "RHS2000"}
@@ -43,8 +46,15 @@ def find_recordings(folder_path: Path) -> list[Candidate]:
     return [_candidate(path) for path in find_below(folder_path, lambda path: bool(_files(path)))]
 
 
-def read_recording(folder_path: Path) -> SystemRecording:
+def read_recording(folder_path: Path, policies: Policies | None = None) -> SystemRecording:
     """Read the structure of a file, and the edges of its digital lines.
+
+    Parameters
+    ----------
+    folder_path
+        Folder of the file.
+    policies
+        What becomes of a file that is cut off; it is noted, not raised.
 
     Raises
     ------
@@ -62,14 +72,23 @@ def read_recording(folder_path: Path) -> SystemRecording:
         )
     path = files[0]
     readers = import_readers()
-    names = call_reader(lambda: readers.get_neo_streams("intan", file_path=path), path)[0]
-    streams = tuple(_stream(readers, path, name) for name in names if name in LABELS)
+    with whole_items(load_module("neo.rawio.intanrawio")) as left_over:
+        names = call_reader(lambda: readers.get_neo_streams("intan", file_path=path), path)[0]
+        streams = tuple(_stream(readers, path, name) for name in names if name in LABELS)
+        lines = tuple(
+            line for name in names if name in DIGITAL for line in _lines(readers, path, name)
+        )
     if not any(stream.kind == "electrodes" for stream in streams):
         raise EphysError(
             f"{path} holds {', '.join(names)} and no amplifier channel. At least one was expected; "
             "is this the file of the recording?"
         )
-    lines = tuple(line for name in names if name in DIGITAL for line in _lines(readers, path, name))
+    noted = [
+        cut_samples(
+            file, f"{n_bytes} bytes follow the last whole block", policies=policies or Policies()
+        )
+        for file, n_bytes in left_over.items()
+    ]
     left_out = [name for name in names if name not in LABELS and name not in DIGITAL]
     return SystemRecording(
         folder_path=folder_path,
@@ -80,6 +99,7 @@ def read_recording(folder_path: Path) -> SystemRecording:
         lines=lines,
         start_time=_start_time(path),
         warnings=tuple(f"{path.name}: the stream {name!r} is left out." for name in left_out),
+        irregularities=tuple(noted),
     )
 
 

@@ -16,6 +16,7 @@ from ace_nwb.interfaces.imaging_objects import add_clock_facts
 from ace_nwb.interfaces.neo_ephys import intan, spikeglx
 from ace_nwb.interfaces.neo_ephys.streams import SampleStream, StreamSource, SystemRecording
 from ace_nwb.interfaces.nwb_objects import NOT_STATED, add_events, object_name, section
+from ace_nwb.interfaces.policies import Policies, check_allowed, parse_policies
 
 
 class SystemInterface(BaseDataInterface):
@@ -25,17 +26,26 @@ class SystemInterface(BaseDataInterface):
     ----------
     folder_path
         Folder of the recording.
+    policies
+        Name -> choice of what to do where the recording is irregular (`cut_samples`).
     verbose
         Kept for NeuroConv; nothing is printed.
     """
 
-    def read(self, folder_path: Path) -> SystemRecording:
+    def read(self, folder_path: Path, policies: Policies) -> SystemRecording:
         """Read one recording; every format has its own."""
         raise NotImplementedError
 
-    def __init__(self, folder_path: DirectoryPath, verbose: bool = False) -> None:
-        super().__init__(folder_path=str(folder_path), verbose=verbose)
-        self.recording = self.read(Path(folder_path))
+    def __init__(
+        self,
+        folder_path: DirectoryPath,
+        *,
+        policies: dict | None = None,
+        verbose: bool = False,
+    ) -> None:
+        super().__init__(folder_path=str(folder_path), policies=policies, verbose=verbose)
+        self.recording = self.read(Path(folder_path), parse_policies(policies))
+        check_allowed(self.recording.irregularities)
         for sentence in self.recording.warnings:
             warnings.warn(sentence, AceNwbWarning, stacklevel=2)
 
@@ -48,7 +58,13 @@ class SystemInterface(BaseDataInterface):
 
     def remarks(self) -> list[str]:
         """Return what was left out, in sentences without paths."""
-        return list(self.recording.warnings)
+        return [
+            *self.recording.warnings,
+            *(
+                f"{item.device} is cut off, read up to its break ({item.policy}={item.choice})."
+                for item in self.recording.irregularities
+            ),
+        ]
 
     def add_to_nwbfile(self, nwbfile: NWBFile, metadata: dict | None = None) -> None:
         """Add all objects; samples are read while the file is written.
@@ -108,9 +124,9 @@ class IntanInterface(SystemInterface):
     info = "Amplifiers, board inputs and digital lines of Intan RHD2000 and RHS2000."
     keywords = ("extracellular electrophysiology", "Intan")
 
-    def read(self, folder_path: Path) -> SystemRecording:
+    def read(self, folder_path: Path, policies: Policies) -> SystemRecording:
         """Read one recording."""
-        return intan.read_recording(folder_path)
+        return intan.read_recording(folder_path, policies)
 
 
 class SpikeGlxInterface(SystemInterface):
@@ -121,9 +137,9 @@ class SpikeGlxInterface(SystemInterface):
     info = "Neuropixels probes, analog inputs and digital lines recorded with SpikeGLX."
     keywords = ("extracellular electrophysiology", "Neuropixels", "SpikeGLX")
 
-    def read(self, folder_path: Path) -> SystemRecording:
+    def read(self, folder_path: Path, policies: Policies) -> SystemRecording:
         """Read one recording."""
-        return spikeglx.read_recording(folder_path)
+        return spikeglx.read_recording(folder_path, policies)
 
 
 def _add_electrodes(

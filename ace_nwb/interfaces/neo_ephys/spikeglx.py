@@ -15,6 +15,7 @@ import numpy as np
 
 from ace_nwb.interfaces.base import Candidate, Evidence, find_below
 from ace_nwb.interfaces.imaging_recording import ClockFacts
+from ace_nwb.interfaces.neo_ephys.cut_files import cut_samples, find_cut_runs, whole_samples
 from ace_nwb.interfaces.neo_ephys.streams import (
     DigitalLine,
     SampleStream,
@@ -24,6 +25,8 @@ from ace_nwb.interfaces.neo_ephys.streams import (
     import_readers,
     read_samples,
 )
+from ace_nwb.interfaces.policies import Policies
+from ace_nwb.registry import load_module
 
 NAME = "spikeglx"
 SYNC = "-SYNC"
@@ -42,8 +45,15 @@ def find_recordings(folder_path: Path) -> list[Candidate]:
     return [_candidate(path, metas) for path, metas in sorted(found.items())]
 
 
-def read_recording(folder_path: Path) -> SystemRecording:
+def read_recording(folder_path: Path, policies: Policies | None = None) -> SystemRecording:
     """Read the structure of a run, and the edges of its digital lines.
+
+    Parameters
+    ----------
+    folder_path
+        Folder of the run.
+    policies
+        What becomes of files that are cut off; they are noted, not raised.
 
     Raises
     ------
@@ -53,11 +63,12 @@ def read_recording(folder_path: Path) -> SystemRecording:
         If the readers are not installed.
     """
     readers = import_readers()
-    ids = call_reader(
-        lambda: readers.get_neo_streams("spikeglx", folder_path=folder_path), folder_path
-    )[1]
-    open_stream = partial(_open, readers, folder_path)
-    recordings = {stream: open_stream(stream) for stream in ids}
+    with whole_samples(load_module("neo.rawio.spikeglxrawio")):
+        ids = call_reader(
+            lambda: readers.get_neo_streams("spikeglx", folder_path=folder_path), folder_path
+        )[1]
+        open_stream = partial(_open, readers, folder_path)
+        recordings = {stream: open_stream(stream) for stream in ids}
     zero_s = min(float(item.get_start_time(0)) for item in recordings.values())
     streams = tuple(
         stream
@@ -79,6 +90,12 @@ def read_recording(folder_path: Path) -> SystemRecording:
         streams=streams,
         lines=lines,
         start_time=_start_time(folder_path),
+        irregularities=tuple(
+            cut_samples(
+                path, f"{found} of {stated} bytes are there", policies=policies or Policies()
+            )
+            for path, (found, stated) in find_cut_runs(_all_metas(folder_path)).items()
+        ),
     )
 
 
@@ -153,6 +170,12 @@ def _metas(folder_path: Path) -> list[Path]:
         for path in folder_path.glob("*.meta")
         if _RUN.fullmatch(path.stem) and path.with_suffix(".bin").is_file()
     )
+
+
+def _all_metas(folder_path: Path) -> list[Path]:
+    """Return the metadata files of a run."""
+    folders = {path.parent for path in folder_path.rglob("*.meta")}
+    return [meta for folder in sorted(folders) for meta in _metas(folder)]
 
 
 def _start_time(folder_path: Path) -> datetime | None:

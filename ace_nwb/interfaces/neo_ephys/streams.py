@@ -12,6 +12,7 @@ from ace_nwb.errors import EphysError, MissingPackageError
 from ace_nwb.imaging.storage import sample_chunk_shape
 from ace_nwb.interfaces.base import ChannelSummary, LineSummary, RecordingSummary
 from ace_nwb.interfaces.imaging_recording import ClockFacts
+from ace_nwb.interfaces.policies import Irregularity, Policies
 
 BLOCK_SAMPLES = 4_000_000
 """Samples of a digital word that are looked at together."""
@@ -98,6 +99,7 @@ class SystemRecording:
     lines: tuple[DigitalLine, ...]
     start_time: datetime | None = None
     warnings: tuple[str, ...] = ()
+    irregularities: tuple[Irregularity, ...] = ()
 
 
 class StreamSource:
@@ -193,13 +195,11 @@ def find_edges(
 
 
 def summarise_streams(
-    read: Callable[[Path], SystemRecording],
-    folder_path: Path,
-    options: Any,  # noqa: ARG001
+    read: Callable[[Path, Policies], SystemRecording], folder_path: Path, options: Any
 ) -> RecordingSummary:
     """Say what a recording holds and what is wrong with it."""
     try:
-        recording = read(folder_path)
+        recording = read(folder_path, options.policies)
     except (EphysError, MissingPackageError) as error:
         return RecordingSummary(start_time=None, problems=(str(error),))
     clocks = dict.fromkeys(s.clock.clock for s in recording.streams if s.clock is not None)
@@ -209,7 +209,8 @@ def summarise_streams(
         channels=tuple(_summarise(stream) for stream in recording.streams),
         lines=tuple(_summarise_line(line) for line in recording.lines),
         remarks=remarks,
-        problems=recording.warnings,
+        problems=(*recording.warnings, *(item.sentence for item in recording.irregularities)),
+        irregularities=recording.irregularities,
     )
 
 
