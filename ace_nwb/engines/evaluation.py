@@ -20,8 +20,10 @@ from ace_nwb.imaging.packing import open_space, pack
 from ace_nwb.imaging.segmentation import Segmentation
 
 _SUPPORT_REACH_PX = 3
+_USUAL_CELL = 0.75
 _MAX_DUPLICATE_SCORE = 0.5
-_LEAST_SIZE_SHARE = 0.2
+_LEAST_SIZE_SHARE = 0.25
+_LEAST_COMPACTNESS = 0.5
 _STRONG_SNR = 20.0
 _STRONG_RELIEF = 0.1
 _MEMORY_SHARE = 4
@@ -78,7 +80,8 @@ def evaluate_components(
         ROIs and their traces.
     min_snr, min_r_value, min_size_px
         Least values of an accepted ROI. Where the signal is strong (20 noise SDs), `r_value` may
-        be 0.1 less; specks below a fifth of the median size are not accepted.
+        be 0.1 less, where it is not the footprint must be round (compactness 0.5); specks below a
+        quarter of the median size are not accepted.
     workers
         Number of threads; the result does not depend on it.
     max_memory_bytes
@@ -102,14 +105,17 @@ def evaluate_components(
         )
     size = np.diff(segmentation.footprints.indptr)
     duplicates = _duplicate_score(segmentation, snr)
+    compactness = _compactness(segmentation)
+    is_strong = snr >= _STRONG_SNR
     return ComponentMetrics(
         snr=snr,
         r_value=r_value,
         size_px=size,
-        compactness=_compactness(segmentation),
+        compactness=compactness,
         duplicate_score=duplicates,
         accepted=(snr >= min_snr)
-        & (r_value >= min_r_value - np.where(snr >= _STRONG_SNR, _STRONG_RELIEF, 0))
+        & (r_value >= min_r_value - np.where(is_strong, _STRONG_RELIEF, 0))
+        & (is_strong | (compactness >= _LEAST_COMPACTNESS))
         & (size >= max(min_size_px, _LEAST_SIZE_SHARE * float(np.median(size))))
         & (duplicates < _MAX_DUPLICATE_SCORE),
     )
@@ -188,22 +194,31 @@ def _event_weights(
 ) -> np.ndarray:
     """Return the events of each ROI as half of its pixels see them.
 
-    Other ROIs are removed; the result is orthogonal to the brightness around the ROI, so that
-    background adds nothing to the image it is correlated with.
+    Other ROIs are removed, and what the brightness around the ROI explains of the rest; the result
+    is orthogonal to that brightness, so that background adds nothing to the image it is correlated
+    with.
     """
     overlap = (half.T @ footprints).toarray()
     own = np.diag(overlap)
-    others = centred @ (overlap - np.diag(own)).T
-    events = np.where(centred > 0, (seen - others) / np.maximum(own, 1e-12), 0.0)
-    events -= events.mean(0)
     energy = np.maximum(np.einsum("fr,fr->r", outside, outside), 1e-30)
+    rest = seen - centred @ overlap.T
+    rest -= outside * (np.einsum("fr,fr->r", rest, outside) / energy)
+    events = np.where(centred > 0, centred + rest / np.maximum(own, 1e-12), 0.0)
+    events -= events.mean(0)
     return events - outside * (np.einsum("fr,fr->r", events, outside) / energy)
 
 
 def _rims(footprints: csc_array, field_shape: tuple[int, int]) -> csc_array:
-    """Return the pixels 3 to 6 pixels away from each footprint, shape (pixel, roi)."""
-    near = surroundings(footprints, field_shape, reach_px=_SUPPORT_REACH_PX)
-    rim = csc_array(surroundings(footprints, field_shape, reach_px=2 * _SUPPORT_REACH_PX) - near)
+    """Return a band of 3 pixels around each footprint, shape (pixel, roi).
+
+    A dim cell's footprint lacks its tails: the band begins where those of a usual cell end.
+    """
+    radius_px = np.sqrt(np.diff(footprints.indptr) / np.pi)
+    missing_px = np.maximum(np.quantile(radius_px, _USUAL_CELL) - radius_px, 0)
+    reach_px = _SUPPORT_REACH_PX + np.round(missing_px).astype(int)
+    near = surroundings(footprints, field_shape, reach_px=reach_px)
+    rim = surroundings(footprints, field_shape, reach_px=reach_px + _SUPPORT_REACH_PX)
+    rim = csc_array(rim - near)
     rim.eliminate_zeros()
     counts = np.maximum(np.diff(rim.indptr), 1)
     rim.data = (rim.data / np.repeat(counts, np.diff(rim.indptr))).astype(np.float32)
@@ -211,13 +226,13 @@ def _rims(footprints: csc_array, field_shape: tuple[int, int]) -> csc_array:
 
 
 def surroundings(
-    footprints: csc_array, field_shape: tuple[int, int], *, reach_px: int
+    footprints: csc_array, field_shape: tuple[int, int], *, reach_px: int | np.ndarray
 ) -> csc_array:
     """Return the pixels in a square of `reach_px` around each footprint's pixels."""
     n_rows, n_columns = field_shape
-    step = np.arange(-reach_px, reach_px + 1)
     columns = []
-    for roi in range(footprints.shape[1]):
+    for roi, reach in enumerate(np.broadcast_to(reach_px, footprints.shape[1]).tolist()):
+        step = np.arange(-reach, reach + 1)
         pixels, _ = column_of(footprints, roi)
         row, column = np.divmod(pixels, n_columns)
         tall = np.unique(np.clip(row[:, None] + step, 0, n_rows - 1) * n_columns + column[:, None])

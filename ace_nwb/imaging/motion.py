@@ -8,7 +8,7 @@ not pull. What does not move with the tissue (dust, vignette) is told apart from
 Memory does not grow with the length of the movie.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
@@ -31,6 +31,7 @@ _N_BURSTS = 20
 _N_REFINEMENTS = 3
 _N_ROBUST_ROUNDS = 4
 _N_STEPS = 2
+_USUAL = 0.995
 _BINNINGS = ((2, 128), (4, 512))
 """Side of a binned pixel, and the least side of the field from which on it is used."""
 
@@ -101,7 +102,7 @@ def estimate_motion(
     """
     with threadpool_limits(1, user_api="blas"):
         lens = _choose_lens(movie, max_shift_px, filter_radius_px)
-        target = _build_target(movie, lens)
+        lens, target = _build_target(movie, lens)
         grid = NodeGrid.over(movie.shape[1:], patch_size_px) if piecewise else None
 
         def register(_start: int, block: np.ndarray) -> _Registered:
@@ -170,11 +171,12 @@ def _choose_lens(movie: Movie, max_shift_px: int, filter_radius_px: float) -> Le
         max(0, reach),
         2 * filter_radius_px / binning,
         max(0.1 * brightness, 1e-3),
+        usual_reach=max(0, reach),
     )
 
 
-def _build_target(movie: Movie, lens: Lens) -> Target:
-    """Return the target made of bursts of frames from all over the movie."""
+def _build_target(movie: Movie, lens: Lens) -> tuple[Lens, Target]:
+    """Return the target made of bursts of frames from all over the movie, and how far they move."""
     images = _sample_bursts(movie, lens)
     middle = len(images) // 2
     spectra = lens.transform(images)
@@ -188,7 +190,10 @@ def _build_target(movie: Movie, lens: Lens) -> Target:
         shifts -= np.median(shifts, axis=0)
         is_good = quality >= np.quantile(quality, 0.2)
         template = _mean_spectrum(images[is_good], shifts[is_good], lens)
-    return _separate(images[is_good], shifts[is_good], lens)
+    images, shifts = images[is_good], shifts[is_good]
+    furthest = int(np.ceil(np.quantile(np.abs(shifts), _USUAL)))
+    lens = replace(lens, usual_reach=min(furthest, lens.reach))
+    return lens, _separate(images, shifts, lens)
 
 
 def _mean_spectrum(images: np.ndarray, shifts: np.ndarray, lens: Lens) -> np.ndarray:

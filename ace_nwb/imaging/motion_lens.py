@@ -55,6 +55,8 @@ class Lens:
         Scale of the high-pass, binned pixels.
     offset
         Added before the logarithm, movie units.
+    usual_reach
+        Reach of nearly all frames, binned pixels: what lies further inside guides the refinement.
     """
 
     field_shape: tuple[int, int]
@@ -62,6 +64,7 @@ class Lens:
     reach: int
     diameter_px: float
     offset: float
+    usual_reach: int
 
     @property
     def padded_shape(self) -> tuple[int, int]:
@@ -71,8 +74,8 @@ class Lens:
 
     @property
     def inner(self) -> tuple[slice, slice]:
-        """Pixels that stay in view whatever the shift."""
-        margin = min(self.reach + 1, min(self.field_shape) // 8)
+        """Pixels that stay in view whatever the usual shift."""
+        margin = min(self.usual_reach + 1, min(self.field_shape) // 8)
         n_rows, n_columns = self.field_shape
         return slice(margin, n_rows - margin), slice(margin, n_columns - margin)
 

@@ -51,7 +51,7 @@ def _inner_diameter(pair: tuple[float, float]) -> float:
 
 def _radius(pair: tuple[float, float]) -> float:
     """Return the radius of a structure of Gaussian width gSig_filt."""
-    return max(pair) * 8 / 7
+    return max(pair) * 12 / 7
 
 
 _DIAMETERS = ("summary.cell_diameter_px", "extract.cell_diameter_px")

@@ -175,7 +175,7 @@ class MotionParams(StageParams):
     )
     max_shift_px: int = Field(default=20, ge=0, description="Largest shift searched, pixels.")
     filter_radius_px: float = Field(
-        default=8.0,
+        default=12.0,
         gt=0,
         description="Radius of the structures that guide registration, pixels.",
     )

@@ -104,7 +104,7 @@ STAGES: dict[str, Stage] = {
                 f"{_OPHYS}/MotionQuality",
             ),
             uses=("preprocess",),
-            revision=2,
+            revision=3,
         ),
         Stage(
             "summary",
@@ -126,7 +126,7 @@ STAGES: dict[str, Stage] = {
                 f"{_OPHYS}/CurationDecisions",
             ),
             uses=("preprocess", "motion"),
-            revision=3,
+            revision=4,
         ),
         Stage(
             "regroup",
@@ -152,7 +152,7 @@ STAGES: dict[str, Stage] = {
                 )
             ),
             requires=("extract",),
-            revision=2,
+            revision=3,
             uses=("regroup",),
             writes_in_place=True,
         ),

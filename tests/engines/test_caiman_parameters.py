@@ -90,7 +90,7 @@ def test_translating_leaves_the_fixed_groups_alone():
 def test_motion_is_translated():
     found = translate(
         MOTION,
-        {"max_shift_px": 12, "filter_radius_px": 8.0},
+        {"max_shift_px": 12, "filter_radius_px": 12.0},
         fixed=FIXED_MOTION,
         frame_rate_hz=20.0,
     )

@@ -17,6 +17,7 @@ from ace_nwb.engines.cnmfe.merging import find_ghosts, find_groups, merge_groups
 from ace_nwb.engines.cnmfe.passes import correlate, project
 from ace_nwb.engines.cnmfe.seeds import disc_support
 from ace_nwb.engines.cnmfe.splitting import split_footprints
+from ace_nwb.engines.cnmfe.unmixing import find_shares, take_shares
 from ace_nwb.imaging.movie import ArrayMovie
 
 FIELD = (36, 52)
@@ -203,3 +204,37 @@ def test_grid_and_interpolation_keep_a_constant() -> None:
     np.testing.assert_allclose(
         grid.reduce(movie), (grid.average() @ movie.reshape(3, -1).T).T, atol=1e-5
     )
+
+
+@pytest.fixture
+def activities() -> np.ndarray:
+    """Three neurons that fire on their own, shape (frame, roi)."""
+    rng = np.random.default_rng(5)
+    return np.where(rng.random((600, 3)) < 0.04, rng.uniform(1, 3, (600, 3)), 0.0)
+
+
+def shares_of(activity: np.ndarray, overlap: float = 0.8) -> np.ndarray:
+    return find_shares(np.full((3, 3), overlap), np.zeros((3, 3)), activity, max_correlation=0.7)
+
+
+def test_the_share_of_a_trace_in_another_is_found_and_taken_out(activities: np.ndarray) -> None:
+    mixed = activities.copy()
+    mixed[:, 0] += 0.4 * activities[:, 1]
+    shares = shares_of(mixed)
+    assert shares[1, 0] == pytest.approx(0.4, abs=0.03)
+    assert np.count_nonzero(shares) == 1
+    assert take_shares(mixed, shares) == pytest.approx(activities, abs=0.1)
+
+
+def test_neurons_that_sometimes_fire_together_keep_their_events(activities: np.ndarray) -> None:
+    together = activities.copy()
+    together[:, 0] += np.where(np.arange(600) % 2, activities[:, 1], 0)
+    assert not shares_of(together).any()
+
+
+def test_neurons_apart_and_one_neuron_seen_twice_are_left_alone(activities: np.ndarray) -> None:
+    twice = activities.copy()
+    twice[:, 0] = 0.9 * activities[:, 1]
+    assert not shares_of(twice).any()
+    mixed = activities + 0.4 * activities[:, [1, 0, 2]]
+    assert not shares_of(mixed, overlap=0.1).any()

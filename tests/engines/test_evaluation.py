@@ -92,6 +92,18 @@ def test_footprints_of_cells_look_like_the_movie_at_their_events(
     assert wrong.max() < 0.4
 
 
+def test_a_cell_that_rises_little_above_its_background_still_looks_like_itself(
+    scene: tuple,
+) -> None:
+    movie, found = scene
+    rng = np.random.default_rng(4)
+    wave = gaussian_filter(rng.normal(size=N_FRAMES), 20)
+    bright = movie.frames + 60 * (wave / wave.std())[:, None, None] * disc(14, 16, 30.0)[None] * 40
+    metrics = evaluate(ArrayMovie(bright.astype(np.float32), 20.0), found)
+    assert metrics.r_value[0] > 0.8
+    assert metrics.r_value[[1, 3]].max() < 0.4
+
+
 def test_the_signal_to_noise_ratio_is_the_peak_over_the_noise(scene: tuple) -> None:
     movie, found = scene
     binned = found.denoised[:, 0].reshape(-1, 4).mean(1)

@@ -10,8 +10,8 @@ from typing import Any
 SIGMA_PER_DIAMETER = 0.25
 """CaImAn's Gaussian width of a cell: its customary 3 px go with cells of 12 px."""
 
-SIGMA_PER_RADIUS = 0.875
-"""The same for the radius of the structures that guide registration; 7 px for 8 px moved
+SIGMA_PER_RADIUS = 7 / 12
+"""The same for the radius of the structures that guide registration; 7 px for 12 px moved
 simulated one-photon frames best, 3 px (CaImAn's custom) failed in noise."""
 
 DEFAULTS = {"min_correlation": 0.6, "min_peak_to_noise": 6.0, "decay_time_s": 0.4}

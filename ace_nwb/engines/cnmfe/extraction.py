@@ -14,10 +14,7 @@ from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 from ace_nwb.engines.base import EngineSettings
 from ace_nwb.engines.cnmfe.background import (
     Background,
-    CoarseGrid,
-    CoarseMovie,
     fit_background,
-    read_coarse,
 )
 from ace_nwb.engines.cnmfe.embedding import embed
 from ace_nwb.engines.cnmfe.footprints import (
@@ -28,8 +25,8 @@ from ace_nwb.engines.cnmfe.footprints import (
     trim_footprints,
     update_footprints,
 )
-from ace_nwb.engines.cnmfe.merging import find_ghosts, find_groups, merge_groups
-from ace_nwb.engines.cnmfe.passes import FilteredMovie, correlate
+from ace_nwb.engines.cnmfe.merging import correlation_matrix, find_ghosts, find_groups, merge_groups
+from ace_nwb.engines.cnmfe.passes import correlate
 from ace_nwb.engines.cnmfe.residual import (
     Known,
     filter_footprints,
@@ -44,52 +41,35 @@ from ace_nwb.engines.cnmfe.resuming import (
     pack_search,
     unpack_search,
 )
+from ace_nwb.engines.cnmfe.scene import Scene, coarse_side_px, prepare_scene
 from ace_nwb.engines.cnmfe.seeds import find_seeds, propose_thresholds
 from ace_nwb.engines.cnmfe.splitting import split_footprints
+from ace_nwb.engines.cnmfe.steps import Steps
 from ace_nwb.engines.cnmfe.traces import (
     CalciumModel,
+    Mixing,
+    Projections,
     demix,
     mix,
     project_movie,
     refine_traces,
 )
-from ace_nwb.imaging.binning import BinnedMovie, bin_factor
+from ace_nwb.engines.cnmfe.unmixing import find_shares, take_shares
 from ace_nwb.imaging.checkpoint import Checkpoint
 from ace_nwb.imaging.corrected import CroppedMovie, observed_box
-from ace_nwb.imaging.correlation import FilteredLevels, estimate_levels
 from ace_nwb.imaging.movie import Movie, ProgressCallback, movie_breaks
-from ace_nwb.imaging.packing import PackingSpace, open_space, pack
+from ace_nwb.imaging.packing import open_space
 from ace_nwb.imaging.segmentation import RingBackground, Segmentation
 from ace_nwb.signals.deconvolution import estimate_decay
 
 _SEED_ROUNDS = 3
 _MEMORY_SHARE = 4
-_GRID_PER_DIAMETER = 3
 _COMPONENTS_PER_RING = 0.1
 _UPDATES_PER_ROUND = 2
 _GUESSED_DECAY_S = 0.5
 _GHOST_DIAMETERS = 1.5
 _LEAST_OWN_HEIGHT = 5.0
 _LATER_SEED_FACTOR = 1.1
-
-
-@dataclass(frozen=True)
-class _Scene:
-    """The binned movie and all that stays the same while neurons are updated."""
-
-    movie: Movie
-    filtered: Movie
-    levels: FilteredLevels
-    noise: np.ndarray
-    grid: CoarseGrid
-    coarse: CoarseMovie
-    cell_diameter_px: float
-    ring_radius_px: float
-    workers: int
-
-    @property
-    def field_shape(self) -> tuple[int, int]:
-        return self.movie.shape[1:]
 
 
 def extract(
@@ -114,7 +94,7 @@ def extract(
     settings
         Workers and memory; the result does not depend on them.
     progress
-        Called with (steps done, number of steps).
+        Called with (parts done, number of parts) after every block of frames.
     cell_diameter_px
         Diameter of a cell, pixels.
     min_correlation, min_peak_to_noise
@@ -128,18 +108,17 @@ def extract(
     decay_time_s
         Decay time of a transient; None estimates it.
     """
-    side = max(1, round(cell_diameter_px / _GRID_PER_DIAMETER))
-    box = observed_box(movie, multiple=side)
+    box = observed_box(movie, multiple=coarse_side_px(cell_diameter_px))
     inner = CroppedMovie(movie, box)
     scratch = open_space(inner, memory_bytes=settings.max_memory_bytes // _MEMORY_SHARE)
     with threadpool_limits(1, user_api="blas"), scratch as space:
-        steps = _Steps(progress, 3 + _SEED_ROUNDS * (1 + _UPDATES_PER_ROUND))
-        scene = _prepare(inner, settings, space, cell_diameter_px, ring_size_factor)
-        steps.advance()
+        steps = Steps(progress, 4 + _SEED_ROUNDS * (1 + _UPDATES_PER_ROUND))
+        scene = prepare_scene(inner, settings, space, cell_diameter_px, ring_size_factor, steps)
         find = _Finding(min_correlation, min_peak_to_noise, merge_correlation, decay_time_s)
-        footprints, background, seeds = _find_neurons(scene, find, steps, settings.checkpoint)
+        footprints, background, seeds = _find_neurons(scene, find, settings.checkpoint)
+        steps.advance(steps.total - steps.done - 2)
         result = _finish(inner, scene, footprints, background, autoregressive_order, decay_time_s)
-        steps.advance()
+        steps.finish()
     return embed(replace(result, seeds=seeds), movie.shape[1:], box)
 
 
@@ -154,12 +133,13 @@ class _Finding:
 
 
 def _find_neurons(
-    scene: _Scene, find: _Finding, steps: "_Steps", checkpoint: Checkpoint
+    scene: Scene, find: _Finding, checkpoint: Checkpoint
 ) -> tuple[csc_array, Background, np.ndarray]:
     """Return footprints, background and all seeds, looking again at what is left each time."""
     kept = checkpoint.load()
     start = begin_search(_empty(scene)) if kept is None else unpack_search(kept)
     search, background = start, _ring(scene, start.known)
+    scene.steps.advance(start.n_phases)
     for phase in range(start.n_phases, _SEED_ROUNDS * (1 + _UPDATES_PER_ROUND)):
         if phase % (1 + _UPDATES_PER_ROUND) == 0:
             new, found = _seed(scene, search.neurons, find)
@@ -175,68 +155,18 @@ def _find_neurons(
                 search = replace(search, known=neurons)
                 background = _ring(scene, neurons)
         checkpoint.save(pack_search(search))
-        steps.advance()
+        scene.steps.advance()
     return search.neurons.footprints, background, search.seeds
 
 
-class _Steps:
-    """Counts finished steps for the progress callback."""
-
-    def __init__(self, progress: ProgressCallback, total: int) -> None:
-        self.progress, self.total, self.done = progress, total, 0
-
-    def advance(self) -> None:
-        self.done = min(self.done + 1, self.total)
-        self.progress(self.done, self.total)
-
-
-def _prepare(
-    movie: Movie,
-    settings: EngineSettings,
-    space: PackingSpace,
-    cell_diameter_px: float,
-    ring_size_factor: float,
-) -> _Scene:
-    """Read the binned movie and its levels."""
-    workers = settings.workers
-    binned = pack(
-        BinnedMovie(movie, bin_factor(movie.frame_rate_hz)), space, "binned", workers=workers
-    )
-    grid = CoarseGrid(movie.shape[1:], max(1, round(cell_diameter_px / _GRID_PER_DIAMETER)))
-    return _Scene(
-        movie=binned,
-        filtered=pack(FilteredMovie(binned, cell_diameter_px), space, "filtered", workers=workers),
-        levels=estimate_levels(binned, cell_diameter_px=cell_diameter_px),
-        noise=_pixel_noise(binned),
-        grid=grid,
-        coarse=read_coarse(binned, grid, workers=workers),
-        cell_diameter_px=cell_diameter_px,
-        ring_radius_px=ring_size_factor * cell_diameter_px,
-        workers=workers,
-    )
-
-
-def _pixel_noise(movie: Movie) -> np.ndarray:
-    """Return the noise SD of each pixel from differences of frames, shape (pixel,)."""
-    n_frames = movie.shape[0]
-    total = np.zeros(int(np.prod(movie.shape[1:])))
-    count = 0
-    for start in np.linspace(0, max(0, n_frames - 8), 12).astype(int).tolist():
-        run = movie.read(start, min(n_frames, start + 8)).astype(np.float32)
-        total += np.abs(np.diff(run, axis=0)).sum(0).ravel()
-        count += len(run) - 1
-    noise = total / max(count, 1) * np.sqrt(np.pi) / 2
-    return np.maximum(noise, max(1e-3 * float(np.median(noise)), 1e-9))
-
-
-def _empty(scene: _Scene) -> Neurons:
+def _empty(scene: Scene) -> Neurons:
     n_pixels = scene.field_shape[0] * scene.field_shape[1]
     footprints = csc_array((n_pixels, 0), dtype=np.float32)
     nothing = np.zeros((scene.movie.shape[0], 0))
     return Neurons(footprints, nothing, nothing)
 
 
-def _ring(scene: _Scene, neurons: Neurons) -> Background:
+def _ring(scene: Scene, neurons: Neurons) -> Background:
     """Fit the ring background to the coarse movie without the neurons."""
     residual = scene.coarse.values
     if neurons.footprints.shape[1]:
@@ -253,14 +183,20 @@ def _ring(scene: _Scene, neurons: Neurons) -> Background:
 
 
 def _seed(
-    scene: _Scene,
+    scene: Scene,
     neurons: Neurons,
     find: _Finding,
 ) -> tuple[csc_array, np.ndarray]:
     """Return first footprints of new neurons, and their seeds."""
     filtered = filter_footprints(neurons.footprints, scene.field_shape, scene.cell_diameter_px)
     known = Known(filtered, neurons.raw)
-    images = residual_images(scene.filtered, known, scene.levels, workers=scene.workers)
+    images = residual_images(
+        scene.filtered,
+        known,
+        scene.levels,
+        workers=scene.workers,
+        progress=scene.steps.of(0, 2),
+    )
     thresholds = propose_thresholds(
         images,
         scene.movie.shape[0],
@@ -294,43 +230,31 @@ def _seed(
     return normalise(footprints)[0][:, is_filled], seeds[is_filled]
 
 
-def _update(
-    scene: _Scene,
-    footprints: csc_array,
-    background: Background,
-    find: _Finding,
-) -> Neurons:
+def _update(scene: Scene, footprints: csc_array, background: Background, find: _Finding) -> Neurons:
     """Update traces, merge, remove ghosts, then update footprints, each once."""
     if footprints.shape[1] == 0:
         return _empty(scene)
     footprints, _ = normalise(
         split_footprints(footprints, scene.field_shape, cell_diameter_px=scene.cell_diameter_px)
     )
-    rate = scene.movie.frame_rate_hz
-    projections = project_movie(scene.movie, footprints, background, workers=scene.workers)
+    projections = project_movie(
+        scene.movie,
+        footprints,
+        background,
+        workers=scene.workers,
+        progress=scene.steps.of(0, 2),
+    )
     mixing = mix(footprints, background)
-    decay = np.full(footprints.shape[1], find.decay_time_s or _GUESSED_DECAY_S)
-    raw, traces, _, _ = refine_traces(
-        demix(projections, mixing), mixing, rate, CalciumModel(decay, 1), sweeps=1
-    )
-    groups = find_groups(footprints, traces, merge_correlation=find.merge_correlation)
-    merged, traces, _ = merge_groups(footprints, traces, groups)
-    _, raw, _ = merge_groups(footprints, raw, groups)
-    is_ghost = find_ghosts(
-        raw,
-        centroids(merged, scene.field_shape),
-        reach_px=_GHOST_DIAMETERS * scene.cell_diameter_px,
-        min_peak_to_noise=_LEAST_OWN_HEIGHT,
-    )
-    is_active = (traces.std(0) > 0) & ~is_ghost
-    footprints, traces, raw = merged[:, is_active], traces[:, is_active], raw[:, is_active]
+    merged = _merge(scene, footprints, _unmixed(scene, projections, mixing, find), find)
+    footprints, traces, raw = merged.footprints, merged.traces, merged.raw
     support = grow_support(footprints, scene.field_shape, cell_diameter_px=scene.cell_diameter_px)
     centred = traces - traces.mean(0)
     courses = projections.background - projections.background.mean(0)
     courses = courses - centred @ mix(footprints, background).leak.T
     gram = centred.T @ centred
+    progress = scene.steps.of(1, 2)
     products = TraceProducts(
-        correlate(scene.movie, centred, support, workers=scene.workers),
+        correlate(scene.movie, centred, support, workers=scene.workers, progress=progress),
         gram,
         courses.T @ centred,
     )
@@ -343,9 +267,48 @@ def _update(
     return Neurons(shaped[:, is_alive], (traces * norms)[:, is_alive], (raw * norms)[:, is_alive])
 
 
+def _unmixed(
+    scene: Scene, projections: Projections, mixing: Mixing, find: _Finding
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return raw and denoised traces, each without the events of neurons on top of it."""
+    decay = np.full(len(mixing.gram), find.decay_time_s or _GUESSED_DECAY_S)
+    raw, traces, activity, _ = refine_traces(
+        demix(projections, mixing),
+        mixing,
+        scene.movie.frame_rate_hz,
+        CalciumModel(decay, 1),
+        sweeps=1,
+    )
+    shares = find_shares(
+        mixing.overlap,
+        correlation_matrix(traces),
+        activity,
+        max_correlation=find.merge_correlation,
+    )
+    return take_shares(raw, shares), np.maximum(take_shares(traces, shares), 0)
+
+
+def _merge(
+    scene: Scene, footprints: csc_array, activity: tuple[np.ndarray, np.ndarray], find: _Finding
+) -> Neurons:
+    """Return one neuron per group of equals, without ghosts; `activity` is raw and denoised."""
+    raw, traces = activity
+    groups = find_groups(footprints, traces, merge_correlation=find.merge_correlation)
+    merged, traces, _ = merge_groups(footprints, traces, groups)
+    _, raw, _ = merge_groups(footprints, raw, groups)
+    is_ghost = find_ghosts(
+        raw,
+        centroids(merged, scene.field_shape),
+        reach_px=_GHOST_DIAMETERS * scene.cell_diameter_px,
+        min_peak_to_noise=_LEAST_OWN_HEIGHT,
+    )
+    is_active = (traces.std(0) > 0) & ~is_ghost
+    return Neurons(merged[:, is_active], traces[:, is_active], raw[:, is_active])
+
+
 def _finish(
     movie: Movie,
-    scene: _Scene,
+    scene: Scene,
     footprints: csc_array,
     background: Background,
     autoregressive_order: int,
@@ -354,7 +317,9 @@ def _finish(
     """Compute the traces of every frame in one pass over the full movie."""
     n_frames, n_rois = movie.shape[0], footprints.shape[1]
     rate = movie.frame_rate_hz
-    projections = project_movie(movie, footprints, background, workers=scene.workers)
+    projections = project_movie(
+        movie, footprints, background, workers=scene.workers, progress=scene.steps.of(0, 1)
+    )
     mixing = mix(footprints, background)
     raw = demix(projections, mixing) if n_rois else np.zeros((n_frames, 0))
     decay = np.full(n_rois, decay_time_s or 1.0) if decay_time_s else estimate_decay(raw, rate)
