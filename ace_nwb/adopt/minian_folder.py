@@ -9,6 +9,9 @@ from scipy.sparse import csc_array
 from ace_nwb.adopt.results import ForeignResult
 from ace_nwb.errors import FormatError
 
+_LABELS, _DISCARDED = "unit_labels", -1
+"""Coordinate in which minian's viewer notes what people decided, and its mark of a bad unit."""
+
 
 def can_read(path: Path) -> bool:
     """Return whether a folder looks like one of minian."""
@@ -48,7 +51,19 @@ def read(path: Path) -> ForeignResult:
         background_trace=background,
         parameters=_offset_of_field(path),
         unit_ids=ids["unit_id"],
+        accepted=_accepted(path, n_rois),
     )
+
+
+def _accepted(path: Path, n_rois: int) -> np.ndarray:
+    """Return which units people did not discard; those that minian kept to its end are accepted.
+
+    It saves no trace with its noise, so that a signal-to-noise ratio cannot judge them here.
+    """
+    group = _open_group(path / "A.zarr")
+    if _LABELS not in group:
+        return np.ones(n_rois, bool)
+    return np.asarray(group[_LABELS][:]) != _DISCARDED
 
 
 def _offset_of_field(path: Path) -> dict[str, str]:

@@ -82,8 +82,8 @@ def write_caiman(path: Path, known: Known) -> Path:
     return path
 
 
-def write_minian(folder: Path, known: Known) -> Path:
-    """Write A, C, S, b, f as xarray lays them out in Zarr 2."""
+def write_minian(folder: Path, known: Known, *, labels: list[int] | None = None) -> Path:
+    """Write A, C, S, b, f as xarray lays them out in Zarr 2; labels are decisions of people."""
     n_rois, n_rows, n_columns = known.footprints.shape
     axes = {
         "unit_id": np.arange(n_rois) * 3 + 1,
@@ -103,4 +103,6 @@ def write_minian(folder: Path, known: Known) -> Path:
         group.array(name, values).attrs["_ARRAY_DIMENSIONS"] = list(dims)
         for axis in dims:
             group.array(axis, axes[axis]).attrs["_ARRAY_DIMENSIONS"] = [axis]
+        if labels is not None and "unit_id" in dims:
+            group.array("unit_labels", labels).attrs["_ARRAY_DIMENSIONS"] = ["unit_id"]
     return folder

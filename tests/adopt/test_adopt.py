@@ -113,8 +113,18 @@ def test_folder_of_minian_is_read(recorded, known, tmp_path):
     np.testing.assert_allclose(found.denoised, known.denoised, **CLOSE)
     np.testing.assert_allclose(found.raw, known.denoised, **CLOSE)
     np.testing.assert_array_equal(table["source_id"], [1, 4, 7, 10])
+    assert table["accepted"].all()
     expected = known.footprints.reshape(4, -1) @ known.level.ravel()
     np.testing.assert_allclose(found.baseline[0], expected, rtol=1e-5)
+
+
+def test_units_that_people_discarded_in_minian_are_not_accepted(recorded, known, tmp_path):
+    folder = write_minian(tmp_path / "minian", known, labels=[0, -1, 2, 2])
+    adopt(recorded.path, read_results(folder))
+    with open_session(recorded.path) as session:
+        assert read_roi_table(session)["accepted"].tolist() == [True, False, True, True]
+    states = {s.stage: s.state for s in pipeline.status(recorded.path)}
+    assert states["evaluate"] == "done"
 
 
 def test_rois_of_any_nwb_file_are_read(adopted, recorded_template, known, tmp_path):
