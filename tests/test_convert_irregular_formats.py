@@ -9,6 +9,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pytest
+from PIL import Image
 
 from ace_nwb.convert import convert
 from ace_nwb.errors import InputError
@@ -40,6 +41,16 @@ def write_neuralynx(folder: Path) -> Path:
     return folder
 
 
+def write_stack(path: Path, frames: np.ndarray) -> Path:
+    path.parent.mkdir(exist_ok=True)
+    pages = [Image.fromarray(frame) for frame in frames]
+    pages[0].save(path, save_all=True, append_images=pages[1:])
+    (path.parent / "ace-nwb.yaml").write_text(
+        "movies: 'stack*.tif'\nframe_rate_hz: 20\nstart_time: 2025-06-12T15:26:31.176-04:00\n"
+    )
+    return path
+
+
 def write_drifting_neuralynx(folder: Path) -> None:
     """Two segments with a gap; the board samples 80 ppm faster than its nominal rate."""
     starts = 3_000_000_000 + np.round(np.arange(20) * 512 / 2000.16 * 1e6).astype(np.int64)
@@ -58,6 +69,9 @@ WRITERS: dict[str, Callable[[Path], Path]] = {
     "spikeglx": lambda folder: spikeglx.write_recording(folder, duration_s=0.3).folder,
     "inscopix": lambda folder: write_isxd(folder / "m.isxd", draw_frames(9)).parent,
     "mapped": lambda folder: (folder.mkdir(), write_mapped_recording(folder))[1],
+    "onix per frame": lambda folder: onix.write_acquisition(folder, values_per_frame=1).folder,
+    "bonsai": lambda folder: open_ephys.write_recording(folder, is_gui=False).folder,
+    "tiff": lambda folder: write_stack(folder / "stack.tif", draw_frames(9)).parent,
 }
 
 
@@ -93,6 +107,14 @@ def text(pattern: str, old: str, new: str) -> Callable[[Path], int]:
         return path.write_text(re.sub(old, new, content, count=1))
 
     return damage
+
+
+def nothing(folder: Path) -> None:
+    assert folder.is_dir()
+
+
+def empty(pattern: str) -> Callable[[Path], int]:
+    return lambda folder: only(folder, pattern).write_bytes(b"")
 
 
 def remove(pattern: str) -> Callable[[Path], None]:
@@ -157,6 +179,73 @@ CASES = {
         "onix",
         step("rhs2116pair-clock*", 2500, add(10**8)),
         holds=(("acquisition/ElectricalSeriesRHS2116AC0/data", 2500), (MOVIE, 30)),
+    ),
+    "ONIX: one clock value a frame": Case("onix per frame", nothing, holds=((MOVIE, 30),)),
+    "ONIX: the movie cut": Case("onix", cut("*.avi", 0.7), r"\.avi is cut off: 19 of 30"),
+    "ONIX: the movie cut, salvaged": Case(
+        "onix",
+        cut("*.avi", 0.7),
+        "cut_movies=salvage",
+        SALVAGE,
+        ((MOVIE, 19), (LEDGER, 30)),
+    ),
+    "ONIX: half a row of the BNO055": Case("onix", chop("bno055*", 9), "line 50 has 1. of 15"),
+    "ONIX: half a row of the BNO055, left out": Case(
+        "onix",
+        chop("bno055*", 9),
+        "cut_row=leave_out",
+        ("cut_row=leave_out",),
+        (("processing/behavior/HeadOrientation/data", 49), (MOVIE, 30)),
+    ),
+    "ONIX: a word in the BNO055": Case("onix", text("bno055*", r"\n\d+,", "\nx,"), "holds 'x'"),
+    "ONIX: an empty BNO055": Case("onix", empty("bno055*"), "has 1 columns"),
+    "ONIX: no BNO055": Case("onix", remove("bno055*"), holds=((MOVIE, 30),)),
+    "ONIX: port status of something else": Case(
+        "onix",
+        lambda folder: only(folder, "port-status*").write_text("a,b\nc\n"),
+        "2 rows that are no message",
+        holds=((MOVIE, 30),),
+    ),
+    "ONIX: analog samples cut": Case(
+        "onix",
+        chop("analog-data*", 100),
+        "397 are read",
+        holds=(("acquisition/AnalogInput/data", 397), ("acquisition/AnalogCO2/data", 400)),
+    ),
+    "ONIX: no analog clock": Case(
+        "onix", remove("analog-clock*"), "has no analog-clock file", holds=((MOVIE, 30),)
+    ),
+    "ONIX: a single analog stream cut": Case(
+        "onix",
+        chop("CO2*", 3),
+        "holds 399 values, the analog clock 400",
+        holds=(("acquisition/AnalogInput/data", 400),),
+    ),
+    "ONIX: digital words cut": Case("onix", chop("digital-pins*", 1), "holds 20 bytes for 21"),
+    "ONIX: an empty digital clock": Case(
+        "onix", empty("digital-clock*"), r"digital-clock\S+ is empty"
+    ),
+    "ONIX: DC samples cut": Case(
+        "onix",
+        chop("rhs2116pair-dc*", 64),
+        "the 5999 whole ones are read",
+        holds=(("acquisition/ElectricalSeriesRHS2116DC/data", 5999),),
+    ),
+    "ONIX: no recovery words": Case(
+        "onix",
+        remove("rhs2116pair-recovery*"),
+        holds=(("acquisition/ElectricalSeriesRHS2116AC/data", 6000),),
+    ),
+    "Bonsai: whole": Case(
+        "bonsai", nothing, holds=((MOVIE, 40), ("processing/behavior/HeadOrientation/data", 40))
+    ),
+    "Bonsai: half a row of quaternions": Case(
+        "bonsai", chop("*quat*", 15), "39 rows, fewer than the 40|has . of . cells"
+    ),
+    "TIFF: whole": Case("tiff", nothing, holds=((MOVIE, 9),)),
+    "TIFF: a stack cut": Case("tiff", cut("*.tif", 0.6), r"stack\.tif is cut off or damaged"),
+    "TIFF: a stack of another size": Case(
+        "tiff", lambda folder: write_stack(folder / "stack2.tif", draw_frames(2, 9, 9)), "be alike"
     ),
     "ONIX: a clock that goes back": Case(
         "onix", step("rhs2116pair-clock*", 2500, lambda v: v.__setitem__(0, 1)), "runs forwards"

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from ace_nwb.errors import TimestampError
-from ace_nwb.interfaces.frame_rows import probe_files
+from ace_nwb.interfaces.frame_rows import MovieFile, probe_files
 from ace_nwb.interfaces.frame_times import NO_REPAIR, make_stamp_table, repair_table
 from ace_nwb.interfaces.imaging_recording import (
     ClockFacts,
@@ -18,7 +18,12 @@ from ace_nwb.interfaces.imaging_recording import (
     Signal,
     assemble_device,
 )
-from ace_nwb.interfaces.number_tables import read_table
+from ace_nwb.interfaces.number_tables import (
+    CUT_ROW_EXPECTED,
+    NumberTable,
+    describe_cut_row,
+    read_table,
+)
 from ace_nwb.interfaces.onix.files import (
     MINISCOPE_NAME,
     VIDEO,
@@ -27,6 +32,7 @@ from ace_nwb.interfaces.onix.files import (
     map_raw,
     read_start,
 )
+from ace_nwb.interfaces.policies import Irregularity, Policies
 
 CLOCK = "ONIX acquisition clock"
 PROGRAM = "Bonsai with ONIX"
@@ -70,18 +76,20 @@ def read_miniscope(folder_path: Path, *, options: ReadOptions, clock_hz: float) 
     files, noted = probe_files(
         [movie_path], policies=options.policies, device="Miniscope", decode=options.decode
     )
-    n_frames = sum(file.n_expected or file.n_frames for file in files)
+    n_frames = sum(file.n_expected or _stated_frames(file) for file in files)
     counts = frame_counts(map_raw(clock_path, np.uint64), n_frames, clock_path)
     table = make_stamp_table(clock_path, counts.astype(np.float64) / clock_hz, first_line=1)
     times = repair_table(table, policies=options.policies, device="Miniscope")
-    orientation, signals = read_bno055(folder_path, clock_hz=clock_hz)
+    orientation, signals, cut_rows = read_bno055(
+        folder_path, clock_hz=clock_hz, policies=options.policies
+    )
     device = assemble_device(
         DeviceFolder("Miniscope", "scope", folder_path, {"deviceType": "Miniscope_V4"}),
         files,
         times,
         base_path=folder_path,
         policies=options.policies,
-        noted=noted,
+        noted=[*noted, *cut_rows],
         orientation=orientation,
     )
     return _with(device, signals, ClockFacts(CLOCK, clock_hz, int(counts[0])))
@@ -117,12 +125,12 @@ def frame_counts(clock: np.ndarray, n_frames: int, clock_path: Path) -> np.ndarr
 
 
 def read_bno055(
-    folder_path: Path, *, clock_hz: float
-) -> tuple[HeadOrientation | None, tuple[Signal, ...]]:
+    folder_path: Path, *, clock_hz: float, policies: Policies
+) -> tuple[HeadOrientation | None, tuple[Signal, ...], list[Irregularity]]:
     """Read the orientation sensor: 15 columns, or 16 with a flag, no header."""
     file_path = find_one(folder_path, ("bno055",), "csv")
     if file_path is None:
-        return None, ()
+        return None, (), []
     header = _bno_header(file_path)
     table = read_table(file_path, required=(), header=header, skip=("flag",))
     if table.bad_cells:
@@ -140,7 +148,19 @@ def read_bno055(
         )
     quaternions = np.stack([columns[name] for name in ("qw", "qx", "qy", "qz")], axis=1)
     orientation = HeadOrientation(times_s, quaternions, times_s, np.full(len(times_s), NO_REPAIR))
-    return orientation, _bno_signals(columns, times_s)
+    noted = [] if table.cut_row is None else [_cut_row(table, policies)]
+    return orientation, _bno_signals(columns, times_s), noted
+
+
+def _cut_row(table: NumberTable, policies: Policies) -> Irregularity:
+    """Note a last row that breaks off."""
+    found, choice = describe_cut_row(table), policies["cut_row"]
+    return Irregularity("cut_row", choice, "BNO055", 1, found, CUT_ROW_EXPECTED, TimestampError)
+
+
+def _stated_frames(file: MovieFile) -> int:
+    """Return the frames of a file that may be cut off: its header says how many it held."""
+    return max(file.n_frames, 0 if file.probe is None else file.probe.n_frames_header)
 
 
 def _bno_header(file_path: Path) -> list[str]:

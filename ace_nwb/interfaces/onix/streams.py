@@ -106,7 +106,7 @@ def read_streams(folder_path: Path) -> OnixStreams:
         analog=analog,
         single_analog=single,
         lines=_read_digital(folder_path),
-        port_status=_read_port_status(folder_path),
+        port_status=_read_port_status(folder_path, warnings),
         warnings=tuple(warnings),
     )
 
@@ -252,6 +252,12 @@ def _read_analog(
     """Read the analog inputs of the breakout board, and streams that labs write one by one."""
     clock_path = find_one(folder_path, ("analog-clock",), "raw")
     if clock_path is None:
+        lone = find_one(folder_path, ("analog-data",), "raw")
+        if lone is not None:
+            warnings.append(
+                f"{lone} has no analog-clock file beside it; the analog inputs are left out, as "
+                "nothing says when their samples were taken."
+            )
         return None, ()
     clock = map_raw(clock_path, np.uint64)
     check_clock(clock, clock_path)
@@ -314,7 +320,7 @@ def _read_digital(folder_path: Path) -> tuple[Edges, ...]:
 
 def _words(file_path: Path, n_words: int) -> np.ndarray:
     """Return the words of a port, of the width that the clock implies."""
-    width = file_path.stat().st_size / n_words
+    width = file_path.stat().st_size / max(1, n_words)
     if width not in (1, 2, 4, 8):
         raise EphysError(
             f"{file_path} holds {file_path.stat().st_size} bytes for {n_words} values of its "
@@ -334,18 +340,25 @@ def _edges(prefix: str, counts: np.ndarray, words: np.ndarray) -> list[Edges]:
     return found
 
 
-def _read_port_status(folder_path: Path) -> tuple[tuple[int, int], ...]:
-    """Return (clock, code) of the port's messages."""
+def _read_port_status(folder_path: Path, warnings: list[str]) -> tuple[tuple[int, int], ...]:
+    """Return (clock, code) of the port's messages; there may be a header."""
     path = find_one(folder_path, ("port-status",), "csv")
     if path is None:
         return ()
     with path.open(encoding="utf-8-sig", errors="replace", newline="") as file:
         cells = list(csv.reader(line.replace("\0", "") for line in file))
-    return tuple(
+    messages = tuple(
         (int(row[1]), int(row[2]))
         for row in cells
         if len(row) >= 3 and row[1].strip().isdigit() and row[2].strip().isdigit()
     )
+    n_other = sum(map(bool, cells)) - len(messages)
+    if n_other > 1:
+        warnings.append(
+            f"{path} holds {n_other} rows that are no message (time, clock, code); they are left "
+            "out."
+        )
+    return messages
 
 
 def _read_rows(file_path: Path, *, n_columns: int) -> np.ndarray:
