@@ -43,12 +43,13 @@ def import_manifest(project):
     manifest = project.folder / "sessions.yaml"
     command = ["batch", "--from-spreadsheets", project.experiments, project.parameters]
     command += ["--output", manifest, "--data-folder", "data"]
-    project.set_cell(project.parameters, 3, "gSig", "(7,")
+    row = min(3, len(project.recordings) - 1)
+    project.set_cell(project.parameters, row, "gSig", "(7,")
     refused = run(*command)
     print("bad cell:", refused.stderr.strip().splitlines()[1].strip())
     assert refused.returncode == 1
     assert not manifest.exists()
-    project.set_cell(project.parameters, 3, "gSig", "(3,3)")
+    project.set_cell(project.parameters, row, "gSig", "(3,3)")
     assert run(*command).returncode == 0
     add_defaults(manifest, output_folder="cluster")
     return manifest
