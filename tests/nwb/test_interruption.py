@@ -1,0 +1,85 @@
+"""Ctrl-C while a session file is being changed: HDF5 returns first, the commit is whole or not."""
+
+import os
+import signal
+import sys
+
+import pytest
+
+from ace_nwb.nwb.disk import Disk
+from ace_nwb.nwb.interruption import InterruptGuard
+from ace_nwb.nwb.journal import journal_path
+from ace_nwb.nwb.session import edit_session, open_session
+from tests.fixtures.changes import mark_frames
+
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="signals itself")
+
+
+class Interrupting(Disk):
+    """Receives a real Ctrl-C in the middle of one kind of operation, once or twice."""
+
+    def __init__(self, method: str, *, times: int = 1):
+        self.method = method
+        self.left = times
+
+    def _strike(self, method: str) -> None:
+        while method == self.method and self.left:
+            self.left -= 1
+            os.kill(os.getpid(), signal.SIGINT)
+
+    def write_at(self, file, offset, data):
+        self._strike("write_at")
+        super().write_at(file, offset, data)
+
+    def rename(self, source, target):
+        self._strike("rename")
+        super().rename(source, target)
+
+
+@pytest.fixture(autouse=True)
+def usual_handler():
+    """A shell starts its background jobs deaf to SIGINT."""
+    former = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    signal.signal(signal.SIGINT, former)
+
+
+def change(path, disk):
+    with edit_session(path, disk=disk) as writer:
+        mark_frames(writer)
+
+
+def test_within_a_write_of_hdf5_it_waits_for_hdf5_and_nothing_is_committed(recorded):
+    before = recorded.path.read_bytes()
+    with pytest.raises(KeyboardInterrupt):
+        change(recorded.path, Interrupting("write_at"))
+    assert recorded.path.read_bytes() == before
+    assert [p.name for p in recorded.path.parent.iterdir()] == [recorded.path.name]
+
+
+def test_within_the_commit_it_waits_for_the_commit(recorded):
+    with pytest.raises(KeyboardInterrupt):
+        change(recorded.path, Interrupting("rename"))
+    assert not journal_path(recorded.path).exists()
+    with open_session(recorded.path) as session:
+        assert "verdict" in session.get("/processing/sync/FrameLedger").colnames
+
+
+def test_a_second_one_does_not_wait_for_the_commit(recorded):
+    with pytest.raises(KeyboardInterrupt):
+        change(recorded.path, Interrupting("rename", times=2))
+    with open_session(recorded.path) as session:
+        assert session.identifier
+
+
+def test_a_handler_of_the_program_itself_is_left_alone():
+    def own(_number, _frame):
+        pass
+
+    signal.signal(signal.SIGINT, own)
+    guard = InterruptGuard(lambda: None, callbacks="")
+    guard.set_up()
+    assert signal.getsignal(signal.SIGINT) is own
+    guard.take_down()
+    signal.signal(signal.SIGINT, signal.default_int_handler)
