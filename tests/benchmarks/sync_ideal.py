@@ -3,18 +3,26 @@
 It knows everything about how sessions are drawn (the priors of `draw_faults`, the law of the
 jitter, the latency's range, where the clock jumped, its exact course) and weighs every whole-frame
 shift of every stretch between clock jumps exactly: by the pulses left over at both ends, the record
-press, DAQ numbers and losses at jumps, pauses, and the fine structure of the pulse intervals in the
-time stamps. A stretch is identifiable if the true shift has a posterior of at least 0.999; no
-method can align the others without a frame of doubt.
+press, DAQ numbers and losses at jumps, pauses, and (with texture) what the irregularity of single
+intervals does to the time stamps. Only strays that stand on the lattice by chance are left out. A
+stretch is identifiable if the true shift has a posterior of at least 0.999; no method can align
+others without a doubt, and one that must learn clock, jitter and rates from the data aligns less.
+
+`python -m tests.benchmarks.sync_alignment --first-seed 120000 --json outcomes.json`, then
+`python -m tests.benchmarks.sync_ideal outcomes.json` compares session by session.
 """
 
+import argparse
+import json
+from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import pairwise
+from pathlib import Path
 
 import numpy as np
 from scipy.special import logsumexp
 
-from tests.sync.sessions import Faults, Recording, draw_jitter
+from tests.sync.sessions import Faults, Recording, draw_faults, draw_jitter, simulate
 
 _AT_ENDS, _LOSES = 0.15, 0.6  # of `draw_faults`
 _MAX_LATENCY_S = 0.01
@@ -31,7 +39,7 @@ class Knowable:
     least_posterior: float
 
 
-def find_knowable(recording: Recording, *, is_mild: bool) -> Knowable:
+def find_knowable(recording: Recording, *, is_mild: bool, with_texture: bool = True) -> Knowable:
     """Return which rows of a session an ideal observer could place to the frame."""
     faults, saved = recording.faults, recording.saved
     has_pulse = np.flatnonzero(_pulse_deviation(recording) != np.inf)
@@ -40,11 +48,44 @@ def find_knowable(recording: Recording, *, is_mild: bool) -> Knowable:
     shifts = np.arange(-max(before, 0) - _BEYOND, max(after, 0) + _BEYOND + 1)
     starts = _segment_starts(recording)
     scores = np.array([_score_rows(recording, shifts, a, b) for a, b in pairwise(starts)])
+    if not with_texture:
+        scores = np.where(scores <= _NEVER, _NEVER, 0.0)
     links = [_score_jump(recording, shifts, row) for row in starts[1:-1]]
     ends = _score_ends(recording, shifts, before, after, most=_most_lost(faults, is_mild))
     posterior = _posterior(scores, links, ends, zero=int(np.flatnonzero(shifts == 0)[0]))
     known = np.repeat(posterior >= _SURE, np.diff(starts))
     return Knowable(known, float(posterior.min()))
+
+
+def compare(outcomes: Iterable[dict]) -> None:
+    """Print what could be known in the sessions of the acceptance line, and what was aligned."""
+    eligible = [o for o in outcomes if o["group"].startswith("up to") and "late" not in o["group"]]
+    n_frames = sum(o["n_frames"] for o in eligible)
+    print(f"{len(eligible)} eligible sessions, {n_frames} frames")
+    for with_texture in (False, True):
+        known, unflagged, n_known, refused = 0.0, 0, 0, []
+        for outcome in eligible:
+            seed = outcome["seed"]
+            is_mild = np.random.default_rng([seed, 77]).random() < 0.5  # as draw_faults does
+            recording = simulate(draw_faults(seed), seed=seed)
+            found = find_knowable(recording, is_mild=is_mild, with_texture=with_texture)
+            known += float(found.is_known.sum())
+            if found.is_known.all():
+                n_known += 1
+                unflagged += outcome["unflagged"]
+                refused += [seed] if outcome["refused"] else []
+        print(
+            f"{'with' if with_texture else 'without'} texture: {known / n_frames:.3%} of frames "
+            f"and {n_known} sessions identifiable, {len(refused)} of these refused {refused}; "
+            f"unflagged {unflagged / n_frames:.3%} of all eligible frames"
+        )
+
+
+def main() -> None:
+    """Compare outcomes of the benchmark with what can be known."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("outcomes", type=Path, help="written by sync_alignment --json")
+    compare(json.loads(parser.parse_args().outcomes.read_text()))
 
 
 def _most_lost(faults: Faults, is_mild: bool) -> int:
@@ -164,3 +205,7 @@ def _posterior(
             behind = (scores[g] + backward)[:, None, :] + links[g - 1][None, :, :]
             backward = logsumexp(behind, axis=2)
     return chance
+
+
+if __name__ == "__main__":
+    main()
