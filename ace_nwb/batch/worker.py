@@ -64,7 +64,7 @@ class Reporter:
         yield report
         duration_s = round(time.monotonic() - started, 2)
         self.content["stages"].append([stage, duration_s])
-        self.update(done=1, of=1)
+        self.update(done=0, of=0)
         logging.info("%s: %.1f s", stage, duration_s)
 
 
