@@ -1,5 +1,6 @@
 """Spectrograms in a session file."""
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -13,27 +14,12 @@ from ace_nwb.nwb.series import compressed, read_times, time_arguments
 from ace_nwb.nwb.session import Session, SessionWriter
 
 
-def write_spectrogram(
-    writer: SessionWriter,
-    path: str,
-    power: np.ndarray,
-    *,
-    band_limits_hz: np.ndarray,
-    unit: str,
-    description: str,
-    source: str | None = None,
-    source_rois: np.ndarray | None = None,
-    metric: str = "power",
-    **times: Any,
-) -> str:
-    """Write power over time and frequency, replacing the series of that path.
+@dataclass(frozen=True)
+class BandPower:
+    """Power over time and frequency.
 
     Parameters
     ----------
-    writer
-        The session.
-    path
-        "/processing/spectral/<name>".
     power
         Linear power density, shape (window, channel, band).
     band_limits_hz
@@ -46,6 +32,28 @@ def write_spectrogram(
         Rows of the ROI table that the channels are, if they are ROIs.
     metric
         What the values are.
+    """
+
+    power: np.ndarray
+    band_limits_hz: np.ndarray
+    unit: str
+    description: str
+    source: str | None = None
+    source_rois: np.ndarray | None = None
+    metric: str = "power"
+
+
+def write_spectrogram(writer: SessionWriter, path: str, found: BandPower, **times: Any) -> str:
+    """Write power over time and frequency, replacing the series of that path.
+
+    Parameters
+    ----------
+    writer
+        The session.
+    path
+        "/processing/spectral/<name>".
+    found
+        The values.
     **times
         `rate_hz` and `start_s` (centre of the first window), or `timestamps`.
 
@@ -56,21 +64,21 @@ def write_spectrogram(
     writer.remove([path])
     module, name = module_and_name(path)
     region = None
-    if source_rois is not None:
+    if found.source_rois is not None:
         region = DynamicTableRegion(
             name="source_channels",
             description="The ROIs analysed.",
-            data=np.asarray(source_rois, np.int64),
+            data=np.asarray(found.source_rois, np.int64),
             table=writer.get(layout.PLANE_SEGMENTATION),
         )
     series = DecompositionSeries(
         name=name,
-        data=compressed(np.asarray(power, np.float32)),
-        metric=metric,
-        unit=unit,
-        description=description,
-        bands=_bands(band_limits_hz),
-        source_timeseries=writer.get(source) if source else None,
+        data=compressed(np.asarray(found.power, np.float32)),
+        metric=found.metric,
+        unit=found.unit,
+        description=found.description,
+        bands=_bands(found.band_limits_hz),
+        source_timeseries=writer.get(found.source) if found.source else None,
         source_channels=region,
         **time_arguments(writer, **times),
     )

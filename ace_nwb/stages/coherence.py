@@ -9,7 +9,7 @@ from ace_nwb.nwb import coupling as stored
 from ace_nwb.nwb import layout
 from ace_nwb.nwb.ephys import list_ephys
 from ace_nwb.nwb.session import Session, SessionWriter
-from ace_nwb.nwb.spectra import write_spectrogram
+from ace_nwb.nwb.spectra import BandPower, write_spectrogram
 from ace_nwb.signals.bands import average_bands
 from ace_nwb.signals.coherence import (
     Coherence,
@@ -110,13 +110,15 @@ def write(writer: SessionWriter, result: CoherenceResult) -> None:
     write_spectrogram(
         writer,
         stored.COHEROGRAM,
-        course.coherence,
-        band_limits_hz=course.band_limits_hz,
-        unit="n.a.",
-        metric="coherence",
-        description="Squared coherence of the mean dF/F of the analysed ROIs with ephys channels: "
-        f"{', '.join(course.channels)}; times are window centres.",
-        source=layout.DFF_TRACES,
+        BandPower(
+            course.coherence,
+            band_limits_hz=course.band_limits_hz,
+            unit="n.a.",
+            metric="coherence",
+            description="Squared coherence of the mean dF/F of the analysed ROIs with ephys "
+            f"channels: {', '.join(course.channels)}; times are window centres.",
+            source=layout.DFF_TRACES,
+        ),
         **describe_times(course.times_s),
     )
 

@@ -12,7 +12,7 @@ from ace_nwb.errors import InputError
 from ace_nwb.nwb import layout
 from ace_nwb.nwb.rois import read_roi_series
 from ace_nwb.nwb.session import Session, SessionWriter
-from ace_nwb.nwb.spectra import write_spectrogram
+from ace_nwb.nwb.spectra import BandPower, write_spectrogram
 from ace_nwb.signals.bands import average_bands
 from ace_nwb.signals.multitaper import Spectrogram
 from ace_nwb.stages.choosing import accepted_rois
@@ -83,12 +83,14 @@ def write(writer: SessionWriter, result: Spectra) -> None:
         write_spectrogram(
             writer,
             f"/processing/spectral/{found.name}",
-            found.power,
-            band_limits_hz=found.band_limits_hz,
-            unit=found.unit,
-            description=found.description,
-            source=found.source,
-            source_rois=found.rois,
+            BandPower(
+                found.power,
+                band_limits_hz=found.band_limits_hz,
+                unit=found.unit,
+                description=found.description,
+                source=found.source,
+                source_rois=found.rois,
+            ),
             **describe_times(found.times_s),
         )
     write_rows(writer, [result.lines])

@@ -14,7 +14,7 @@ from ace_nwb.nwb.links import find_dangling_links, iterate_references
 from ace_nwb.nwb.rois import read_segmentation, write_roi_series
 from ace_nwb.nwb.series import read_series, write_series
 from ace_nwb.nwb.session import edit_session, open_session
-from ace_nwb.nwb.spectra import write_spectrogram
+from ace_nwb.nwb.spectra import BandPower, write_spectrogram
 from tests.fixtures.changes import add_motion, replace_rois
 from tests.fixtures.session_files import START, file_content
 
@@ -91,11 +91,13 @@ def test_a_link_to_a_replaced_series_stays(recorded):
         write_spectrogram(
             writer,
             path,
-            np.ones((9, 1, 2)),
-            band_limits_hz=np.array([[0.0, 1.0], [1.0, 2.0]]),
-            unit="1/Hz",
-            description="d",
-            source=layout.MEAN_FLUORESCENCE,
+            BandPower(
+                np.ones((9, 1, 2)),
+                band_limits_hz=np.array([[0.0, 1.0], [1.0, 2.0]]),
+                unit="1/Hz",
+                description="d",
+                source=layout.MEAN_FLUORESCENCE,
+            ),
             rate_hz=1.0,
         )
     with edit_session(recorded.path) as writer:

@@ -14,7 +14,7 @@ from ace_nwb.nwb.events import (
     write_calcium_events,
 )
 from ace_nwb.nwb.session import edit_session, open_session
-from ace_nwb.nwb.spectra import read_spectrogram, write_spectrogram
+from ace_nwb.nwb.spectra import BandPower, read_spectrogram, write_spectrogram
 
 
 def test_ttl_lines_are_told_from_other_events(recorded):
@@ -98,12 +98,14 @@ def test_a_spectrogram_comes_back_with_its_bands_and_source(analysed):
         write_spectrogram(
             writer,
             path,
-            power,
-            band_limits_hz=limits,
-            unit="1/Hz",
-            description="Power.",
-            source=layout.DFF_TRACES,
-            source_rois=np.array([0, 2]),
+            BandPower(
+                power,
+                band_limits_hz=limits,
+                unit="1/Hz",
+                description="Power.",
+                source=layout.DFF_TRACES,
+                source_rois=np.array([0, 2]),
+            ),
             rate_hz=0.5,
             start_s=3.25,
         )

@@ -14,7 +14,7 @@ from ace_nwb.nwb.phase import EventPhase, write_event_phase, write_filtered_ephy
 from ace_nwb.nwb.rois import write_roi_series, write_segmentation
 from ace_nwb.nwb.series import write_series
 from ace_nwb.nwb.session import edit_session, open_session
-from ace_nwb.nwb.spectra import write_spectrogram
+from ace_nwb.nwb.spectra import BandPower, write_spectrogram
 from ace_nwb.nwb.sync import Alignment, write_alignment
 from ace_nwb.report import write_overview_png, write_report
 from ace_nwb.report.reading import read_content
@@ -101,11 +101,13 @@ def write_ephys(writer):
         write_spectrogram(
             writer,
             f"/processing/spectral/{name}",
-            power,
-            band_limits_hz=bands,
-            unit="1/Hz",
-            description="Power.",
-            source=analysed,
+            BandPower(
+                power,
+                band_limits_hz=bands,
+                unit="1/Hz",
+                description="Power.",
+                source=analysed,
+            ),
             rate_hz=1.0,
             start_s=3.2,
         )
@@ -264,11 +266,13 @@ def test_a_spectrogram_is_split_where_its_windows_have_a_gap(recorded):
         write_spectrogram(
             writer,
             "/processing/spectral/EphysSpectrogram",
-            np.ones((5, 2, 2)),
-            band_limits_hz=np.array([[0.0, 1.0], [1.0, 2.0]]),
-            unit="1/Hz",
-            description="Power.",
-            source="/acquisition/ElectricalSeries0",
+            BandPower(
+                np.ones((5, 2, 2)),
+                band_limits_hz=np.array([[0.0, 1.0], [1.0, 2.0]]),
+                unit="1/Hz",
+                description="Power.",
+                source="/acquisition/ElectricalSeries0",
+            ),
             timestamps=times_s,
         )
     pieces = read_content(recorded.path).spectrograms
