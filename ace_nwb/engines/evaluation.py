@@ -24,7 +24,8 @@ _USUAL_CELL = 0.75
 _MAX_DUPLICATE_SCORE = 0.5
 _LEAST_SIZE_SHARE = 0.25
 _LEAST_COMPACTNESS = 0.5
-_STRONG_SNR = 20.0
+_CLEAR_COMPACTNESS = 0.6
+_STRONG_SNR = 30.0
 _STRONG_RELIEF = 0.1
 _MEMORY_SHARE = 4
 
@@ -79,7 +80,7 @@ def evaluate_components(
     segmentation
         ROIs and their traces.
     min_snr, min_r_value, min_size_px
-        Least values of an accepted ROI. Where the signal is strong (20 noise SDs), `r_value` may
+        Least values of an accepted ROI. Where the signal is strong (30 noise SDs), `r_value` may
         be 0.1 less, where it is not the footprint must be round (compactness 0.5); specks below a
         quarter of the median size are not accepted.
     workers
@@ -95,18 +96,20 @@ def evaluate_components(
             nothing, nothing, np.zeros(0, int), nothing, nothing, np.zeros(0, bool)
         )
     snr = peak_to_noise(segmentation, movie.frame_rate_hz)
+    size = np.diff(segmentation.footprints.indptr)
+    compactness = _compactness(segmentation)
+    is_strong = snr >= _STRONG_SNR
+    is_clear = is_strong & (compactness >= _CLEAR_COMPACTNESS)
+    is_clear &= size <= np.quantile(size, _USUAL_CELL)
     scratch = open_space(movie, memory_bytes=max_memory_bytes // _MEMORY_SHARE)
     with threadpool_limits(1, user_api="blas"), scratch as space:
         binned = BinnedMovie(movie, bin_factor(movie.frame_rate_hz))
         counted = _Passes(progress, 3 * binned.shape[0])
         kept = pack(binned, space, "binned", workers=workers, progress=counted.of(0))
         r_value = _chessboard_correlation(
-            kept, binned.factor, segmentation, workers=workers, passes=counted
+            kept, binned.factor, segmentation, is_clear, workers=workers, passes=counted
         )
-    size = np.diff(segmentation.footprints.indptr)
     duplicates = _duplicate_score(segmentation, snr)
-    compactness = _compactness(segmentation)
-    is_strong = snr >= _STRONG_SNR
     return ComponentMetrics(
         snr=snr,
         r_value=r_value,
@@ -144,7 +147,13 @@ class _Passes:
 
 
 def _chessboard_correlation(
-    binned: Movie, factor: int, segmentation: Segmentation, *, workers: int, passes: _Passes
+    binned: Movie,
+    factor: int,
+    segmentation: Segmentation,
+    is_clear: np.ndarray,
+    *,
+    workers: int,
+    passes: _Passes,
 ) -> np.ndarray:
     """Return the correlation of each footprint with the movie at events told by other pixels."""
     rows, columns = np.divmod(np.arange(segmentation.footprints.shape[0]), binned.shape[2])
@@ -164,7 +173,7 @@ def _chessboard_correlation(
     seen = np.split(observed - observed.mean(0), 3, axis=1)
     outside = seen[2] - centred @ (rim.T @ footprints).toarray().T
     weights = [
-        _event_weights(half_trace, half, footprints, centred, outside)
+        _event_weights(half_trace, half, footprints, centred, outside, is_clear)
         for half_trace, half in zip(seen[:2], halves, strict=True)
     ]
     products = correlate(
@@ -191,18 +200,20 @@ def _event_weights(
     footprints: csc_array,
     centred: np.ndarray,
     outside: np.ndarray,
+    is_clear: np.ndarray,
 ) -> np.ndarray:
     """Return the events of each ROI as half of its pixels see them.
 
-    Other ROIs are removed, and what the brightness around the ROI explains of the rest; the result
-    is orthogonal to that brightness, so that background adds nothing to the image it is correlated
-    with.
+    Other ROIs are removed. The result is orthogonal to the brightness around the ROI, so that
+    background adds nothing to the image it is correlated with. Clear ROIs lose that brightness
+    before their events are taken too: a dim cell would else drown in it, but a blob of background
+    would pass for a cell.
     """
     overlap = (half.T @ footprints).toarray()
     own = np.diag(overlap)
     energy = np.maximum(np.einsum("fr,fr->r", outside, outside), 1e-30)
     rest = seen - centred @ overlap.T
-    rest -= outside * (np.einsum("fr,fr->r", rest, outside) / energy)
+    rest -= is_clear * outside * (np.einsum("fr,fr->r", rest, outside) / energy)
     events = np.where(centred > 0, centred + rest / np.maximum(own, 1e-12), 0.0)
     events -= events.mean(0)
     return events - outside * (np.einsum("fr,fr->r", events, outside) / energy)
