@@ -42,6 +42,13 @@ def find_candidates(folder_path: Path, *, format_name: str | None = None) -> lis
     return sorted(candidates, key=lambda item: (-item.score, str(item.folder_path)))
 
 
+MANY = {
+    "imaging": "give the folder of one of them, or --segments if they are parts of one session",
+    "ephys": "give the folder of one of them with --ephys",
+}
+"""Modality -> what to do where there are several recordings."""
+
+
 def detect(folder_path: Path, modality: str, *, format_name: str | None = None) -> Candidate | None:
     """Return the one recording of a modality at or below a folder, None if there is none.
 
@@ -62,8 +69,7 @@ def detect(folder_path: Path, modality: str, *, format_name: str | None = None) 
         listing = "\n".join(f"  {path}" for path in folders)
         raise FormatError(
             f"{folder_path} holds {len(folders)} {modality} recordings:\n{listing}\n"
-            "One was expected; give the folder of one of them, or --segments if they are parts of "
-            "one session."
+            f"One was expected; {MANY[modality]}."
         )
     best, *others = candidates
     if others and others[0].score == best.score:
@@ -89,10 +95,15 @@ def detect_required(
     if candidate is None:
         raise FormatError(
             f"{folder_path} holds no {modality} recording of a known format "
-            f"({format_name or ', '.join(FORMATS.names())}). Run `ace-nwb inspect` on it to see "
+            f"({format_name or ', '.join(_names(modality))}). Run `ace-nwb inspect` on it to see "
             "what was looked for, and give the folder of the recording."
         )
     return candidate
+
+
+def _names(modality: str) -> list[str]:
+    """Return the formats of a modality."""
+    return [name for name in FORMATS.names() if load_format(name).modality == modality]
 
 
 def is_segment(folder_path: Path, segments: bool | Sequence[Path | str]) -> bool:
