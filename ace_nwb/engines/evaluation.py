@@ -81,7 +81,7 @@ def evaluate_components(
         ROIs and their traces.
     min_snr, min_r_value, min_size_px
         Least values of an accepted ROI. Where the signal is strong (30 noise SDs), `r_value` may
-        be 0.1 less, where it is not the footprint must be round (compactness 0.5); specks below a
+        be 0.1 less and the compactness 0.25, else it must be 0.5; specks below a
         quarter of the median size are not accepted.
     workers
         Number of threads; the result does not depend on it.
@@ -118,7 +118,7 @@ def evaluate_components(
         duplicate_score=duplicates,
         accepted=(snr >= min_snr)
         & (r_value >= min_r_value - np.where(is_strong, _STRONG_RELIEF, 0))
-        & (is_strong | (compactness >= _LEAST_COMPACTNESS))
+        & (compactness >= np.where(is_strong, 0.5, 1) * _LEAST_COMPACTNESS)
         & (size >= max(min_size_px, _LEAST_SIZE_SHARE * float(np.median(size))))
         & (duplicates < _MAX_DUPLICATE_SCORE),
     )
