@@ -130,6 +130,7 @@ def _refine(refiner: Refiner, start: Start) -> Match:
     segment = find_clock_segments(segments.starts, offset)
     refined = refiner.decode(placed_at, offset, segment, rates=start.rates)
     audit = refiner.audit(refined)
+    was_moved = not audit.is_settled
     for _ in range(_N_AUDITS):
         if audit.is_settled:
             break
@@ -137,7 +138,12 @@ def _refine(refiner: Refiner, start: Start) -> Match:
         grounds |= audit.grounds
         audit = refiner.audit(refined, knows_texture="texture" in grounds)
     grounds |= audit.grounds
-    placed = minimum_filter1d(audit.probability, 2 * BESIDE + 1)
+    if not grounds and not was_moved:  # without more evidence, what was doubtful remains so
+        first = np.repeat(start.placement.probability, sizes)
+        placed = np.minimum(first, audit.probability)
+    else:
+        placed = audit.probability
+    placed = minimum_filter1d(placed, 2 * BESIDE + 1)
     if not audit.is_settled:
         placed = np.minimum(placed, 0.5)
     return Match(
