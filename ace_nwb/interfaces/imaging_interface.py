@@ -33,9 +33,9 @@ from ace_nwb.interfaces.imaging_objects import (
 from ace_nwb.interfaces.imaging_recording import (
     ImagingRecording,
     ReadOptions,
-    join_recordings,
     parse_zone,
 )
+from ace_nwb.interfaces.imaging_segments import join_recordings
 from ace_nwb.interfaces.nwb_objects import section
 from ace_nwb.interfaces.policies import check_allowed, parse_policies
 

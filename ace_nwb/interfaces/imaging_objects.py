@@ -14,6 +14,7 @@ from pynwb.ophys import ImagingPlane, OnePhotonSeries, OpticalChannel
 
 from ace_nwb.errors import OutputError
 from ace_nwb.interfaces.base import ArrayPlacer
+from ace_nwb.interfaces.device_settings import flat_settings
 from ace_nwb.interfaces.frame_ledger import STATUS_TEXT, FrameLedger
 from ace_nwb.interfaces.imaging_recording import ClockFacts, DeviceRecording, Segment
 from ace_nwb.interfaces.movie_source import MovieFiles, NwbMovie
@@ -24,9 +25,6 @@ from ace_nwb.interfaces.nwb_objects import (
     object_name,
     series_times,
 )
-
-PATH_SETTINGS = {"deviceDirectory"}
-"""Settings that hold absolute paths of the acquisition computer, which do not belong in a file."""
 
 MAKERS = {"Inscopix": "Inscopix"}
 """Program -> who makes its scopes, where it is not the UCLA Miniscope project."""
@@ -236,7 +234,7 @@ def add_settings(
     rows = [
         (device_name, name, value, SETTING_UNITS.get(name, ""))
         for device, device_name in zip(devices, names, strict=True)
-        for name, value in _flat_settings(device.folder.settings)
+        for name, value in flat_settings(device.folder.settings)
     ]
     if not rows:
         return
@@ -281,14 +279,3 @@ def _says_something(values: np.ndarray) -> bool:
 def _storable(values: np.ndarray) -> Any:
     """Return a column as hdmf stores it: text as a list."""
     return values.tolist() if values.dtype.kind == "U" else values
-
-
-def _flat_settings(settings: Mapping[str, Any], prefix: str = "") -> list[tuple[str, str]]:
-    """Return nested settings as (dotted name, text)."""
-    rows: list[tuple[str, str]] = []
-    for name, value in settings.items():
-        if isinstance(value, dict):
-            rows.extend(_flat_settings(value, f"{prefix}{name}."))
-        elif not isinstance(value, list) and name not in PATH_SETTINGS:
-            rows.append((f"{prefix}{name}", str(value)))
-    return rows

@@ -1,7 +1,7 @@
 """What every imaging format reads: devices with movies, times and ledgers, notes, start time."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone, tzinfo
 from pathlib import Path
 from typing import Any, Literal, TypeVar
@@ -9,11 +9,11 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import numpy as np
 
-from ace_nwb.errors import FormatError, InputError, MetadataError
-from ace_nwb.interfaces.frame_ledger import FrameLedger, build_ledger, join_ledgers, shift_ledger
+from ace_nwb.errors import InputError, MetadataError
+from ace_nwb.interfaces.frame_ledger import FrameLedger, build_ledger
 from ace_nwb.interfaces.frame_rows import MovieFile, assign_rows, usable_probes
 from ace_nwb.interfaces.frame_times import FrameTimes
-from ace_nwb.interfaces.policies import Irregularity, Policies
+from ace_nwb.interfaces.policies import REFUSE, Irregularity, Policies
 from ace_nwb.interfaces.video import MovieProbe, check_movies_alike
 
 Result = TypeVar("Result")
@@ -176,6 +176,8 @@ class ImagingRecording:
         What the source says, by the names of NWB.
     absent
         Devices that the recording lists and that are not there.
+    broken
+        Cameras that could not be read, and what becomes of them.
     """
 
     format_name: str
@@ -189,6 +191,7 @@ class ImagingRecording:
     segments: tuple[Segment, ...] = ()
     absent: tuple[str, ...] = ()
     remarks: tuple[str, ...] = ()
+    broken: tuple[Irregularity, ...] = ()
 
     @property
     def scopes(self) -> tuple[DeviceRecording, ...]:
@@ -203,7 +206,10 @@ class ImagingRecording:
     @property
     def irregularities(self) -> tuple[Irregularity, ...]:
         """What is irregular in any device."""
-        return tuple(item for device in self.devices for item in device.irregularities)
+        return (
+            *self.broken,
+            *(item for device in self.devices for item in device.irregularities),
+        )
 
 
 def assemble_device(
@@ -236,6 +242,34 @@ def assemble_device(
     )
 
 
+def read_camera(
+    read: Callable[[], DeviceRecording], *, name: str, policies: Policies
+) -> DeviceRecording | Irregularity:
+    """Read a camera; one that cannot be converted is noted, to be refused or left out."""
+    try:
+        device = read()
+    except InputError as error:
+        found, _, expected = str(error).partition(". ")
+        return _broken_camera(name, policies, found=found, expected=expected, error=type(error))
+    refused = [item for item in device.irregularities if item.is_refused]
+    if not refused or policies["broken_cameras"] == REFUSE:
+        return device
+    return _broken_camera(name, policies, found=refused[0].found)
+
+
+def _broken_camera(
+    name: str,
+    policies: Policies,
+    *,
+    found: str,
+    expected: str = "",
+    error: type[InputError] = InputError,
+) -> Irregularity:
+    """Note a camera that cannot be converted."""
+    choice = policies["broken_cameras"]
+    return Irregularity("broken_cameras", choice, name, 1, found, expected, error)
+
+
 def parse_zone(text: str | None) -> tzinfo | None:
     """Return a time zone from "America/New_York", "-04:00" or "UTC".
 
@@ -263,136 +297,3 @@ def fixed_offset(local: datetime) -> datetime:
     """Return a zone-aware time with its UTC offset as a plain number."""
     offset = local.utcoffset() or timedelta(0)
     return local.replace(tzinfo=timezone(offset))
-
-
-def join_recordings(recordings: Sequence[ImagingRecording], *, base_path: Path) -> ImagingRecording:
-    """Return recordings of the same devices as segments of one, with true gaps between them.
-
-    Raises
-    ------
-    FormatError
-        If a start time is not known, segments overlap, or their devices differ.
-    """
-    unknown = [item.base_path for item in recordings if item.start_time is None]
-    if unknown:
-        raise FormatError(
-            f"{unknown[0]} does not say when it began. The start time of every segment was "
-            "expected; convert it by itself, with the start in the metadata file."
-        )
-    ordered = sorted(recordings, key=lambda item: item.start_time or datetime.max)
-    offsets_s = [_seconds_between(ordered[0], item) for item in ordered]
-    shifted = [
-        _shift(item, offset_s, base_path=base_path)
-        for item, offset_s in zip(ordered, offsets_s, strict=True)
-    ]
-    devices = _join_devices(shifted)
-    first = ordered[0]
-    segments = tuple(
-        Segment(item.base_path.name, float(times[0]), float(times[-1]))
-        for item in shifted
-        for times in [np.concatenate([scope.movie_times_s for scope in item.scopes])]
-    )
-    return replace(
-        first,
-        base_path=base_path,
-        devices=devices,
-        notes=tuple(note for item in shifted for note in item.notes),
-        segments=segments,
-        absent=tuple(dict.fromkeys(name for item in shifted for name in item.absent)),
-        remarks=(
-            *(remark for item in shifted for remark in item.remarks),
-            f"{len(ordered)} recordings were joined as segments by their start times.",
-        ),
-    )
-
-
-def _seconds_between(first: ImagingRecording, later: ImagingRecording) -> float:
-    """Return how much later a recording began."""
-    if first.start_time is None or later.start_time is None:
-        return 0.0
-    return (later.start_time - first.start_time).total_seconds()
-
-
-def _shift(recording: ImagingRecording, offset_s: float, *, base_path: Path) -> ImagingRecording:
-    """Return a recording whose times count from an earlier zero."""
-    prefix = recording.base_path.relative_to(base_path).as_posix()
-    devices = tuple(
-        replace(
-            device,
-            ledger=shift_ledger(device.ledger, offset_s, file_prefix=prefix),
-            orientation=_shift_orientation(device.orientation, offset_s),
-            lines=tuple(replace(line, times_s=line.times_s + offset_s) for line in device.lines),
-        )
-        for device in recording.devices
-    )
-    notes = tuple(replace(n, device_time_s=n.device_time_s + offset_s) for n in recording.notes)
-    return replace(recording, devices=devices, notes=notes)
-
-
-def _shift_orientation(
-    orientation: HeadOrientation | None, offset_s: float
-) -> HeadOrientation | None:
-    """Return head orientation on times that count from an earlier zero."""
-    if orientation is None:
-        return None
-    return replace(orientation, device_time_s=orientation.device_time_s + offset_s)
-
-
-def _join_devices(recordings: Sequence[ImagingRecording]) -> tuple[DeviceRecording, ...]:
-    """Join the devices of all segments by their names."""
-    names = [device.folder.name for device in recordings[0].devices]
-    for item in recordings[1:]:
-        others = [device.folder.name for device in item.devices]
-        if sorted(others) != sorted(names):
-            raise FormatError(
-                f"{item.base_path} has the devices {', '.join(others)}, "
-                f"{recordings[0].base_path.name} has {', '.join(names)}. The same devices in all "
-                "segments were expected; convert the recordings one by one."
-            )
-    return tuple(
-        _join_device([d for item in recordings for d in item.devices if d.folder.name == name])
-        for name in names
-    )
-
-
-def _join_device(parts: Sequence[DeviceRecording]) -> DeviceRecording:
-    """Join the stretches of one device."""
-    probes = tuple(probe for part in parts for probe in part.probes)
-    check_movies_alike(probes)
-    ledger = join_ledgers([part.ledger for part in parts])
-    times_s = ledger.movie_times_s
-    if not (np.diff(times_s) > 0).all():
-        raise FormatError(
-            f"The segments of {parts[0].folder.name} overlap in time by their start times. One "
-            "after the other was expected; convert the recordings one by one."
-        )
-    found = [vars(part.orientation) for part in parts if part.orientation is not None]
-    orientation = None
-    if found:
-        joined = {name: np.concatenate([item[name] for item in found]) for name in found[0]}
-        orientation = HeadOrientation(**joined)
-    return replace(
-        parts[0],
-        probes=probes,
-        ledger=ledger,
-        orientation=orientation,
-        lines=_join_lines([line for part in parts for line in part.lines]),
-        irregularities=tuple(item for part in parts for item in part.irregularities),
-    )
-
-
-def _join_lines(lines: Sequence[FrameLine]) -> tuple[FrameLine, ...]:
-    """Join the stretches of digital inputs by their names."""
-    joined: dict[str, FrameLine] = {}
-    for line in lines:
-        before = joined.get(line.name)
-        joined[line.name] = (
-            line
-            if before is None
-            else FrameLine(
-                line.name,
-                np.concatenate([before.times_s, line.times_s]),
-                np.concatenate([before.levels, line.levels]),
-            )
-        )
-    return tuple(joined.values())

@@ -26,6 +26,7 @@ from ace_nwb.interfaces.imaging_recording import (
     ReadOptions,
     assemble_device,
     fixed_offset,
+    read_camera,
 )
 from ace_nwb.interfaces.imaging_summary import summarise_imaging
 from ace_nwb.interfaces.numbered_files import list_numbered
@@ -78,19 +79,22 @@ def read_recording(folder_path: Path, options: ReadOptions | None = None) -> Ima
         tables,
         file_path=folder_path / TIMESTAMPS_FILE,
     )
-    devices = [
-        chosen.attempt(
-            partial(_device, folder, files[folder.name], tables[numbers[folder.name]], chosen), None
+    devices: list[DeviceRecording | Irregularity | None] = []
+    for folder in folders:
+        read = partial(_device, folder, files[folder.name], tables[numbers[folder.name]], chosen)
+        devices.append(
+            read_camera(read, name=folder.name, policies=chosen.policies)
+            if folder.kind == "camera"
+            else chosen.attempt(read, None)
         )
-        for folder in folders
-    ]
     animal = settings.get("animal")
     return ImagingRecording(
         format_name=NAME,
         program=PROGRAM,
         base_path=folder_path,
         start_time=read_start_time(folder_path, chosen),
-        devices=tuple(device for device in devices if device is not None),
+        devices=tuple(device for device in devices if isinstance(device, DeviceRecording)),
+        broken=tuple(device for device in devices if isinstance(device, Irregularity)),
         notes=notes,
         subject={"subject_id": animal} if animal else {},
         remarks=tuple(

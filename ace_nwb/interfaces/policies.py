@@ -56,6 +56,10 @@ RULES: dict[str, dict[str, str]] = {
         "leave_out": "go on with the other files and mark the missing frames unreadable in the "
         "frame ledger",
     },
+    "broken_cameras": {
+        **_REFUSE,
+        "leave_out": "leave that behaviour camera out and convert everything else",
+    },
 }
 """Policy -> choice -> what `convert` does then; the first choice is the default."""
 

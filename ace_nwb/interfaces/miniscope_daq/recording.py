@@ -20,6 +20,7 @@ from ace_nwb.interfaces.imaging_recording import (
     ReadOptions,
     assemble_device,
     fixed_offset,
+    read_camera,
 )
 from ace_nwb.interfaces.miniscope_daq.folder import (
     METADATA_FILE,
@@ -52,10 +53,7 @@ def read_recording(folder_path: Path, options: ReadOptions | None = None) -> Ima
     """
     chosen = options or ReadOptions()
     folder = read_folder(folder_path)
-    devices = [
-        chosen.attempt(partial(read_device, device, base_path=folder.path, options=chosen), None)
-        for device in folder.devices
-    ]
+    devices = [_read_any(device, folder.path, chosen) for device in folder.devices]
     names = {device.path.name for device in folder.devices}
     notes = chosen.attempt(partial(read_notes, folder.path / NOTES_FILE, device_names=names), ())
     return ImagingRecording(
@@ -63,12 +61,23 @@ def read_recording(folder_path: Path, options: ReadOptions | None = None) -> Ima
         program=PROGRAM,
         base_path=folder.path,
         start_time=chosen.attempt(partial(read_start_time, folder, options=chosen), None),
-        devices=tuple(device for device in devices if device is not None),
+        devices=tuple(device for device in devices if isinstance(device, DeviceRecording)),
         notes=notes,
         session=_session(folder.metadata),
         subject={"subject_id": str(animal)} if (animal := _text(folder, "animalName")) else {},
         absent=tuple(absent_cameras(folder)),
+        broken=tuple(device for device in devices if isinstance(device, Irregularity)),
     )
+
+
+def _read_any(
+    device: DeviceFolder, base_path: Path, options: ReadOptions
+) -> DeviceRecording | Irregularity | None:
+    """Read a scope or a camera, which may be left out; None where a problem was noted."""
+    read = partial(read_device, device, base_path=base_path, options=options)
+    if device.kind == "camera":
+        return read_camera(read, name=device.name, policies=options.policies)
+    return options.attempt(read, None)
 
 
 def read_device(

@@ -66,7 +66,7 @@ def test_harmless_variants_of_the_text_are_read(tmp_path, text):
         ),
         ("Frame Number,Time Stamp (ms)\n0,10\n1,\n", "line 3, .* holds ''"),
         ("Frame Number,Time Stamp (ms)\n0,10\n1,60\n2\n", "line 4 has 1 of 2 cells"),
-        ("Frame Number;Time Stamp (ms)\n0;10\n", "has the columns Frame Number;Time"),
+        ("Frame Number;Time Stamp (ms)\n0;10\n", "separates its cells by semicolons"),
         ("Frame Number,Time Stamp (ms)\n0,10\n1,60\n2,nan\n3,160\n", "holds 'nan'"),
         ("Frame Number,Time Stamp (ms)\n0,10\n1,inf\n2,110\n", "holds 'inf'"),
         ("Frame Number,Time Stamp (ms)\n0,10\n1,1e300\n2,110\n", "holds '1e300'"),
