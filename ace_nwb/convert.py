@@ -23,13 +23,13 @@ from ace_nwb.interfaces.detection import load_format
 from ace_nwb.interfaces.metadata import SessionMetadata, load_metadata, missing_for_nwb
 from ace_nwb.interfaces.nwb_objects import NOT_STATED
 from ace_nwb.interfaces.sources import SourceOptions, find_sources
+from ace_nwb.nwb.commit.journal import journal_path
+from ace_nwb.nwb.commit.lock import WriterLock
+from ace_nwb.nwb.content.movie_writing import write_blocks
 from ace_nwb.nwb.history import RunParameter, StageRun, add_history
-from ace_nwb.nwb.journal import journal_path
 from ace_nwb.nwb.layout import STAGE_RUNS
-from ace_nwb.nwb.lock import WriterLock
-from ace_nwb.nwb.movie_writing import write_blocks
 from ace_nwb.nwb.places import version_row
-from ace_nwb.stages.memory import peak_memory_mb
+from ace_nwb.stages.running.memory import peak_memory_mb
 
 ProgressCallback = Callable[[int, int], None]
 NAMESPACE = uuid.UUID("8c2f9e6e-5d54-5c4c-9d49-6f3f5b6d2a11")

@@ -11,9 +11,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from ace_nwb.errors import CurationError
-from ace_nwb.nwb.decisions import Action, Decision, Line, append_decisions
+from ace_nwb.nwb.content.decisions import Action, Decision, Line, append_decisions
 from ace_nwb.nwb.session import SessionWriter, edit_session, open_session
-from ace_nwb.stages.curated import Curation, check_decision, extracted_ids, read_curation
+from ace_nwb.stages.common.curated import Curation, check_decision, extracted_ids, read_curation
 
 __all__ = ["Curation", "Decision", "Draft", "decide", "load_curation"]
 

@@ -16,10 +16,10 @@ import numpy as np
 
 from ace_nwb.curation import Draft, decide, load_curation
 from ace_nwb.errors import CurationError
-from ace_nwb.nwb.decisions import Decision, Line
-from ace_nwb.nwb.rois import read_roi_table
+from ace_nwb.nwb.content.decisions import Decision, Line
+from ace_nwb.nwb.content.rois import read_roi_table
 from ace_nwb.nwb.session import open_session
-from ace_nwb.stages.curated import VOTES, Curation, check_decision, read_curation
+from ace_nwb.stages.common.curated import VOTES, Curation, check_decision, read_curation
 
 COLUMNS = ("roi", "decision", "reviewer", "reason", "decided_at", "outcome", "made_from", "line")
 _NEEDED = ("roi", "decision")

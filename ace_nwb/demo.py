@@ -20,10 +20,10 @@ from ace_nwb.errors import AceNwbWarning, OutputError
 from ace_nwb.imaging.storage import turn_axes
 from ace_nwb.inspection import inspect_folder
 from ace_nwb.nwb import layout
-from ace_nwb.nwb.imaging import read_motion
-from ace_nwb.nwb.movie import NwbMovie
-from ace_nwb.nwb.phase import read_event_phase
-from ace_nwb.nwb.rois import read_roi_series, read_roi_table
+from ace_nwb.nwb.content.imaging import read_motion
+from ace_nwb.nwb.content.movie import NwbMovie
+from ace_nwb.nwb.content.phase import read_event_phase
+from ace_nwb.nwb.content.rois import read_roi_series, read_roi_table
 from ace_nwb.nwb.session import Session, open_session
 from ace_nwb.pipeline import ProgressBar, StageOutcome, no_bar
 from ace_nwb.report import write_report

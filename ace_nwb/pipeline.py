@@ -1,6 +1,6 @@
 """Run stages on a session file, one or all that are not yet done; say where they stand.
 
-How a single stage runs, and what a crash leaves of it, is in `stages/execution.py`.
+How a single stage runs, and what a crash leaves of it, is in `stages/running/execution.py`.
 """
 
 from collections.abc import Iterable
@@ -13,11 +13,11 @@ import yaml
 from ace_nwb.engines.base import EngineSettings
 from ace_nwb.errors import ParameterError
 from ace_nwb.nwb.checks import Finding
-from ace_nwb.nwb.choices import append_choices
+from ace_nwb.nwb.content.choices import append_choices
 from ace_nwb.nwb.history import current_runs
 from ace_nwb.nwb.session import check_changeable, edit_session, find_folder, open_session
-from ace_nwb.stages.curated import read_curation
-from ace_nwb.stages.execution import (
+from ace_nwb.stages.common.curated import read_curation
+from ace_nwb.stages.running.execution import (
     Choices,
     Job,
     ProgressBar,
@@ -30,17 +30,17 @@ from ace_nwb.stages.execution import (
     run_stage,
     software,
 )
-from ace_nwb.stages.parameters import Choice, build_parameters, format_value
-from ace_nwb.stages.provenance import Difference, compare_runs, pipeline_text
-from ace_nwb.stages.recorded_decisions import (
+from ace_nwb.stages.running.provenance import Difference, compare_runs, pipeline_text
+from ace_nwb.stages.running.recorded_decisions import (
     EXTRACTION,
     RecordedDecisions,
     decisions_content,
     read_decisions_content,
     take_over_decisions,
 )
-from ace_nwb.stages.replacement import Replacement, later_stages, note_change
-from ace_nwb.stages.status import StageStatus, previous_choices, stage_statuses
+from ace_nwb.stages.running.replacement import Replacement, later_stages, note_change
+from ace_nwb.stages.running.status import StageStatus, previous_choices, stage_statuses
+from ace_nwb.stages.settings.texts import Choice, build_parameters, format_value
 from ace_nwb.stages.table import STAGES, Stage, find_stage
 
 __all__ = [
@@ -162,7 +162,7 @@ def run(
         return [run_stage(stage, job, known) for stage in stages]
     if find_folder(nwb_path) is None:
         return _run_with_decisions(stages, plan, job)
-    from ace_nwb.nwb.zarr_editing import edit_zarr  # loads zarr
+    from ace_nwb.nwb.zarr.editing import edit_zarr  # loads zarr
 
     with edit_zarr(job.nwb_path) as working:
         return _run_with_decisions(stages, plan, replace(job, nwb_path=working))

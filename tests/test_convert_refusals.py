@@ -19,7 +19,7 @@ from ace_nwb.errors import (
     SessionLockedError,
     TimestampError,
 )
-from ace_nwb.nwb.lock import WriterLock
+from ace_nwb.nwb.commit.lock import WriterLock
 from tests.fixtures.recordings import (
     METADATA,
     TinyRecording,

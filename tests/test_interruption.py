@@ -12,7 +12,7 @@ import pytest
 
 from ace_nwb import pipeline
 from ace_nwb.cli import run
-from ace_nwb.nwb.scratch import FileCheckpoint
+from ace_nwb.nwb.commit.scratch import FileCheckpoint
 from tests.fixtures.tiny_sessions import PARAMETERS, write_tiny_session
 
 OPHYS = "/processing/ophys"
@@ -28,7 +28,7 @@ RESULTS = {
 KILLED = """
 import os, signal, sys
 from ace_nwb import pipeline
-from ace_nwb.nwb.scratch import FileCheckpoint
+from ace_nwb.nwb.commit.scratch import FileCheckpoint
 from tests.fixtures.tiny_sessions import PARAMETERS
 
 path, stage, last = sys.argv[1], sys.argv[2], int(sys.argv[3])

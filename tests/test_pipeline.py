@@ -15,7 +15,7 @@ from ace_nwb.errors import CurationError, ParameterError, SessionFileError, Stag
 from ace_nwb.nwb.history import read_runs
 from ace_nwb.nwb.session import edit_session, open_session
 from ace_nwb.schema import build_schema
-from ace_nwb.stages.replacement import Replacement, later_stages
+from ace_nwb.stages.running.replacement import Replacement, later_stages
 from ace_nwb.stages.table import STAGES
 
 ROIS = "/processing/ophys/ImageSegmentation"

@@ -14,10 +14,10 @@ from ace_nwb.adopt.results import ForeignResult, turn_pixels
 from ace_nwb.errors import FormatError, OutputError
 from ace_nwb.imaging.segmentation import RingBackground
 from ace_nwb.nwb import layout
+from ace_nwb.nwb.content.imaging import read_field
+from ace_nwb.nwb.content.movie import NwbMovie
+from ace_nwb.nwb.content.rois import read_roi_series, read_roi_table, read_segmentation
 from ace_nwb.nwb.history import current_runs
-from ace_nwb.nwb.imaging import read_field
-from ace_nwb.nwb.movie import NwbMovie
-from ace_nwb.nwb.rois import read_roi_series, read_roi_table, read_segmentation
 from ace_nwb.nwb.session import Session
 
 _NOTHING = (b"NoneType", "NoneType")

@@ -14,9 +14,9 @@ from PIL import Image
 from ace_nwb.adopt.tables import check_new
 from ace_nwb.errors import ParameterError
 from ace_nwb.imaging.movie import Movie
-from ace_nwb.nwb.movie import NwbMovie
+from ace_nwb.nwb.content.movie import NwbMovie
 from ace_nwb.nwb.session import Session
-from ace_nwb.stages.corrected import open_corrected_movie
+from ace_nwb.stages.common.corrected import open_corrected_movie
 
 _BLOCK_FRAMES = 64
 _CODECS = {".avi": ("ffv1", "gray", "gray16le"), ".mp4": ("libx264", "yuv420p", "")}

@@ -8,8 +8,8 @@ import numpy as np
 
 from ace_nwb.errors import MissingPackageError, OutputError
 from ace_nwb.nwb import layout
-from ace_nwb.nwb.rois import read_footprints, read_roi_series, read_roi_table
-from ace_nwb.nwb.series import read_times
+from ace_nwb.nwb.content.rois import read_footprints, read_roi_series, read_roi_table
+from ace_nwb.nwb.content.series import read_times
 from ace_nwb.nwb.session import Session
 
 TRACES = {
@@ -90,7 +90,7 @@ def export_matlab(session: Session, path: Path) -> list[str]:
         content[name] = values
         content.setdefault("time_s", times_s)
     if session.has(layout.PLANE_SEGMENTATION):
-        from ace_nwb.nwb.imaging import read_field
+        from ace_nwb.nwb.content.imaging import read_field
 
         content["rois"] = {k: v for k, v in read_roi_table(session).items() if v.ndim == 1}
         content["footprints"] = read_footprints(session).astype(np.float64)

@@ -16,16 +16,16 @@ from ace_nwb.imaging.cropping import CropBox, crop_from_legacy
 from ace_nwb.imaging.movie import Movie
 from ace_nwb.imaging.segmentation import Segmentation
 from ace_nwb.nwb import layout
+from ace_nwb.nwb.content.imaging import read_field, write_field
+from ace_nwb.nwb.content.movie import NwbMovie
+from ace_nwb.nwb.content.rois import write_segmentation
 from ace_nwb.nwb.history import RunParameter, StageRun, append_run, current_runs, next_run_id
-from ace_nwb.nwb.imaging import read_field, write_field
 from ace_nwb.nwb.layout import FieldOfView
-from ace_nwb.nwb.movie import NwbMovie
-from ace_nwb.nwb.rois import write_segmentation
 from ace_nwb.nwb.session import Session, SessionWriter, edit_session
-from ace_nwb.stages.execution import software
-from ace_nwb.stages.parameters import Choice, build_parameters, format_value
-from ace_nwb.stages.replacement import Replacement, make_room
-from ace_nwb.stages.status import current_inputs, fingerprint
+from ace_nwb.stages.running.execution import software
+from ace_nwb.stages.running.replacement import Replacement, make_room
+from ace_nwb.stages.running.status import current_inputs, fingerprint
+from ace_nwb.stages.settings.texts import Choice, build_parameters, format_value
 from ace_nwb.stages.table import STAGES
 
 STAGE = "adopt"

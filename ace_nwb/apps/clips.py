@@ -7,8 +7,8 @@ import numpy as np
 from ace_nwb.apps.session_data import SessionData
 from ace_nwb.imaging.warping import shift_frames
 from ace_nwb.nwb import layout
-from ace_nwb.nwb.imaging import read_motion
-from ace_nwb.nwb.series import read_series
+from ace_nwb.nwb.content.imaging import read_motion
+from ace_nwb.nwb.content.series import read_series
 from ace_nwb.nwb.session import Session
 
 BEFORE_S, AFTER_S = 0.6, 2.0

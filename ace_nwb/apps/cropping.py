@@ -11,9 +11,9 @@ from ace_nwb.apps.projections import sample_projections
 from ace_nwb.apps.session_data import SessionData, grey_levels
 from ace_nwb.errors import ParameterError
 from ace_nwb.imaging.cropping import CropBox, resolve_crop
-from ace_nwb.nwb.movie import NwbMovie
+from ace_nwb.nwb.content.movie import NwbMovie
 from ace_nwb.nwb.session import open_session
-from ace_nwb.stages.execution import read_state
+from ace_nwb.stages.running.execution import read_state
 
 NAMES = ("crop_row_start", "crop_row_stop", "crop_column_start", "crop_column_stop")
 

@@ -17,9 +17,9 @@ from ace_nwb.curation import Curation, Decision, Draft, decide
 from ace_nwb.errors import CurationError
 from ace_nwb.nwb.history import current_runs
 from ace_nwb.nwb.session import Session
-from ace_nwb.stages.curated import read_curation
-from ace_nwb.stages.execution import SessionState
-from ace_nwb.stages.status import decision_inputs, stage_statuses
+from ace_nwb.stages.common.curated import read_curation
+from ace_nwb.stages.running.execution import SessionState
+from ace_nwb.stages.running.status import decision_inputs, stage_statuses
 
 IMAGES = ("mean", "max", "correlation", "peak_to_noise", "std", "range", "median", "min")
 _MOST_BINS = 4000

@@ -17,9 +17,9 @@ from ace_nwb.apps.session_data import SessionData
 from ace_nwb.engines.regrouping import Shape, merge_shapes, split_shape
 from ace_nwb.errors import CurationError
 from ace_nwb.nwb import layout
-from ace_nwb.nwb.rois import read_roi_table
+from ace_nwb.nwb.content.rois import read_roi_table
 from ace_nwb.nwb.session import Session
-from ace_nwb.stages.curated import Curation
+from ace_nwb.stages.common.curated import Curation
 
 _KEPT_ROIS = 48
 _TABLES = (

@@ -22,12 +22,12 @@ from ace_nwb.imaging.cropping import CropBox, resolve_crop
 from ace_nwb.imaging.movie import ArrayMovie, ProgressCallback
 from ace_nwb.imaging.segmentation import Segmentation
 from ace_nwb.registry import ENGINES
-from ace_nwb.stages.corrected import open_corrected_movie
-from ace_nwb.stages.execution import SessionState, read_state
+from ace_nwb.stages.common.corrected import open_corrected_movie
 from ace_nwb.stages.extract import engine_parameters
-from ace_nwb.stages.parameters import Choice, build_parameters
-from ace_nwb.stages.params import ExtractParams
-from ace_nwb.stages.status import previous_choices
+from ace_nwb.stages.running.execution import SessionState, read_state
+from ace_nwb.stages.running.status import previous_choices
+from ace_nwb.stages.settings.params import ExtractParams
+from ace_nwb.stages.settings.texts import Choice, build_parameters
 from ace_nwb.stages.table import STAGES
 from ace_nwb.tuning.stretch import load_box, middle_stretch
 

@@ -15,8 +15,8 @@ from pynwb.file import Subject
 
 from ace_nwb.errors import MetadataError
 from ace_nwb.interfaces.metadata import SessionMetadata, load_metadata
-from ace_nwb.nwb.columns import decode_texts
 from ace_nwb.nwb.history import RunParameter, StageRun, append_run, next_run_id
+from ace_nwb.nwb.objects.columns import decode_texts
 from ace_nwb.nwb.session import SessionWriter, edit_session
 
 _FACTS = ("identifier", "session_start_time")

@@ -23,8 +23,8 @@ from ace_nwb.errors import AceNwbError, InputError, StageError
 from ace_nwb.imaging.blocks import spread_blocks
 from ace_nwb.imaging.movie import Movie
 from ace_nwb.imaging.packing import PackedMovie
-from ace_nwb.nwb.movie import NwbMovie
-from ace_nwb.stages.execution import software
+from ace_nwb.nwb.content.movie import NwbMovie
+from ace_nwb.stages.running.execution import software
 
 _BLOCKS_PER_THREAD = 3
 _WAIT_FOR_WORKERS_S = 60

@@ -12,10 +12,10 @@ import numpy as np
 from ace_nwb import pipeline
 from ace_nwb.errors import OutputError, ParameterError
 from ace_nwb.nwb.session import open_session
-from ace_nwb.stages.execution import StageOutcome
-from ace_nwb.stages.parameters import Choice, build_parameters
-from ace_nwb.stages.params import RegisterSessionsParams
 from ace_nwb.stages.register_sessions import ProjectRegistration, register_project
+from ace_nwb.stages.running.execution import StageOutcome
+from ace_nwb.stages.settings.params import RegisterSessionsParams
+from ace_nwb.stages.settings.texts import Choice, build_parameters
 from ace_nwb.stages.table import find_stage
 
 STAGE = "register-sessions"
@@ -106,7 +106,7 @@ def write_project_file(project: ProjectRegistration, path: Path) -> None:
     """Write an NWB file with the cells of the project and the sessions they come from."""
     from pynwb import NWBHDF5IO, NWBFile
 
-    from ace_nwb.nwb.columns import build_table
+    from ace_nwb.nwb.objects.columns import build_table
 
     identifiers = [session.identifier for session in project.sessions]
     start, subject = _shared_facts(project)

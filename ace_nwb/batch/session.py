@@ -21,12 +21,12 @@ from ace_nwb.engines.base import EngineSettings
 from ace_nwb.errors import InputError
 from ace_nwb.imaging.cropping import crop_from_legacy, resolve_crop
 from ace_nwb.imaging.movie import ProgressCallback
-from ace_nwb.nwb.columns import build_column
+from ace_nwb.nwb.content.imaging import read_field
 from ace_nwb.nwb.history import RunParameter, StageRun, append_run, current_runs, next_run_id
-from ace_nwb.nwb.imaging import read_field
+from ace_nwb.nwb.objects.columns import build_column
 from ace_nwb.nwb.session import SessionWriter, edit_session, open_session
-from ace_nwb.stages.execution import StageOutcome, software
-from ace_nwb.stages.parameters import Choice
+from ace_nwb.stages.running.execution import StageOutcome, software
+from ace_nwb.stages.settings.texts import Choice
 
 STAGE = "manifest"
 """Name in the history under which the wishes of a manifest are noted."""

@@ -98,7 +98,7 @@ def _run(job: SessionJob, settings: BatchSettings, reporter: Reporter) -> int:
     from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
     from ace_nwb.batch.session import read_fingerprints, run_session
-    from ace_nwb.stages.execution import peak_memory_mb
+    from ace_nwb.stages.running.execution import peak_memory_mb
 
     with threadpool_limits(settings.threads):
         outcomes = run_session(job, settings, reporter.bar)

@@ -58,7 +58,7 @@ def adopt(
     """
     from ace_nwb.adopt import Placement, read_results
     from ace_nwb.adopt import adopt as adopt_results
-    from ace_nwb.stages.replacement import Replacement
+    from ace_nwb.stages.running.replacement import Replacement
 
     if spreadsheet is not None:
         crop = _box_of_line(*spreadsheet)

@@ -50,7 +50,7 @@ def export(
 
         print(f"Wrote {rois}, {export_rois(file, rois)} rows.")
     if zarr is not None:
-        from ace_nwb.nwb.zarr_session import export_zarr
+        from ace_nwb.nwb.zarr.session import export_zarr
 
         with progress_bar("export") as progress:
             export_zarr(file, zarr, progress=progress)
@@ -91,13 +91,13 @@ def import_session(
         print(f"{output}: {len(made)} new decisions. `ace-nwb run {output}` applies them.")
         return
     if raw is not None:
-        from ace_nwb.nwb.sharing import join_movies
+        from ace_nwb.nwb.shared.light import join_movies
 
         with progress_bar("import") as progress:
             movies = join_movies(source, raw, output, progress=progress)
         print(f"Wrote {output} with {', '.join(movies)}.")
         return
-    from ace_nwb.nwb.zarr_session import import_zarr
+    from ace_nwb.nwb.zarr.session import import_zarr
 
     with progress_bar("import") as progress:
         import_zarr(source, output, progress=progress)
@@ -105,7 +105,7 @@ def import_session(
 
 
 def _export_light(file: Path, output: Path, *, preview: int, anonymise: bool) -> None:
-    from ace_nwb.nwb.sharing import write_light_session
+    from ace_nwb.nwb.shared.light import write_light_session
 
     with progress_bar("export") as progress:
         light = write_light_session(

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 from cyclopts import App, Parameter
 
 from ace_nwb.cli.console import parse_size, print_table, progress_bar
-from ace_nwb.stages.params import StageParams
+from ace_nwb.stages.settings.params import StageParams
 from ace_nwb.stages.table import STAGES, Stage
 
 
@@ -253,7 +253,7 @@ def _settings(execution: Execution | None) -> Any:
 
 
 def _rerun(rerun: Rerun | None) -> dict[str, Any]:
-    from ace_nwb.stages.replacement import Replacement
+    from ace_nwb.stages.running.replacement import Replacement
 
     rerun = rerun or Rerun()
     replacement = Replacement(rerun.keep_as, rerun.prune, rerun.discard_curation)

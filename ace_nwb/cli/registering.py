@@ -6,7 +6,7 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from ace_nwb.cli.console import print_table, progress_bar
-from ace_nwb.stages.params import RegisterSessionsParams
+from ace_nwb.stages.settings.params import RegisterSessionsParams
 
 
 def register_sessions(

@@ -135,7 +135,7 @@ def repack(file: Path, /) -> None:
         A session file.
     """
     from ace_nwb.cli.console import progress_bar
-    from ace_nwb.nwb.repack import repack as repack_file
+    from ace_nwb.nwb.commit.repack import repack as repack_file
 
     with progress_bar("repack") as progress:
         sizes = repack_file(file, progress=progress)
@@ -154,6 +154,6 @@ def recover(file: Path, /, *, dry_run: Annotated[bool, Parameter(negative="")] =
     dry_run
         Say what would be done, and do nothing.
     """
-    from ace_nwb.nwb.journal import recover as recover_file
+    from ace_nwb.nwb.commit.journal import recover as recover_file
 
     print(recover_file(file, dry_run=dry_run))

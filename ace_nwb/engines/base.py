@@ -38,9 +38,9 @@ class Engine(Protocol):
     """A function that finds neurons in a movie.
 
     Engines take their scientific parameters as required keyword arguments, named as in
-    `ace_nwb.stages.params`; the same movie and parameters give the same result for any settings.
-    A parameter named `<engine>_<name>` there belongs to that engine alone, which gets it as
-    `<name>`. An engine that judges its ROIs itself returns the metrics `engine_snr`,
+    `ace_nwb.stages.settings.params`; the same movie and parameters give the same result for any
+    settings. A parameter named `<engine>_<name>` there belongs to that engine alone, which gets it
+    as `<name>`. An engine that judges its ROIs itself returns the metrics `engine_snr`,
     `engine_r_value` and `engine_accepted`; versions of other programs go into `software`.
     """
 

@@ -1,6 +1,7 @@
 """What a long computation has so far, kept so that it can go on after an interruption.
 
-Functions take a `Checkpoint` and know nothing of files; `ace_nwb.nwb.scratch` keeps them on disk.
+Functions take a `Checkpoint` and know nothing of files; `ace_nwb.nwb.commit.scratch` keeps them on
+disk.
 """
 
 from collections.abc import Mapping

@@ -13,7 +13,7 @@ from ace_nwb.interfaces.metadata import SessionMetadata, load_metadata, read_yam
 from ace_nwb.interfaces.policies import parse_policies
 from ace_nwb.manifest.models import Manifest, SessionEntry
 from ace_nwb.registry import FORMATS
-from ace_nwb.stages.parameters import parse_value
+from ace_nwb.stages.settings.texts import parse_value
 from ace_nwb.stages.table import find_stage
 
 

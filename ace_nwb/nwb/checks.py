@@ -14,8 +14,8 @@ from pynwb.image import ImageSeries
 from pynwb.ophys import PlaneSegmentation, RoiResponseSeries
 
 from ace_nwb.nwb import layout
-from ace_nwb.nwb.columns import read_columns
-from ace_nwb.nwb.links import find_dangling_links
+from ace_nwb.nwb.objects.columns import read_columns
+from ace_nwb.nwb.objects.links import find_dangling_links
 from ace_nwb.nwb.session import Session
 
 _BLOCK = 1_000_000

@@ -1,6 +1,7 @@
 """A session file opened for changing: as a whole, or not at all.
 
-Removal is in removal.py, whole columns in tables.py, the commit in journal.py.
+Removal is in objects/removal.py, whole columns in objects/tables.py, the commit in
+commit/journal.py.
 """
 
 from collections.abc import Iterable
@@ -15,16 +16,18 @@ import numpy as np
 from pynwb import NWBFile
 
 from ace_nwb.errors import OutputError
-from ace_nwb.nwb import journal, layout, removal, renaming, tables, times
-from ace_nwb.nwb import overlay as overlay_module
-from ace_nwb.nwb.columns import Columns
-from ace_nwb.nwb.disk import Disk
-from ace_nwb.nwb.interruption import InterruptGuard
-from ace_nwb.nwb.lock import WriterLock
+from ace_nwb.nwb import layout
+from ace_nwb.nwb.commit import journal
+from ace_nwb.nwb.commit import overlay as overlay_module
+from ace_nwb.nwb.commit.disk import Disk
+from ace_nwb.nwb.commit.interruption import InterruptGuard
+from ace_nwb.nwb.commit.lock import WriterLock
+from ace_nwb.nwb.commit.overlay import OverlayFile
+from ace_nwb.nwb.commit.superblock import read_end_of_file
+from ace_nwb.nwb.objects import removal, renaming, tables, times
+from ace_nwb.nwb.objects.columns import Columns
 from ace_nwb.nwb.opening import open_for_writing, open_h5
-from ace_nwb.nwb.overlay import OverlayFile
 from ace_nwb.nwb.reading import Session
-from ace_nwb.nwb.superblock import read_end_of_file
 
 
 class SessionWriter(Session):

@@ -10,8 +10,9 @@ from typing import Any
 
 from pynwb import NWBFile
 
-from ace_nwb.nwb import layout, tables
-from ace_nwb.nwb.columns import Columns, build_table
+from ace_nwb.nwb import layout
+from ace_nwb.nwb.objects import tables
+from ace_nwb.nwb.objects.columns import Columns, build_table
 from ace_nwb.nwb.session import Session, SessionWriter
 
 _RUN_COLUMNS = {

@@ -6,9 +6,9 @@ from pathlib import Path
 import h5py
 
 from ace_nwb.errors import OutputError, SessionFileError
-from ace_nwb.nwb.disk import Disk
-from ace_nwb.nwb.lock import share_with_readers
-from ace_nwb.nwb.overlay import OverlayFile
+from ace_nwb.nwb.commit.disk import Disk
+from ace_nwb.nwb.commit.lock import share_with_readers
+from ace_nwb.nwb.commit.overlay import OverlayFile
 from ace_nwb.nwb.safety import check_safe
 
 

@@ -9,8 +9,8 @@ import numpy as np
 from pynwb import NWBHDF5IO, NWBFile
 
 from ace_nwb.errors import SessionFileError
-from ace_nwb.nwb.columns import decode_texts
-from ace_nwb.nwb.stored import iterate_references, open_stored
+from ace_nwb.nwb.objects.columns import decode_texts
+from ace_nwb.nwb.objects.stored import iterate_references, open_stored
 
 
 class Session:

@@ -7,12 +7,12 @@ from pathlib import Path
 import h5py
 
 from ace_nwb.errors import SessionFileError
-from ace_nwb.nwb import journal
-from ace_nwb.nwb.disk import Disk
+from ace_nwb.nwb.commit import journal
+from ace_nwb.nwb.commit.disk import Disk
+from ace_nwb.nwb.commit.superblock import read_end_of_file
 from ace_nwb.nwb.editing import Edit, SessionWriter
 from ace_nwb.nwb.opening import existing_file, open_h5
 from ace_nwb.nwb.reading import Session
-from ace_nwb.nwb.superblock import read_end_of_file
 
 __all__ = ["Session", "SessionWriter", "edit_session", "open_apart", "open_session"]
 
@@ -39,7 +39,7 @@ def open_session(path: str | Path) -> Session:
         return open_remote_session(url)
     folder = find_folder(path)
     if folder is not None:
-        from ace_nwb.nwb.zarr_session import open_zarr_session  # loads zarr
+        from ace_nwb.nwb.zarr.session import open_zarr_session  # loads zarr
 
         return open_zarr_session(folder)
     path = existing_file(path)
@@ -116,7 +116,7 @@ def edit_session(
     """
     check_changeable(path)
     if find_folder(path) is not None:
-        from ace_nwb.nwb.zarr_editing import edit_zarr_session  # loads zarr
+        from ace_nwb.nwb.zarr.editing import edit_zarr_session  # loads zarr
 
         return edit_zarr_session(Path(path), disk or Disk(), wait_s)
     return Edit(existing_file(path), disk or Disk(), wait_s)

@@ -17,9 +17,9 @@ from ace_nwb.errors import OutputError, ParameterError, UnknownNameError
 from ace_nwb.imaging.corrected import CorrectedMovie, CroppedMovie
 from ace_nwb.imaging.movie import Movie
 from ace_nwb.nwb import layout
-from ace_nwb.nwb.ephys import list_ephys
-from ace_nwb.nwb.movie import NwbMovie
-from ace_nwb.nwb.rois import read_segmentation
+from ace_nwb.nwb.content.ephys import list_ephys
+from ace_nwb.nwb.content.movie import NwbMovie
+from ace_nwb.nwb.content.rois import read_segmentation
 from ace_nwb.nwb.session import Session, open_session
 from ace_nwb.report import results
 from ace_nwb.report.clip_frames import Stage, choose_levels, draw_strip
@@ -27,7 +27,7 @@ from ace_nwb.report.content import Traces
 from ace_nwb.report.recording import read_ephys_line
 from ace_nwb.report.sections import busiest_span
 from ace_nwb.report.writing import refuse_overwriting
-from ace_nwb.stages.corrected import open_corrected_movie
+from ace_nwb.stages.common.corrected import open_corrected_movie
 
 DEFAULT_S = 30.0
 N_TRACES = 8

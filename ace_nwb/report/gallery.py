@@ -25,7 +25,7 @@ from ace_nwb.report.reading import read_content
 from ace_nwb.report.verdict import Verdict, judge
 from ace_nwb.report.wording import format_duration
 from ace_nwb.report.writing import refuse_overwriting, save_file
-from ace_nwb.stages.status import StageStatus
+from ace_nwb.stages.running.status import StageStatus
 
 TOPICS = ("Sync", "Frames", "Motion", "ROIs", "Validation")
 THUMBNAIL_PX = 200

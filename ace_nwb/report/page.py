@@ -17,7 +17,7 @@ from ace_nwb.report.sparkline import sparkline
 from ace_nwb.report.verdict import judge
 from ace_nwb.report.wording import format_duration
 from ace_nwb.report.writing import refuse_overwriting, save_file
-from ace_nwb.stages.status import StageStatus
+from ace_nwb.stages.running.status import StageStatus
 
 MARKS = {"good": "✓ good", "look": "! look", "problem": "✕ fix", "missing": "– not run"}
 STAGE_STATES = {"done": "good", "stale": "look", "missing": "missing"}

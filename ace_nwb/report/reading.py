@@ -8,7 +8,7 @@ from ace_nwb.nwb.session import Session, open_session
 from ace_nwb.report import recording, results
 from ace_nwb.report.content import Frames, SessionContent
 from ace_nwb.report.relations import read_relations
-from ace_nwb.stages.status import StageStatus, stage_statuses
+from ace_nwb.stages.running.status import StageStatus, stage_statuses
 
 
 def read_content(

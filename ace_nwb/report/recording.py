@@ -5,13 +5,18 @@ from typing import Any
 import numpy as np
 
 from ace_nwb.nwb import layout
-from ace_nwb.nwb.columns import read_columns
-from ace_nwb.nwb.ephys import list_ephys
-from ace_nwb.nwb.events import list_event_tables, list_ttl_lines, read_events
-from ace_nwb.nwb.imaging import read_field
-from ace_nwb.nwb.movie import NwbMovie
+from ace_nwb.nwb.content.ephys import list_ephys
+from ace_nwb.nwb.content.events import list_event_tables, list_ttl_lines, read_events
+from ace_nwb.nwb.content.imaging import read_field
+from ace_nwb.nwb.content.movie import NwbMovie
+from ace_nwb.nwb.content.sync import (
+    read_clock_fit,
+    read_device_times,
+    read_ledger,
+    read_low_confidence,
+)
+from ace_nwb.nwb.objects.columns import read_columns
 from ace_nwb.nwb.session import Session
-from ace_nwb.nwb.sync import read_clock_fit, read_device_times, read_ledger, read_low_confidence
 from ace_nwb.report.content import Facts, Flashes, Frames, Line, SyncFit
 from ace_nwb.report.wording import format_duration, format_time, plain_label
 from ace_nwb.sync.corrections import Correction

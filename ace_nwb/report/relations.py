@@ -4,9 +4,9 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from ace_nwb.nwb import coupling as stored
+from ace_nwb.nwb.content import coupling as stored
+from ace_nwb.nwb.content.spectra import read_spectrogram
 from ace_nwb.nwb.session import Session
-from ace_nwb.nwb.spectra import read_spectrogram
 from ace_nwb.report.content import Band, Course, Effects, Relations
 from ace_nwb.signals.resampling import place_on_grid
 

@@ -7,15 +7,15 @@ from typing import Any
 import numpy as np
 
 from ace_nwb.nwb import layout
-from ace_nwb.nwb.ephys import describe_series
-from ace_nwb.nwb.events import read_events
+from ace_nwb.nwb.content.ephys import describe_series
+from ace_nwb.nwb.content.events import read_events
+from ace_nwb.nwb.content.imaging import read_field, read_motion, read_projections
+from ace_nwb.nwb.content.phase import list_filtered_ephys, read_event_phase
+from ace_nwb.nwb.content.rois import read_footprints, read_roi_table
+from ace_nwb.nwb.content.series import read_series, read_times
+from ace_nwb.nwb.content.spectra import read_spectrogram
 from ace_nwb.nwb.history import StageRun
-from ace_nwb.nwb.imaging import read_field, read_motion, read_projections
-from ace_nwb.nwb.phase import list_filtered_ephys, read_event_phase
-from ace_nwb.nwb.rois import read_footprints, read_roi_table
-from ace_nwb.nwb.series import read_series, read_times
 from ace_nwb.nwb.session import Session
-from ace_nwb.nwb.spectra import read_spectrogram
 from ace_nwb.report.content import (
     Brightness,
     Events,
@@ -31,8 +31,8 @@ from ace_nwb.report.content import (
 from ace_nwb.report.imaging import trace_outline
 from ace_nwb.signals.phase import interpolate_phase
 from ace_nwb.signals.runs import find_breaks
-from ace_nwb.stages.choosing import final_acceptance
-from ace_nwb.stages.status import StageStatus
+from ace_nwb.stages.common.choosing import final_acceptance
+from ace_nwb.stages.running.status import StageStatus
 
 N_TRACES = 20
 SPECTRAL = "/processing/spectral"

@@ -2,13 +2,13 @@
 
 from dataclasses import dataclass
 
-from ace_nwb.nwb.bouts import ChannelBouts, write_bouts
-from ace_nwb.nwb.ephys import list_ephys
+from ace_nwb.nwb.content.bouts import ChannelBouts, write_bouts
+from ace_nwb.nwb.content.ephys import list_ephys
 from ace_nwb.nwb.session import Session, SessionWriter
 from ace_nwb.signals.bouts import detect_bouts
-from ace_nwb.stages.channels import join_channels, read_amplitudes
-from ace_nwb.stages.context import StageContext
-from ace_nwb.stages.params import BoutsParams
+from ace_nwb.stages.common.channels import join_channels, read_amplitudes
+from ace_nwb.stages.running.context import StageContext
+from ace_nwb.stages.settings.params import BoutsParams
 
 
 @dataclass(frozen=True)

@@ -5,11 +5,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from ace_nwb.errors import InputError
-from ace_nwb.nwb import coupling as stored
 from ace_nwb.nwb import layout
-from ace_nwb.nwb.ephys import list_ephys
+from ace_nwb.nwb.content import coupling as stored
+from ace_nwb.nwb.content.ephys import list_ephys
+from ace_nwb.nwb.content.spectra import BandPower, write_spectrogram
 from ace_nwb.nwb.session import Session, SessionWriter
-from ace_nwb.nwb.spectra import BandPower, write_spectrogram
 from ace_nwb.signals.bands import average_bands
 from ace_nwb.signals.coherence import (
     Coherence,
@@ -20,11 +20,11 @@ from ace_nwb.signals.coherence import (
 )
 from ace_nwb.signals.multitaper import SpectralPlan, plan_spectrogram
 from ace_nwb.signals.surrogates import compute_surrogate_p, control_false_discoveries
-from ace_nwb.stages.channels import FrameSignals, is_within, list_windows, read_frame_signals
-from ace_nwb.stages.context import StageContext
-from ace_nwb.stages.params import CoherenceParams
-from ace_nwb.stages.regular import describe_times
-from ace_nwb.stages.result_rows import ResultRows, write_rows
+from ace_nwb.stages.common.channels import FrameSignals, is_within, list_windows, read_frame_signals
+from ace_nwb.stages.common.regular import describe_times
+from ace_nwb.stages.common.result_rows import ResultRows, write_rows
+from ace_nwb.stages.running.context import StageContext
+from ace_nwb.stages.settings.params import CoherenceParams
 
 _NOT_SPECTRAL = {"confidence", "rois", "channels", "n_surrogates", "seed"}
 _PLACE = {

@@ -6,24 +6,24 @@ from itertools import combinations
 import numpy as np
 
 from ace_nwb.errors import InputError
-from ace_nwb.nwb import coupling as stored
 from ace_nwb.nwb import layout
-from ace_nwb.nwb.conditions import read_conditions
-from ace_nwb.nwb.movie import NwbMovie
-from ace_nwb.nwb.phase import list_filtered_ephys
-from ace_nwb.nwb.rois import read_roi_series
+from ace_nwb.nwb.content import coupling as stored
+from ace_nwb.nwb.content.conditions import read_conditions
+from ace_nwb.nwb.content.movie import NwbMovie
+from ace_nwb.nwb.content.phase import list_filtered_ephys
+from ace_nwb.nwb.content.rois import read_roi_series
 from ace_nwb.nwb.session import Session, SessionWriter
 from ace_nwb.signals.conditions import average_epochs, compare_conditions
 from ace_nwb.signals.surrogates import control_false_discoveries
-from ace_nwb.stages.channels import (
+from ace_nwb.stages.common.channels import (
     choose_rois,
     join_channels,
     read_amplitudes,
     read_event_times,
 )
-from ace_nwb.stages.context import StageContext
-from ace_nwb.stages.params import CompareParams
-from ace_nwb.stages.result_rows import ResultRows, write_rows
+from ace_nwb.stages.common.result_rows import ResultRows, write_rows
+from ace_nwb.stages.running.context import StageContext
+from ace_nwb.stages.settings.params import CompareParams
 
 _COLUMNS = {
     "measure": "What is compared.",

@@ -5,12 +5,12 @@ from itertools import pairwise
 import numpy as np
 
 from ace_nwb.errors import ParameterError
-from ace_nwb.nwb.conditions import CONDITIONS, read_conditions, write_conditions
-from ace_nwb.nwb.movie import NwbMovie
+from ace_nwb.nwb.content.conditions import CONDITIONS, read_conditions, write_conditions
+from ace_nwb.nwb.content.movie import NwbMovie
 from ace_nwb.nwb.session import Session, SessionWriter
-from ace_nwb.stages.channels import WHOLE
-from ace_nwb.stages.context import StageContext
-from ace_nwb.stages.params import ConditionsParams
+from ace_nwb.stages.common.channels import WHOLE
+from ace_nwb.stages.running.context import StageContext
+from ace_nwb.stages.settings.params import ConditionsParams
 
 FORM = '"baseline=0-60,drug=60-120", seconds of the session clock'
 

@@ -3,15 +3,15 @@
 import numpy as np
 
 from ace_nwb.errors import InputError, ParameterError
-from ace_nwb.nwb import coupling as stored
-from ace_nwb.nwb.ephys import list_ephys
+from ace_nwb.nwb.content import coupling as stored
+from ace_nwb.nwb.content.ephys import list_ephys
 from ace_nwb.nwb.session import Session, SessionWriter
 from ace_nwb.signals.lags import LaggedCorrelation, compute_lagged_correlation
 from ace_nwb.signals.surrogates import control_false_discoveries
-from ace_nwb.stages.channels import is_within, list_windows, read_frame_signals
-from ace_nwb.stages.context import StageContext
-from ace_nwb.stages.params import CorrelationParams
-from ace_nwb.stages.result_rows import ResultRows, write_rows
+from ace_nwb.stages.common.channels import is_within, list_windows, read_frame_signals
+from ace_nwb.stages.common.result_rows import ResultRows, write_rows
+from ace_nwb.stages.running.context import StageContext
+from ace_nwb.stages.settings.params import CorrelationParams
 
 _PLACE = {
     "channel": "The ephys channel.",

@@ -5,16 +5,16 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ace_nwb.nwb import coupling as stored
-from ace_nwb.nwb.movie import NwbMovie
+from ace_nwb.nwb.content import coupling as stored
+from ace_nwb.nwb.content.movie import NwbMovie
 from ace_nwb.nwb.session import Session, SessionWriter
 from ace_nwb.signals.perievent import compute_correlogram, compute_correlogram_test
 from ace_nwb.signals.runs import find_breaks
 from ace_nwb.signals.surrogates import control_false_discoveries
-from ace_nwb.stages.channels import choose_rois, read_event_times
-from ace_nwb.stages.context import StageContext
-from ace_nwb.stages.params import CorrelogramsParams
-from ace_nwb.stages.result_rows import ResultRows, write_rows
+from ace_nwb.stages.common.channels import choose_rois, read_event_times
+from ace_nwb.stages.common.result_rows import ResultRows, write_rows
+from ace_nwb.stages.running.context import StageContext
+from ace_nwb.stages.settings.params import CorrelogramsParams
 
 _COLUMNS = {
     "roi": "The ROI at whose events lag zero is.",

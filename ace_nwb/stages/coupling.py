@@ -5,11 +5,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from ace_nwb.errors import InputError
-from ace_nwb.nwb import coupling as stored
 from ace_nwb.nwb import layout
-from ace_nwb.nwb.ephys import list_ephys
-from ace_nwb.nwb.movie import NwbMovie
-from ace_nwb.nwb.rois import read_roi_series
+from ace_nwb.nwb.content import coupling as stored
+from ace_nwb.nwb.content.ephys import list_ephys
+from ace_nwb.nwb.content.movie import NwbMovie
+from ace_nwb.nwb.content.rois import read_roi_series
 from ace_nwb.nwb.session import Session, SessionWriter
 from ace_nwb.signals.circular import compute_phase_histogram
 from ace_nwb.signals.coupling import (
@@ -18,7 +18,7 @@ from ace_nwb.signals.coupling import (
     compute_trace_phase_coupling,
 )
 from ace_nwb.signals.phase import interpolate_phase
-from ace_nwb.stages.channels import (
+from ace_nwb.stages.common.channels import (
     Channel,
     choose_rois,
     is_within,
@@ -27,9 +27,9 @@ from ace_nwb.stages.channels import (
     read_event_times,
     read_phases,
 )
-from ace_nwb.stages.context import StageContext
-from ace_nwb.stages.params import CouplingParams
-from ace_nwb.stages.result_rows import ResultRows, write_rows
+from ace_nwb.stages.common.result_rows import ResultRows, write_rows
+from ace_nwb.stages.running.context import StageContext
+from ace_nwb.stages.settings.params import CouplingParams
 
 LEVEL = 0.05
 _PAIR = {

@@ -5,11 +5,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from ace_nwb.nwb import layout
-from ace_nwb.nwb.rois import read_roi_table
+from ace_nwb.nwb.content.rois import read_roi_table
 from ace_nwb.nwb.session import Session, SessionWriter
-from ace_nwb.stages.context import StageContext
-from ace_nwb.stages.curated import Curation, read_curation
-from ace_nwb.stages.params import CurateParams
+from ace_nwb.stages.common.curated import Curation, read_curation
+from ace_nwb.stages.running.context import StageContext
+from ace_nwb.stages.settings.params import CurateParams
 
 ACCEPTED = "Whether the ROI is accepted: by reviewers, else by the evaluate stage."
 _COLUMNS = {

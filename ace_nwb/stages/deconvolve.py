@@ -3,12 +3,12 @@
 import numpy as np
 
 from ace_nwb.nwb import layout
-from ace_nwb.nwb.movie import NwbMovie
-from ace_nwb.nwb.rois import read_roi_series, write_roi_series
+from ace_nwb.nwb.content.movie import NwbMovie
+from ace_nwb.nwb.content.rois import read_roi_series, write_roi_series
 from ace_nwb.nwb.session import Session, SessionWriter
 from ace_nwb.signals.deconvolution import Deconvolution, deconvolve
-from ace_nwb.stages.context import StageContext
-from ace_nwb.stages.params import DeconvolveParams
+from ace_nwb.stages.running.context import StageContext
+from ace_nwb.stages.settings.params import DeconvolveParams
 
 
 def compute(session: Session, params: DeconvolveParams, context: StageContext) -> Deconvolution:

@@ -6,13 +6,13 @@ from typing import Any
 import numpy as np
 
 from ace_nwb.nwb import layout
-from ace_nwb.nwb.movie import NwbMovie
-from ace_nwb.nwb.rois import read_roi_series, write_roi_series
+from ace_nwb.nwb.content.movie import NwbMovie
+from ace_nwb.nwb.content.rois import read_roi_series, write_roi_series
 from ace_nwb.nwb.session import Session, SessionWriter
 from ace_nwb.signals.dff import compute_dff, compute_legacy_dff
 from ace_nwb.signals.runs import find_breaks
-from ace_nwb.stages.context import StageContext
-from ace_nwb.stages.params import DffParams
+from ace_nwb.stages.running.context import StageContext
+from ace_nwb.stages.settings.params import DffParams
 
 
 def compute(session: Session, params: DffParams, context: StageContext) -> np.ndarray:

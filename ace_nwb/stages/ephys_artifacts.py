@@ -5,14 +5,14 @@ from dataclasses import dataclass
 import numpy as np
 
 from ace_nwb.errors import RequirementError
-from ace_nwb.nwb.artifacts import ChannelArtifacts, write_artifacts
-from ace_nwb.nwb.ephys import list_ephys
+from ace_nwb.nwb.content.artifacts import ChannelArtifacts, write_artifacts
+from ace_nwb.nwb.content.ephys import list_ephys
 from ace_nwb.nwb.session import Session, SessionWriter
 from ace_nwb.signals.artefacts import detect_artefacts
-from ace_nwb.stages.choosing import choose_names
-from ace_nwb.stages.context import StageContext
-from ace_nwb.stages.params import EphysArtifactsParams
-from ace_nwb.stages.regular import LazySamples
+from ace_nwb.stages.common.choosing import choose_names
+from ace_nwb.stages.common.regular import LazySamples
+from ace_nwb.stages.running.context import StageContext
+from ace_nwb.stages.settings.params import EphysArtifactsParams
 
 MICROVOLTS = 1e6
 

@@ -5,13 +5,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from ace_nwb.errors import InputError, RequirementError
-from ace_nwb.nwb.ephys import list_ephys
-from ace_nwb.nwb.phase import write_filtered_ephys
+from ace_nwb.nwb.content.ephys import list_ephys
+from ace_nwb.nwb.content.phase import write_filtered_ephys
 from ace_nwb.nwb.session import Session, SessionWriter
 from ace_nwb.signals.filters import SkippedRun, apply_filter, design_filter
-from ace_nwb.stages.context import StageContext
-from ace_nwb.stages.params import EphysFilterParams
-from ace_nwb.stages.regular import RegularSignal, read_slow_ephys
+from ace_nwb.stages.common.regular import RegularSignal, read_slow_ephys
+from ace_nwb.stages.running.context import StageContext
+from ace_nwb.stages.settings.params import EphysFilterParams
 
 
 @dataclass(frozen=True)

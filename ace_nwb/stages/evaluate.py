@@ -7,11 +7,11 @@ import numpy as np
 from ace_nwb.engines.evaluation import ComponentMetrics, evaluate_components
 from ace_nwb.errors import RequirementError
 from ace_nwb.nwb import layout
-from ace_nwb.nwb.rois import read_segmentation
+from ace_nwb.nwb.content.rois import read_segmentation
 from ace_nwb.nwb.session import Session, SessionWriter
-from ace_nwb.stages.context import StageContext
-from ace_nwb.stages.corrected import open_corrected_movie
-from ace_nwb.stages.params import EvaluateParams
+from ace_nwb.stages.common.corrected import open_corrected_movie
+from ace_nwb.stages.running.context import StageContext
+from ace_nwb.stages.settings.params import EvaluateParams
 
 DESCRIPTIONS = {
     "snr": "Signal-to-noise ratio of the ROI's transients.",

@@ -6,9 +6,9 @@ from itertools import pairwise
 import numpy as np
 
 from ace_nwb.nwb import layout
-from ace_nwb.nwb.events import write_calcium_events
-from ace_nwb.nwb.movie import NwbMovie
-from ace_nwb.nwb.rois import read_roi_series
+from ace_nwb.nwb.content.events import write_calcium_events
+from ace_nwb.nwb.content.movie import NwbMovie
+from ace_nwb.nwb.content.rois import read_roi_series
 from ace_nwb.nwb.session import Session, SessionWriter
 from ace_nwb.signals.events import (
     CalciumEvents,
@@ -18,8 +18,8 @@ from ace_nwb.signals.events import (
     find_legacy_peaks,
     interpolate_frame_times,
 )
-from ace_nwb.stages.context import StageContext
-from ace_nwb.stages.params import EventsParams
+from ace_nwb.stages.running.context import StageContext
+from ace_nwb.stages.settings.params import EventsParams
 
 _LEAST_FRAMES = 3
 """Of a stretch in which events are sought."""

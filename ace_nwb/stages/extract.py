@@ -4,12 +4,12 @@ from dataclasses import replace
 from typing import Any
 
 from ace_nwb.imaging.segmentation import Segmentation
-from ace_nwb.nwb.rois import write_segmentation
+from ace_nwb.nwb.content.rois import write_segmentation
 from ace_nwb.nwb.session import Session, SessionWriter
 from ace_nwb.registry import ENGINES
-from ace_nwb.stages.context import StageContext
-from ace_nwb.stages.corrected import open_corrected_movie
-from ace_nwb.stages.params import ExtractParams
+from ace_nwb.stages.common.corrected import open_corrected_movie
+from ace_nwb.stages.running.context import StageContext
+from ace_nwb.stages.settings.params import ExtractParams
 
 
 def compute(session: Session, params: ExtractParams, context: StageContext) -> Segmentation:

@@ -5,12 +5,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from ace_nwb.nwb import layout
-from ace_nwb.nwb.rois import read_roi_series, write_roi_series
+from ace_nwb.nwb.content.rois import read_roi_series, write_roi_series
 from ace_nwb.nwb.session import Session, SessionWriter
 from ace_nwb.signals.filters import apply_filter, design_filter
-from ace_nwb.stages.context import StageContext
-from ace_nwb.stages.params import FilterParams
-from ace_nwb.stages.regular import frames_on_grid
+from ace_nwb.stages.common.regular import frames_on_grid
+from ace_nwb.stages.running.context import StageContext
+from ace_nwb.stages.settings.params import FilterParams
 
 
 @dataclass(frozen=True)

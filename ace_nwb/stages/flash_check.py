@@ -5,12 +5,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from ace_nwb.nwb import layout
-from ace_nwb.nwb.columns import build_table
-from ace_nwb.nwb.movie import NwbMovie
+from ace_nwb.nwb.content.movie import NwbMovie
+from ace_nwb.nwb.objects.columns import build_table
 from ace_nwb.nwb.session import Session, SessionWriter
-from ace_nwb.stages.context import StageContext
-from ace_nwb.stages.flashes import read_brightness, read_markers
-from ace_nwb.stages.params import FlashCheckParams
+from ace_nwb.stages.common.flashes import read_brightness, read_markers
+from ace_nwb.stages.running.context import StageContext
+from ace_nwb.stages.settings.params import FlashCheckParams
 from ace_nwb.sync.flashes import FlashCheck, check_flashes
 
 

@@ -4,12 +4,12 @@ import numpy as np
 
 from ace_nwb.errors import ParameterError
 from ace_nwb.imaging.motion import Motion, estimate_motion
-from ace_nwb.nwb.imaging import write_deviations, write_motion
+from ace_nwb.nwb.content.imaging import write_deviations, write_motion
 from ace_nwb.nwb.session import Session, SessionWriter
 from ace_nwb.registry import load_object
-from ace_nwb.stages.context import StageContext
-from ace_nwb.stages.corrected import open_corrected_movie
-from ace_nwb.stages.params import MotionParams
+from ace_nwb.stages.common.corrected import open_corrected_movie
+from ace_nwb.stages.running.context import StageContext
+from ace_nwb.stages.settings.params import MotionParams
 
 
 def compute(session: Session, params: MotionParams, context: StageContext) -> Motion:

@@ -5,26 +5,26 @@ from typing import Any
 import numpy as np
 
 from ace_nwb.errors import InputError
-from ace_nwb.nwb import coupling as stored
 from ace_nwb.nwb import layout
-from ace_nwb.nwb.bouts import BOUTS, read_bouts
-from ace_nwb.nwb.events import list_event_tables, read_events
-from ace_nwb.nwb.movie import NwbMovie
-from ace_nwb.nwb.phase import list_filtered_ephys
-from ace_nwb.nwb.rois import read_roi_series
+from ace_nwb.nwb.content import coupling as stored
+from ace_nwb.nwb.content.bouts import BOUTS, read_bouts
+from ace_nwb.nwb.content.events import list_event_tables, read_events
+from ace_nwb.nwb.content.movie import NwbMovie
+from ace_nwb.nwb.content.phase import list_filtered_ephys
+from ace_nwb.nwb.content.rois import read_roi_series
+from ace_nwb.nwb.content.sync import read_clock_fit
 from ace_nwb.nwb.session import Session, SessionWriter
-from ace_nwb.nwb.sync import read_clock_fit
 from ace_nwb.signals.perievent import (
     PerieventAverage,
     compute_perievent_average,
     compute_perievent_averages,
 )
 from ace_nwb.signals.surrogates import control_false_discoveries
-from ace_nwb.stages.channels import choose_rois, join_channels, read_amplitudes
-from ace_nwb.stages.choosing import choose_names
-from ace_nwb.stages.context import StageContext
-from ace_nwb.stages.params import PerieventParams
-from ace_nwb.stages.result_rows import ResultRows, write_rows
+from ace_nwb.stages.common.channels import choose_rois, join_channels, read_amplitudes
+from ace_nwb.stages.common.choosing import choose_names
+from ace_nwb.stages.common.result_rows import ResultRows, write_rows
+from ace_nwb.stages.running.context import StageContext
+from ace_nwb.stages.settings.params import PerieventParams
 
 
 def compute(session: Session, params: PerieventParams, context: StageContext) -> list[ResultRows]:

@@ -6,17 +6,17 @@ import numpy as np
 
 from ace_nwb.errors import RequirementError
 from ace_nwb.nwb import layout
-from ace_nwb.nwb.events import read_events
+from ace_nwb.nwb.content.events import read_events
+from ace_nwb.nwb.content.phase import EventPhase, list_filtered_ephys, write_event_phase
+from ace_nwb.nwb.content.rois import read_roi_series, write_roi_series
+from ace_nwb.nwb.content.series import write_series
 from ace_nwb.nwb.history import current_runs
-from ace_nwb.nwb.phase import EventPhase, list_filtered_ephys, write_event_phase
-from ace_nwb.nwb.rois import read_roi_series, write_roi_series
-from ace_nwb.nwb.series import write_series
 from ace_nwb.nwb.session import Session, SessionWriter
 from ace_nwb.signals.circular import compute_phase_locking
 from ace_nwb.signals.phase import compute_phase, interpolate_phase
-from ace_nwb.stages.context import StageContext
-from ace_nwb.stages.params import PhaseParams
-from ace_nwb.stages.regular import RegularSignal, frames_on_grid
+from ace_nwb.stages.common.regular import RegularSignal, frames_on_grid
+from ace_nwb.stages.running.context import StageContext
+from ace_nwb.stages.settings.params import PhaseParams
 
 CALCIUM_SIGNALS = {"filtered": "/processing/phase/CalciumFiltered", "broadband": layout.DFF_TRACES}
 

@@ -9,13 +9,13 @@ from ace_nwb.imaging.corrected import CorrectedMovie
 from ace_nwb.imaging.cropping import resolve_crop
 from ace_nwb.imaging.projections import measure_brightness
 from ace_nwb.nwb import layout
-from ace_nwb.nwb.imaging import write_field
+from ace_nwb.nwb.content.imaging import write_field
+from ace_nwb.nwb.content.movie import NwbMovie
+from ace_nwb.nwb.content.series import write_series
 from ace_nwb.nwb.layout import FieldOfView
-from ace_nwb.nwb.movie import NwbMovie
-from ace_nwb.nwb.series import write_series
 from ace_nwb.nwb.session import Session, SessionWriter
-from ace_nwb.stages.context import StageContext
-from ace_nwb.stages.params import PreprocessParams
+from ace_nwb.stages.running.context import StageContext
+from ace_nwb.stages.settings.params import PreprocessParams
 
 
 @dataclass(frozen=True)

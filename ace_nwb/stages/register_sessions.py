@@ -22,13 +22,13 @@ from ace_nwb.imaging.registration import (
     count_chance_matches,
     find_pairs,
 )
+from ace_nwb.nwb.content.imaging import read_field
+from ace_nwb.nwb.content.registration import RegisteredSession, write_registration
+from ace_nwb.nwb.content.rois import read_footprints, read_roi_table
 from ace_nwb.nwb.history import current_runs
-from ace_nwb.nwb.imaging import read_field
-from ace_nwb.nwb.registration import RegisteredSession, write_registration
-from ace_nwb.nwb.rois import read_footprints, read_roi_table
 from ace_nwb.nwb.session import Session, SessionWriter, open_session
-from ace_nwb.stages.context import StageContext
-from ace_nwb.stages.params import RegisterSessionsParams
+from ace_nwb.stages.running.context import StageContext
+from ace_nwb.stages.settings.params import RegisterSessionsParams
 
 _DIAMETERS_APART = 0.75
 _LEAST_LINK = 0.05

@@ -10,22 +10,22 @@ import numpy as np
 
 from ace_nwb.errors import InputError
 from ace_nwb.nwb import layout
-from ace_nwb.nwb.rois import read_roi_series
+from ace_nwb.nwb.content.rois import read_roi_series
+from ace_nwb.nwb.content.spectra import BandPower, write_spectrogram
 from ace_nwb.nwb.session import Session, SessionWriter
-from ace_nwb.nwb.spectra import BandPower, write_spectrogram
 from ace_nwb.signals.bands import average_bands
 from ace_nwb.signals.multitaper import Spectrogram
-from ace_nwb.stages.choosing import accepted_rois
-from ace_nwb.stages.context import StageContext
-from ace_nwb.stages.params import SpectrogramParams
-from ace_nwb.stages.regular import (
+from ace_nwb.stages.common.choosing import accepted_rois
+from ace_nwb.stages.common.regular import (
     RegularSignal,
     describe_times,
     frames_on_grid,
     read_slow_ephys,
 )
-from ace_nwb.stages.result_rows import ResultRows, write_rows
-from ace_nwb.stages.spectral_estimates import add_lines, empty_lines, estimate_power
+from ace_nwb.stages.common.result_rows import ResultRows, write_rows
+from ace_nwb.stages.common.spectral_estimates import add_lines, empty_lines, estimate_power
+from ace_nwb.stages.running.context import StageContext
+from ace_nwb.stages.settings.params import SpectrogramParams
 
 
 @dataclass(frozen=True)

@@ -6,11 +6,11 @@ import numpy as np
 
 from ace_nwb.imaging.correlation import compute_peak_images
 from ace_nwb.imaging.projections import compute_projections
-from ace_nwb.nwb.imaging import write_projections
+from ace_nwb.nwb.content.imaging import write_projections
 from ace_nwb.nwb.session import Session, SessionWriter
-from ace_nwb.stages.context import StageContext
-from ace_nwb.stages.corrected import open_corrected_movie
-from ace_nwb.stages.params import SummaryParams
+from ace_nwb.stages.common.corrected import open_corrected_movie
+from ace_nwb.stages.running.context import StageContext
+from ace_nwb.stages.settings.params import SummaryParams
 
 
 def compute(

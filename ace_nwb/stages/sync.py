@@ -1,15 +1,16 @@
 """Stage sync: the camera's clock aligned to the ephys clock, by the best evidence in the file.
 
-Pulses are in sync_pulses.py, ways without pulses in sync_clocks.py, common columns in sync_rows.py.
+The ways are in aligning/: pulses.py, without them clocks.py; the columns of the result in rows.py.
 """
 
 from ace_nwb.errors import SyncError
+from ace_nwb.nwb.content.sync import Alignment, undo_alignment, write_alignment
 from ace_nwb.nwb.session import Session, SessionWriter
-from ace_nwb.nwb.sync import Alignment, undo_alignment, write_alignment
-from ace_nwb.stages import sync_clocks, sync_pulses
-from ace_nwb.stages.context import StageContext
-from ace_nwb.stages.params import SyncParams
-from ace_nwb.stages.sync_rows import LEDGER_COLUMNS
+from ace_nwb.stages.aligning import clocks as sync_clocks
+from ace_nwb.stages.aligning import pulses as sync_pulses
+from ace_nwb.stages.aligning.rows import LEDGER_COLUMNS
+from ace_nwb.stages.running.context import StageContext
+from ace_nwb.stages.settings.params import SyncParams
 
 METHODS = {
     "hardware-clock": sync_clocks.align_shared_clock,

@@ -10,7 +10,7 @@ from types import ModuleType
 
 from ace_nwb.errors import UnknownNameError
 from ace_nwb.registry import load_module
-from ace_nwb.stages import params as p
+from ace_nwb.stages.settings import params as p
 
 
 @dataclass(frozen=True)

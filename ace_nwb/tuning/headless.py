@@ -14,12 +14,12 @@ from ace_nwb.engines.base import EngineSettings
 from ace_nwb.imaging.cropping import CropBox
 from ace_nwb.imaging.movie import Movie, ProgressCallback, no_progress
 from ace_nwb.nwb.session import open_session
-from ace_nwb.stages.corrected import open_corrected_movie
-from ace_nwb.stages.execution import SessionState, read_state
+from ace_nwb.stages.common.corrected import open_corrected_movie
 from ace_nwb.stages.extract import engine_parameters
-from ace_nwb.stages.parameters import Choice, build_parameters, format_value
-from ace_nwb.stages.params import EvaluateParams, ExtractParams, StageParams
-from ace_nwb.stages.status import previous_choices
+from ace_nwb.stages.running.execution import SessionState, read_state
+from ace_nwb.stages.running.status import previous_choices
+from ace_nwb.stages.settings.params import EvaluateParams, ExtractParams, StageParams
+from ace_nwb.stages.settings.texts import Choice, build_parameters, format_value
 from ace_nwb.stages.table import STAGES
 from ace_nwb.tuning import pictures
 from ace_nwb.tuning.proposal import Proposal, propose

@@ -11,7 +11,7 @@ from scipy.io import loadmat
 
 from ace_nwb.adopt import adopt, read_results
 from ace_nwb.cli import run
-from ace_nwb.nwb.rois import read_segmentation
+from ace_nwb.nwb.content.rois import read_segmentation
 from ace_nwb.nwb.session import open_session
 from tests.adopt.foreign_files import draw_known, write_caiman
 from tests.fixtures.session_files import N_COLUMNS, N_FRAMES, N_ROWS

@@ -8,7 +8,7 @@ from ace_nwb.apps.cropping import build_crop_app
 from ace_nwb.apps.curating import build_curate_app
 from ace_nwb.apps.tuning import build_tune_app
 from ace_nwb.curation import load_curation
-from ace_nwb.stages.execution import read_state
+from ace_nwb.stages.running.execution import read_state
 from tests.apps.serving import served
 
 pytestmark = pytest.mark.browser

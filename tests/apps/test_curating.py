@@ -15,7 +15,7 @@ from ace_nwb.apps.outlines import bin_edges, thin_out, trace_outline
 from ace_nwb.curation import Draft, decide, load_curation
 from ace_nwb.errors import CurationError
 from ace_nwb.nwb.session import open_session
-from ace_nwb.stages.corrected import open_corrected_movie
+from ace_nwb.stages.common.corrected import open_corrected_movie
 from tests.apps.serving import served
 
 TABLE = "/processing/ophys/ImageSegmentation/PlaneSegmentation"

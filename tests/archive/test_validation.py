@@ -9,7 +9,7 @@ from roiextractors import NwbImagingExtractor, NwbSegmentationExtractor
 
 from ace_nwb.archive import is_valid, validate
 from ace_nwb.errors import SessionFileError
-from ace_nwb.nwb.rois import read_segmentation
+from ace_nwb.nwb.content.rois import read_segmentation
 from ace_nwb.nwb.session import edit_session, open_session
 from tests.fixtures.session_files import Recorded
 

@@ -20,7 +20,7 @@ from ace_nwb.imaging.motion import estimate_motion
 from ace_nwb.imaging.movie import ArrayMovie, no_progress
 from ace_nwb.imaging.packing import open_space, pack
 from ace_nwb.imaging.projections import compute_projections, measure_brightness
-from ace_nwb.nwb.movie import NwbMovie
+from ace_nwb.nwb.content.movie import NwbMovie
 from ace_nwb.nwb.session import open_session
 
 distributed = pytest.importorskip("distributed")

@@ -18,7 +18,7 @@ import numpy as np
 import psutil
 from pynwb import NWBHDF5IO, TimeSeries
 
-from ace_nwb.nwb.series import write_series
+from ace_nwb.nwb.content.series import write_series
 from ace_nwb.nwb.session import edit_session
 from tests.fixtures.session_files import write_session_file
 

@@ -25,9 +25,9 @@ import numpy as np
 from pynwb import NWBHDF5IO
 
 from ace_nwb.errors import AceNwbError
-from ace_nwb.nwb.disk import Disk
-from ace_nwb.nwb.journal import recover
-from ace_nwb.nwb.links import find_dangling_links
+from ace_nwb.nwb.commit.disk import Disk
+from ace_nwb.nwb.commit.journal import recover
+from ace_nwb.nwb.objects.links import find_dangling_links
 from ace_nwb.nwb.session import edit_session
 from tests.fixtures.changes import CHANGES, FURTHER_CHANGES, add_motion, add_rois, align
 from tests.fixtures.faults import CrashedFolder, FailingDisk, Operation, RecordingDisk

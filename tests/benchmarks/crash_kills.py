@@ -22,9 +22,9 @@ from pathlib import Path
 import numpy as np
 
 from ace_nwb.nwb.checks import check_session
-from ace_nwb.nwb.journal import journal_path, recover
-from ace_nwb.nwb.links import find_dangling_links
-from ace_nwb.nwb.repack import repack
+from ace_nwb.nwb.commit.journal import journal_path, recover
+from ace_nwb.nwb.commit.repack import repack
+from ace_nwb.nwb.objects.links import find_dangling_links
 from ace_nwb.nwb.session import edit_session, open_session
 from tests.benchmarks.crash_faults import is_readable, make_files, print_row, raw_content
 from tests.fixtures.changes import CHANGES, FURTHER_CHANGES

@@ -23,9 +23,9 @@ from scipy.sparse import csc_array
 from ace_nwb.imaging.segmentation import Segmentation
 from ace_nwb.imaging.storage import movie_chunk_shape
 from ace_nwb.nwb import layout
-from ace_nwb.nwb.events import write_calcium_events
-from ace_nwb.nwb.imaging import write_projections
-from ace_nwb.nwb.rois import write_segmentation
+from ace_nwb.nwb.content.events import write_calcium_events
+from ace_nwb.nwb.content.imaging import write_projections
+from ace_nwb.nwb.content.rois import write_segmentation
 from ace_nwb.nwb.session import edit_session
 from tests.fixtures.session_files import START
 

@@ -19,7 +19,7 @@ from ace_nwb.imaging.motion import estimate_motion
 from ace_nwb.imaging.movie import ArrayMovie, no_progress
 from ace_nwb.imaging.projections import compute_projections
 from ace_nwb.stages.extract import engine_parameters
-from ace_nwb.stages.params import EvaluateParams, ExtractParams, MotionParams
+from ace_nwb.stages.settings.params import EvaluateParams, ExtractParams, MotionParams
 
 
 def main() -> None:

@@ -26,9 +26,9 @@ from pynwb.ophys import OnePhotonSeries, OpticalChannel
 
 from ace_nwb.imaging.storage import movie_chunk_shape, turn_axes
 from ace_nwb.imaging.warping import shift_frames
-from ace_nwb.nwb.imaging import read_motion
-from ace_nwb.nwb.movie_writing import write_blocks
-from ace_nwb.nwb.rois import read_segmentation
+from ace_nwb.nwb.content.imaging import read_motion
+from ace_nwb.nwb.content.movie_writing import write_blocks
+from ace_nwb.nwb.content.rois import read_segmentation
 from ace_nwb.nwb.session import open_session
 from ace_nwb.simulation.movie import MovieSpec, SimulatedMovie, build_movie, draw_spikes
 from ace_nwb.simulation.scoring import (

@@ -17,10 +17,10 @@ from ace_nwb.engines.base import EngineSettings
 from ace_nwb.imaging.storage import turn_axes
 from ace_nwb.interfaces.sources import SourceOptions
 from ace_nwb.nwb import layout
-from ace_nwb.nwb.events import read_events
-from ace_nwb.nwb.imaging import read_motion
-from ace_nwb.nwb.movie import NwbMovie
-from ace_nwb.nwb.rois import read_roi_series, read_roi_table
+from ace_nwb.nwb.content.events import read_events
+from ace_nwb.nwb.content.imaging import read_motion
+from ace_nwb.nwb.content.movie import NwbMovie
+from ace_nwb.nwb.content.rois import read_roi_series, read_roi_table
 from ace_nwb.nwb.session import open_session
 from ace_nwb.simulation import scoring
 from ace_nwb.simulation.ephys import EphysSpec

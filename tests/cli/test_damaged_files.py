@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from ace_nwb.cli import run
-from ace_nwb.nwb.disk import Disk
-from ace_nwb.nwb.journal import journal_path
+from ace_nwb.nwb.commit.disk import Disk
+from ace_nwb.nwb.commit.journal import journal_path
 from ace_nwb.nwb.session import edit_session
 from tests.fixtures.changes import mark_frames
 

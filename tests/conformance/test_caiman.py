@@ -11,7 +11,7 @@ import pytest
 from ace_nwb.engines.caiman.environment import VARIABLE, child_environment, find_environment
 from ace_nwb.engines.caiman.parameters import EXTRACTION, FIXED_EXTRACTION, translate
 from ace_nwb.stages.extract import engine_parameters
-from ace_nwb.stages.params import ExtractParams
+from ace_nwb.stages.settings.params import ExtractParams
 from tests.conformance.test_engines import DIAMETER_PX, FIELD, make_movie, run
 
 pytestmark = [

@@ -12,7 +12,7 @@ from ace_nwb.imaging.movie import ArrayMovie, no_progress
 from ace_nwb.imaging.segmentation import Segmentation
 from ace_nwb.registry import ENGINES
 from ace_nwb.stages.extract import engine_parameters
-from ace_nwb.stages.params import ExtractParams
+from ace_nwb.stages.settings.params import ExtractParams
 
 FIELD = (48, 64)
 MARKS = {"caiman": pytest.mark.caiman}

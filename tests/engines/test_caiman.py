@@ -16,7 +16,7 @@ from ace_nwb.engines.caiman.process import PREFIX, remove_abandoned
 from ace_nwb.errors import OutputError, StageError
 from ace_nwb.imaging.movie import ArrayMovie, no_progress
 from ace_nwb.stages.extract import engine_parameters
-from ace_nwb.stages.params import ExtractParams
+from ace_nwb.stages.settings.params import ExtractParams
 from tests.engines.conftest import planted_movie
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="the stand-in is a shell script")

@@ -11,7 +11,7 @@ from ace_nwb.engines.caiman.parameters import (
     translate,
 )
 from ace_nwb.stages.extract import engine_parameters
-from ace_nwb.stages.params import ExtractParams, MotionParams
+from ace_nwb.stages.settings.params import ExtractParams, MotionParams
 
 
 def groups(**chosen):

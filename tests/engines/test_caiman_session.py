@@ -7,9 +7,9 @@ import pytest
 
 from ace_nwb.cli import run
 from ace_nwb.nwb import layout
+from ace_nwb.nwb.content.imaging import read_motion
+from ace_nwb.nwb.content.rois import read_segmentation
 from ace_nwb.nwb.history import current_runs
-from ace_nwb.nwb.imaging import read_motion
-from ace_nwb.nwb.rois import read_segmentation
 from ace_nwb.nwb.session import open_session
 from tests.engines.conftest import planted_movie
 from tests.fixtures.session_files import write_session_file

@@ -9,7 +9,7 @@ from ace_nwb.errors import FormatError, InputError, MetadataError
 from ace_nwb.inspection import inspect_folder
 from ace_nwb.interfaces.mapped_movie import read_recording
 from ace_nwb.interfaces.sources import SourceOptions
-from ace_nwb.nwb.movie import NwbMovie
+from ace_nwb.nwb.content.movie import NwbMovie
 from ace_nwb.nwb.session import open_session
 from ace_nwb.pipeline import process, undo_sync
 from tests.fixtures.neuralynx_files import FIRST_US, draw_samples, ttl, write_ncs, write_nev

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from ace_nwb.errors import JournalError, OutputError
-from ace_nwb.nwb.journal import journal_path, recover
+from ace_nwb.nwb.commit.journal import journal_path, recover
 from ace_nwb.nwb.session import edit_session, open_session
 from tests.fixtures.changes import CHANGES, Change, add_motion, add_rois, mark_frames
 from tests.fixtures.faults import CrashedFolder, FailingDisk, Operation, RecordingDisk

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from ace_nwb.nwb import layout
-from ace_nwb.nwb.imaging import (
+from ace_nwb.nwb.content.imaging import (
     read_field,
     read_motion,
     read_projections,

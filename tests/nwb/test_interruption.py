@@ -6,9 +6,9 @@ import sys
 
 import pytest
 
-from ace_nwb.nwb.disk import Disk
-from ace_nwb.nwb.interruption import InterruptGuard
-from ace_nwb.nwb.journal import journal_path
+from ace_nwb.nwb.commit.disk import Disk
+from ace_nwb.nwb.commit.interruption import InterruptGuard
+from ace_nwb.nwb.commit.journal import journal_path
 from ace_nwb.nwb.session import edit_session, open_session
 from tests.fixtures.changes import mark_frames
 

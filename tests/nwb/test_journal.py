@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 
 from ace_nwb.errors import JournalError, OutputError, SessionLockedError
-from ace_nwb.nwb import journal
-from ace_nwb.nwb.disk import Disk
-from ace_nwb.nwb.journal import journal_path, partial_journal_path, read_journal, recover
-from ace_nwb.nwb.overlay import OverlayFile
+from ace_nwb.nwb.commit import journal
+from ace_nwb.nwb.commit.disk import Disk
+from ace_nwb.nwb.commit.journal import journal_path, partial_journal_path, read_journal, recover
+from ace_nwb.nwb.commit.overlay import OverlayFile
 from ace_nwb.nwb.session import edit_session, open_session
 from tests.fixtures.changes import add_motion, mark_frames
 

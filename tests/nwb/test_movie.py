@@ -6,7 +6,7 @@ import pytest
 
 from ace_nwb.errors import SessionFileError
 from ace_nwb.imaging.movie import iterate_blocks
-from ace_nwb.nwb.movie import NwbMovie
+from ace_nwb.nwb.content.movie import NwbMovie
 from ace_nwb.nwb.session import open_session
 
 STORAGES = {

@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 
 from ace_nwb.errors import MovieError
-from ace_nwb.nwb.movie_writing import regroup_blocks, write_blocks
+from ace_nwb.nwb.content.movie_writing import regroup_blocks, write_blocks
 
 
 def make_dataset(h5: h5py.File, shape, dtype, chunks, *, shuffle: bool = False) -> h5py.Dataset:

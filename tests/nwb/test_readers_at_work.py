@@ -16,8 +16,8 @@ import pytest
 from pynwb import NWBHDF5IO
 
 from ace_nwb.nwb.checks import check_session
+from ace_nwb.nwb.commit.repack import repack
 from ace_nwb.nwb.layout import MOVIE, PLANE_SEGMENTATION
-from ace_nwb.nwb.repack import repack
 from ace_nwb.nwb.session import edit_session, open_session
 from tests.fixtures.changes import add_motion, add_rois, align
 

@@ -7,10 +7,10 @@ import pytest
 from ace_nwb.cli import run
 from ace_nwb.errors import SessionFileError
 from ace_nwb.nwb import layout
+from ace_nwb.nwb.content.imaging import read_projections, write_projections
+from ace_nwb.nwb.content.movie import NwbMovie
+from ace_nwb.nwb.content.rois import read_segmentation
 from ace_nwb.nwb.history import current_runs
-from ace_nwb.nwb.imaging import read_projections, write_projections
-from ace_nwb.nwb.movie import NwbMovie
-from ace_nwb.nwb.rois import read_segmentation
 from ace_nwb.nwb.session import edit_session, open_session
 from tests.fixtures.changes import add_motion
 from tests.fixtures.web_server import serve

@@ -8,12 +8,12 @@ import pynwb
 import pytest
 
 from ace_nwb.errors import OutputError, SessionFileError, SessionLockedError
-from ace_nwb.nwb import copying
-from ace_nwb.nwb import repack as repacking
-from ace_nwb.nwb.copying import copy_file, find_difference
-from ace_nwb.nwb.disk import Disk
-from ace_nwb.nwb.repack import repack
-from ace_nwb.nwb.rois import read_segmentation
+from ace_nwb.nwb.commit import repack as repacking
+from ace_nwb.nwb.commit.disk import Disk
+from ace_nwb.nwb.commit.repack import repack
+from ace_nwb.nwb.content.rois import read_segmentation
+from ace_nwb.nwb.objects import copying
+from ace_nwb.nwb.objects.copying import copy_file, find_difference
 from ace_nwb.nwb.session import edit_session, open_session
 from tests.fixtures.changes import replace_rois
 from tests.fixtures.session_files import file_content

@@ -6,9 +6,8 @@ import numpy as np
 import pytest
 
 from ace_nwb.nwb import layout
-from ace_nwb.nwb.imaging import write_field
-from ace_nwb.nwb.layout import FieldOfView
-from ace_nwb.nwb.rois import (
+from ace_nwb.nwb.content.imaging import write_field
+from ace_nwb.nwb.content.rois import (
     read_footprints,
     read_roi_series,
     read_roi_table,
@@ -16,6 +15,7 @@ from ace_nwb.nwb.rois import (
     write_roi_series,
     write_segmentation,
 )
+from ace_nwb.nwb.layout import FieldOfView
 from ace_nwb.nwb.session import edit_session, open_session
 from tests.fixtures.session_files import make_segmentation
 

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from ace_nwb.errors import SessionFileError
-from ace_nwb.nwb.movie import NwbMovie
+from ace_nwb.nwb.content.movie import NwbMovie
 from ace_nwb.nwb.session import edit_session, open_session
 
 

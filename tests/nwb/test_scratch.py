@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from ace_nwb.errors import AceNwbWarning
-from ace_nwb.nwb import scratch
-from ace_nwb.nwb.scratch import FileCheckpoint, Scratch
+from ace_nwb.nwb.commit import scratch
+from ace_nwb.nwb.commit.scratch import FileCheckpoint, Scratch
 
 STATE = {"shifts": np.arange(6.0).reshape(3, 2), "quality": np.array([0.5, 0.25, 1 / 3])}
 

@@ -10,11 +10,11 @@ from pynwb import NWBHDF5IO, TimeSeries
 
 from ace_nwb.errors import SessionFileError, TimestampError
 from ace_nwb.nwb import layout
-from ace_nwb.nwb.links import find_dangling_links, iterate_references
-from ace_nwb.nwb.rois import read_segmentation, write_roi_series
-from ace_nwb.nwb.series import read_series, write_series
+from ace_nwb.nwb.content.rois import read_segmentation, write_roi_series
+from ace_nwb.nwb.content.series import read_series, write_series
+from ace_nwb.nwb.content.spectra import BandPower, write_spectrogram
+from ace_nwb.nwb.objects.links import find_dangling_links, iterate_references
 from ace_nwb.nwb.session import edit_session, open_session
-from ace_nwb.nwb.spectra import BandPower, write_spectrogram
 from tests.fixtures.changes import add_motion, replace_rois
 from tests.fixtures.session_files import START, file_content
 

@@ -11,8 +11,8 @@ from ace_nwb import pipeline
 from ace_nwb.archive import is_valid, validate
 from ace_nwb.cli import run
 from ace_nwb.errors import OutputError, SessionFileError
-from ace_nwb.nwb.copying import find_difference
-from ace_nwb.nwb.sharing import join_movies, write_light_session
+from ace_nwb.nwb.objects.copying import find_difference
+from ace_nwb.nwb.shared.light import join_movies, write_light_session
 
 MOVIE = "/acquisition/OnePhotonSeries"
 

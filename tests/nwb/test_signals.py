@@ -5,16 +5,16 @@ import numpy as np
 import pytest
 
 from ace_nwb.nwb import layout
-from ace_nwb.nwb.ephys import list_ephys
-from ace_nwb.nwb.events import (
+from ace_nwb.nwb.content.ephys import list_ephys
+from ace_nwb.nwb.content.events import (
     list_event_tables,
     list_ttl_lines,
     read_events,
     read_ttl_line,
     write_calcium_events,
 )
+from ace_nwb.nwb.content.spectra import BandPower, read_spectrogram, write_spectrogram
 from ace_nwb.nwb.session import edit_session, open_session
-from ace_nwb.nwb.spectra import BandPower, read_spectrogram, write_spectrogram
 
 
 def test_ttl_lines_are_told_from_other_events(recorded):

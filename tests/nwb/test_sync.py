@@ -8,9 +8,8 @@ import pytest
 
 from ace_nwb.errors import TimestampError
 from ace_nwb.nwb import layout
-from ace_nwb.nwb.events import read_events
-from ace_nwb.nwb.session import edit_session, open_session
-from ace_nwb.nwb.sync import (
+from ace_nwb.nwb.content.events import read_events
+from ace_nwb.nwb.content.sync import (
     list_device_series,
     read_clock_fit,
     read_device_times,
@@ -18,6 +17,7 @@ from ace_nwb.nwb.sync import (
     read_low_confidence,
     write_alignment,
 )
+from ace_nwb.nwb.session import edit_session, open_session
 from tests.fixtures.changes import make_alignment
 from tests.fixtures.session_files import START
 

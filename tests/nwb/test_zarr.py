@@ -9,19 +9,20 @@ import pytest
 
 from ace_nwb.archive import is_valid, validate
 from ace_nwb.errors import OutputError, SessionFileError
-from ace_nwb.nwb import layout, zarr_session
-from ace_nwb.nwb.artifacts import read_artifacts
-from ace_nwb.nwb.bouts import read_bouts
-from ace_nwb.nwb.copying import find_difference
-from ace_nwb.nwb.ephys import list_ephys
-from ace_nwb.nwb.events import list_ttl_lines, read_events
+from ace_nwb.nwb import layout
+from ace_nwb.nwb.content.artifacts import read_artifacts
+from ace_nwb.nwb.content.bouts import read_bouts
+from ace_nwb.nwb.content.ephys import list_ephys
+from ace_nwb.nwb.content.events import list_ttl_lines, read_events
+from ace_nwb.nwb.content.imaging import read_field, read_motion
+from ace_nwb.nwb.content.movie import NwbMovie
+from ace_nwb.nwb.content.rois import read_segmentation
+from ace_nwb.nwb.content.sync import read_clock_fit, read_ledger
 from ace_nwb.nwb.history import read_runs
-from ace_nwb.nwb.imaging import read_field, read_motion
-from ace_nwb.nwb.movie import NwbMovie
-from ace_nwb.nwb.rois import read_segmentation
+from ace_nwb.nwb.objects.copying import find_difference
 from ace_nwb.nwb.session import open_session
-from ace_nwb.nwb.sync import read_clock_fit, read_ledger
-from ace_nwb.nwb.zarr_session import export_zarr, import_zarr
+from ace_nwb.nwb.zarr import session as zarr_session
+from ace_nwb.nwb.zarr.session import export_zarr, import_zarr
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")
 

@@ -8,11 +8,12 @@ from ace_nwb import pipeline
 from ace_nwb.cli import run
 from ace_nwb.curation import Draft, decide
 from ace_nwb.errors import CurationError
-from ace_nwb.nwb import layout, zarr_editing
-from ace_nwb.nwb.choices import read_choices
-from ace_nwb.nwb.series import read_series
+from ace_nwb.nwb import layout
+from ace_nwb.nwb.content.choices import read_choices
+from ace_nwb.nwb.content.series import read_series
 from ace_nwb.nwb.session import open_session
-from ace_nwb.nwb.zarr_session import export_zarr
+from ace_nwb.nwb.zarr import editing as zarr_editing
+from ace_nwb.nwb.zarr.session import export_zarr
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")
 

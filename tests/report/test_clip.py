@@ -8,12 +8,12 @@ import pytest
 from ace_nwb.cli import run
 from ace_nwb.engines.components import ComponentMovie
 from ace_nwb.errors import OutputError, ParameterError, UnknownNameError
-from ace_nwb.nwb.imaging import write_motion
-from ace_nwb.nwb.rois import read_segmentation, write_segmentation
+from ace_nwb.nwb.content.imaging import write_motion
+from ace_nwb.nwb.content.rois import read_segmentation, write_segmentation
 from ace_nwb.nwb.session import edit_session, open_session
 from ace_nwb.report import clip, clip_frames
 from ace_nwb.report.clip import ClipRequest, write_clip
-from ace_nwb.stages.corrected import open_corrected_movie
+from ace_nwb.stages.common.corrected import open_corrected_movie
 from tests.fixtures.session_files import N_COLUMNS, N_FRAMES, N_ROWS, make_segmentation
 
 SHIFTS = np.tile([1.0, -2.0], (N_FRAMES, 1))

@@ -7,19 +7,19 @@ import pytest
 
 from ace_nwb.errors import OutputError, RequirementError, SessionFileError
 from ace_nwb.nwb import layout
-from ace_nwb.nwb.events import write_calcium_events
+from ace_nwb.nwb.content.events import write_calcium_events
+from ace_nwb.nwb.content.imaging import write_motion, write_projections
+from ace_nwb.nwb.content.phase import EventPhase, write_event_phase, write_filtered_ephys
+from ace_nwb.nwb.content.rois import write_roi_series, write_segmentation
+from ace_nwb.nwb.content.series import write_series
+from ace_nwb.nwb.content.spectra import BandPower, write_spectrogram
+from ace_nwb.nwb.content.sync import Alignment, write_alignment
 from ace_nwb.nwb.history import RunParameter, StageRun, append_run
-from ace_nwb.nwb.imaging import write_motion, write_projections
-from ace_nwb.nwb.phase import EventPhase, write_event_phase, write_filtered_ephys
-from ace_nwb.nwb.rois import write_roi_series, write_segmentation
-from ace_nwb.nwb.series import write_series
 from ace_nwb.nwb.session import edit_session, open_session
-from ace_nwb.nwb.spectra import BandPower, write_spectrogram
-from ace_nwb.nwb.sync import Alignment, write_alignment
 from ace_nwb.report import write_overview_png, write_report
 from ace_nwb.report.reading import read_content
 from ace_nwb.report.recording import read_ephys_line
-from ace_nwb.stages.status import StageStatus
+from ace_nwb.stages.running.status import StageStatus
 from tests.fixtures.session_files import N_COLUMNS, N_FRAMES, N_ROWS, make_segmentation
 
 N_ROIS = 4

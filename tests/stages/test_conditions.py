@@ -6,10 +6,10 @@ from pynwb import NWBHDF5IO
 from pynwb.epoch import TimeIntervals
 
 from ace_nwb import pipeline
-from ace_nwb.nwb import coupling as stored
-from ace_nwb.nwb.conditions import read_conditions
+from ace_nwb.nwb.content import coupling as stored
+from ace_nwb.nwb.content.conditions import read_conditions
 from ace_nwb.nwb.session import open_session
-from ace_nwb.stages.channels import list_windows
+from ace_nwb.stages.common.channels import list_windows
 from tests.fixtures.coupled_sessions import FIRST, run_stages
 
 

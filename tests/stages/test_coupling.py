@@ -7,10 +7,10 @@ from ace_nwb import pipeline
 from ace_nwb.archive import validate
 from ace_nwb.engines.base import EngineSettings
 from ace_nwb.errors import ParameterError, UnknownNameError
-from ace_nwb.nwb import coupling as stored
-from ace_nwb.nwb.conditions import read_conditions
+from ace_nwb.nwb.content import coupling as stored
+from ace_nwb.nwb.content.conditions import read_conditions
+from ace_nwb.nwb.content.spectra import read_spectrogram
 from ace_nwb.nwb.session import open_session
-from ace_nwb.nwb.spectra import read_spectrogram
 from ace_nwb.stages.conditions import parse_windows
 from tests.fixtures.coupled_sessions import (
     CHOSEN,

@@ -3,8 +3,8 @@
 import pytest
 
 from ace_nwb.errors import CurationError
-from ace_nwb.nwb.decisions import Decision
-from ace_nwb.stages.curated import Curation, check_decision
+from ace_nwb.nwb.content.decisions import Decision
+from ace_nwb.stages.common.curated import Curation, check_decision
 from ace_nwb.stages.table import GROUPS, VERDICTS
 
 LINE = (0.0, 0.0, 9.0, 9.0)

@@ -6,12 +6,12 @@ from scipy import signal as scipy_signal
 
 from ace_nwb import pipeline
 from ace_nwb.errors import ParameterError, UnknownNameError
-from ace_nwb.nwb.artifacts import ARTIFACTS, read_artifacts
-from ace_nwb.nwb.ephys import list_ephys
-from ace_nwb.nwb.phase import list_filtered_ephys
-from ace_nwb.nwb.series import read_series
+from ace_nwb.nwb.content.artifacts import ARTIFACTS, read_artifacts
+from ace_nwb.nwb.content.ephys import list_ephys
+from ace_nwb.nwb.content.phase import list_filtered_ephys
+from ace_nwb.nwb.content.series import read_series
 from ace_nwb.nwb.session import open_session
-from ace_nwb.stages.regular import read_slow_ephys
+from ace_nwb.stages.common.regular import read_slow_ephys
 from tests.fixtures.coupled_sessions import ARTEFACTS, EPHYS_RATE_HZ, run_stages
 
 MERGED = [[ARTEFACTS[0][0], ARTEFACTS[1][1]], list(ARTEFACTS[2])]

@@ -1,7 +1,7 @@
 import pytest
 
 from ace_nwb.errors import ParameterError
-from ace_nwb.stages.parameters import Choice, build_parameters, format_value, parse_value
+from ace_nwb.stages.settings.texts import Choice, build_parameters, format_value, parse_value
 from ace_nwb.stages.table import STAGES
 
 

@@ -12,8 +12,8 @@ from ace_nwb import pipeline
 from ace_nwb.batch.project import register_files
 from ace_nwb.cli import run
 from ace_nwb.imaging.segmentation import Segmentation
-from ace_nwb.nwb.registration import read_matches, read_registration
-from ace_nwb.nwb.rois import read_segmentation, write_segmentation
+from ace_nwb.nwb.content.registration import read_matches, read_registration
+from ace_nwb.nwb.content.rois import read_segmentation, write_segmentation
 from ace_nwb.nwb.session import edit_session, open_session
 
 

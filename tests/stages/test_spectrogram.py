@@ -8,9 +8,9 @@ import pytest
 from ace_nwb import pipeline
 from ace_nwb.archive import validate
 from ace_nwb.errors import MissingPackageError, ParameterError
-from ace_nwb.nwb.coupling import read_result_table
+from ace_nwb.nwb.content.coupling import read_result_table
+from ace_nwb.nwb.content.spectra import read_spectrogram
 from ace_nwb.nwb.session import open_session
-from ace_nwb.nwb.spectra import read_spectrogram
 from tests.fixtures.coupled_sessions import N_ROIS, run_stages
 
 SHORT = {"window_s": 10.0, "step_s": 2.0, "high_hz": 5.0, "ephys_high_hz": 10.0}

@@ -10,10 +10,15 @@ import pytest
 from ace_nwb import pipeline
 from ace_nwb.cli import run
 from ace_nwb.errors import SyncError, UnknownNameError
-from ace_nwb.nwb.movie import NwbMovie
-from ace_nwb.nwb.series import read_times
+from ace_nwb.nwb.content.movie import NwbMovie
+from ace_nwb.nwb.content.series import read_times
+from ace_nwb.nwb.content.sync import (
+    list_device_series,
+    read_clock_fit,
+    read_device_times,
+    read_ledger,
+)
 from ace_nwb.nwb.session import open_session
-from ace_nwb.nwb.sync import list_device_series, read_clock_fit, read_device_times, read_ledger
 from ace_nwb.simulation.truth import load_truth
 
 FRAME_LINE = "/events/TTLBoard0Port0Bit0"

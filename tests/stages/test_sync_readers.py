@@ -5,10 +5,10 @@ import pytest
 
 from ace_nwb import pipeline
 from ace_nwb.convert import convert
-from ace_nwb.nwb.events import read_events
-from ace_nwb.nwb.movie import NwbMovie
+from ace_nwb.nwb.content.events import read_events
+from ace_nwb.nwb.content.movie import NwbMovie
+from ace_nwb.nwb.content.sync import read_clock_fit, read_ledger
 from ace_nwb.nwb.session import open_session
-from ace_nwb.nwb.sync import read_clock_fit, read_ledger
 from ace_nwb.simulation import onix, open_ephys, open_ephys_binary
 from tests.fixtures.recordings import METADATA
 

@@ -14,12 +14,12 @@ from ace_nwb import pipeline
 from ace_nwb.cli import run
 from ace_nwb.errors import ParameterError, SyncError
 from ace_nwb.nwb import layout
-from ace_nwb.nwb.columns import build_table, read_columns
-from ace_nwb.nwb.events import read_events
-from ace_nwb.nwb.movie import NwbMovie
-from ace_nwb.nwb.series import read_times
+from ace_nwb.nwb.content.events import read_events
+from ace_nwb.nwb.content.movie import NwbMovie
+from ace_nwb.nwb.content.series import read_times
+from ace_nwb.nwb.content.sync import list_device_series, read_clock_fit, read_ledger
+from ace_nwb.nwb.objects.columns import build_table, read_columns
 from ace_nwb.nwb.session import edit_session, open_session
-from ace_nwb.nwb.sync import list_device_series, read_clock_fit, read_ledger
 from ace_nwb.report.recording import read_sync
 from tests.fixtures.session_files import START, frame_times, write_session_file
 

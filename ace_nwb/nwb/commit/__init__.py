@@ -1,0 +1,1 @@
+"""Changing a session file so that a crash leaves it as before or as after."""

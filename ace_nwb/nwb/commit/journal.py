@@ -1,0 +1,373 @@
+"""Journaled commit of a session file: after a crash it is exactly as before or exactly as after.
+
+A change is collected by an `OverlayFile` (overlay.py). The commit makes the new tail durable,
+writes the changed pages of the old part to `<file>.journal`, patches them in place and removes
+the journal. The file stays readable by every HDF5 program at any moment but the patching.
+"""
+
+import hashlib
+import logging
+import struct
+from collections.abc import Iterator
+from dataclasses import dataclass
+from io import FileIO
+from pathlib import Path
+
+from ace_nwb.errors import JournalError, OutputError
+from ace_nwb.nwb.commit.disk import Disk, read_bytes
+from ace_nwb.nwb.commit.lock import WriterLock
+from ace_nwb.nwb.commit.overlay import PAGE_SIZE, OverlayFile
+from ace_nwb.nwb.commit.superblock import read_end_of_file
+from ace_nwb.nwb.opening import existing_file
+
+logger = logging.getLogger(__name__)
+
+MAGIC = b"ACENWBJ\n"
+FORMAT_VERSION = 1
+N_SAMPLED_PAGES = 64
+WAIT_FOR_WRITER_S = 5.0
+# magic, format version, page size, changed pages, old size, new size, digest of sampled pages
+_HEADER = struct.Struct("<8sIIQQQ32s")
+_PAGE = struct.Struct("<QI")  # page number, length; the old and the new content follow
+_DIGEST_SIZE = 32
+
+ChangedPages = dict[int, tuple[bytes, bytes]]
+
+
+@dataclass(frozen=True)
+class Journal:
+    """A complete journal: what a commit wanted to change.
+
+    Parameters
+    ----------
+    old_size, new_size
+        Length of the session file before and after, bytes.
+    identity
+        Digest of pages of the session file that the commit leaves alone.
+    pages
+        Page number -> (old content, new content).
+    """
+
+    old_size: int
+    new_size: int
+    identity: bytes
+    pages: ChangedPages
+
+
+@dataclass(frozen=True)
+class Recovery:
+    """What recovering a session file did, or would do.
+
+    Parameters
+    ----------
+    action
+        "none", "replayed" (an interrupted commit was completed) or "discarded" (an interrupted
+        change was dropped).
+    n_pages
+        Pages patched.
+    n_bytes_dropped
+        Bytes cut off behind the end of the file.
+    """
+
+    action: str
+    n_pages: int = 0
+    n_bytes_dropped: int = 0
+
+    def __str__(self) -> str:
+        if self.action == "replayed":
+            pages = f"{self.n_pages} pages"
+            return f"An interrupted change was complete; it is now in the file as a whole: {pages}."
+        if self.action == "discarded":
+            dropped = f"{self.n_bytes_dropped} bytes behind its end"
+            return f"An interrupted change was dropped, the file is as before: {dropped}."
+        return "There is nothing to recover."
+
+
+def journal_path(path: Path) -> Path:
+    """Return the journal that belongs to a session file."""
+    return path.with_name(path.name + ".journal")
+
+
+def partial_journal_path(path: Path) -> Path:
+    """Return where a journal is written before it is complete."""
+    return path.with_name(path.name + ".journal-partial")
+
+
+def commit(overlay: OverlayFile, file: FileIO) -> None:
+    """Make the changes collected by `overlay` part of its session file.
+
+    After an exception the caller cuts the tail off, unless `overlay.keep_tail` says that a
+    journal needs it.
+
+    Raises
+    ------
+    OutputError
+        If the disk refused something; the file is as it was.
+    JournalError
+        If the disk failed while patching; the journal is complete and recovery finishes the work.
+    """
+    disk, path = overlay.disk, overlay.path
+    if overlay.failure is not None:
+        raise _write_failed(path, overlay.failure) from overlay.failure
+    pages = overlay.changed_pages()
+    if not pages and overlay.size == overlay.old_size:
+        return
+    try:
+        disk.truncate(file, max(overlay.size, overlay.old_size))
+        disk.sync(file)
+        identity = _identify(disk, file, size=overlay.size, changed=set(pages))
+        journal = Journal(overlay.old_size, overlay.size, identity, pages)
+        _write_journal(disk, path, journal)
+        overlay.keep_tail = True  # from here on a journal may stand that needs it
+        disk.rename(partial_journal_path(path), journal_path(path))
+        disk.sync_folder(path.parent)
+    except OSError as error:
+        _withdraw_journal(disk, path)
+        overlay.keep_tail = False
+        raise _write_failed(path, error) from error
+    try:
+        _patch(disk, path, file, journal)
+    except OSError as error:
+        raise JournalError(
+            f"{path}: the change is complete in {journal_path(path).name}, but patching the file "
+            f"failed ({error}). Repair the disk, then run `ace-nwb recover {path}`."
+        ) from error
+
+
+def recover(path: str | Path, dry_run: bool = False, *, disk: Disk | None = None) -> Recovery:
+    """Complete or drop an interrupted change of a session file.
+
+    Parameters
+    ----------
+    path
+        The session file.
+    dry_run
+        Only say what would be done.
+
+    Raises
+    ------
+    JournalError
+        If the journal is damaged or belongs to another file; nothing is written then.
+    SessionLockedError
+        If another process is writing the file.
+    """
+    path, disk = existing_file(path), disk or Disk()
+    if dry_run:
+        return _recover_locked(path, disk, dry_run=True)
+    with WriterLock(path, wait_s=WAIT_FOR_WRITER_S):
+        return _recover_locked(path, disk, dry_run=False)
+
+
+def recover_before_writing(path: Path, disk: Disk) -> None:
+    """Recover while the caller holds the writer lock."""
+    _recover_locked(path, disk, dry_run=False)
+
+
+def needs_recovery(path: Path) -> bool:
+    """Return whether a complete journal waits beside the file."""
+    return journal_path(path).exists()
+
+
+def check_not_renamed(path: Path) -> None:
+    """Refuse a file whose journal was left behind under its former name.
+
+    Raises
+    ------
+    JournalError
+        If a journal without a file beside it was written for this one.
+    """
+    for source in path.parent.glob("*.journal"):
+        former = source.with_name(source.name.removesuffix(".journal"))
+        if not former.exists() and _belongs(former, path):
+            raise JournalError(
+                f"{path} was renamed while an interrupted change waits in {source.name}. The "
+                f"journal was expected beside it as {journal_path(path).name}: rename it, then "
+                f"run `ace-nwb recover {path}`. Nothing was written."
+            )
+
+
+def read_journal(path: Path) -> Journal:
+    """Read and check the journal of a session file.
+
+    Raises
+    ------
+    JournalError
+        If it is not a journal of a known version, or its checksum is wrong.
+    """
+    source = journal_path(path)
+    content = source.read_bytes()
+    body, digest = content[:-_DIGEST_SIZE], content[-_DIGEST_SIZE:]
+    if len(body) < _HEADER.size or body[: len(MAGIC)] != MAGIC:
+        raise JournalError(_unusable(source, "is not a journal of ace_nwb"))
+    if hashlib.blake2b(body, digest_size=_DIGEST_SIZE).digest() != digest:
+        raise JournalError(_unusable(source, "is damaged (wrong checksum)"))
+    _, version, page_size, n_pages, old_size, new_size, identity = _HEADER.unpack_from(body)
+    if version != FORMAT_VERSION or page_size != PAGE_SIZE:
+        raise JournalError(_unusable(source, f"has format version {version}, not {FORMAT_VERSION}"))
+    return Journal(old_size, new_size, identity, _unpack_pages(body, n_pages))
+
+
+def _recover_locked(path: Path, disk: Disk, *, dry_run: bool) -> Recovery:
+    """Recover, the lock being held."""
+    if needs_recovery(path):
+        journal = read_journal(path)
+        with disk.open(path, "rb" if dry_run else "r+b") as file:
+            _check_belongs(disk, file, path, journal)
+            if not dry_run:
+                _discard_partial(disk, path)
+                _patch(disk, path, file, journal)
+        return Recovery("replayed", n_pages=len(journal.pages))
+    check_not_renamed(path)
+    end, size = read_end_of_file(path), path.stat().st_size
+    is_partial = partial_journal_path(path).exists()
+    if size == end and not is_partial:
+        return Recovery("none")
+    if not dry_run:
+        _discard_partial(disk, path)
+        _cut(disk, path, end)
+    return Recovery("discarded", n_bytes_dropped=size - end)
+
+
+def _cut(disk: Disk, path: Path, size: int) -> None:
+    """Cut the leftover tail of an interrupted change."""
+    if path.stat().st_size == size:
+        return
+    with disk.open(path, "r+b") as file:
+        disk.truncate(file, size)
+        disk.sync(file)
+
+
+def _write_journal(disk: Disk, path: Path, journal: Journal) -> None:
+    """Write the journal under its provisional name and make it durable."""
+    partial = partial_journal_path(path)
+    _discard_partial(disk, path)
+    digest = hashlib.blake2b(digest_size=_DIGEST_SIZE)
+    with disk.open(partial, "xb") as file:
+        position = 0
+        for part in _pack(journal):
+            digest.update(part)
+            disk.write_at(file, position, part)
+            position += len(part)
+        disk.write_at(file, position, digest.digest())
+        disk.sync(file)
+
+
+def _withdraw_journal(disk: Disk, path: Path) -> None:
+    """Remove a journal that could not be made durable."""
+    _discard_partial(disk, path)
+    if journal_path(path).exists():
+        disk.unlink(journal_path(path))
+
+
+def _patch(disk: Disk, path: Path, file: FileIO, journal: Journal) -> None:
+    """Bring the new pages into the file and drop the journal; may be repeated any time."""
+    for number, (_, new) in journal.pages.items():
+        disk.write_at(file, number * PAGE_SIZE, new)
+    disk.truncate(file, journal.new_size)
+    disk.sync(file)
+    disk.unlink(journal_path(path))
+    try:
+        disk.sync_folder(path.parent)
+    except OSError as error:  # should the journal come back after a power cut, replay is harmless
+        logger.warning("%s: the folder could not be synced: %s", path, error)
+
+
+def _pack(journal: Journal) -> Iterator[bytes]:
+    """Yield the journal's bytes without the closing digest, 256 pages at a time."""
+    yield _HEADER.pack(
+        MAGIC,
+        FORMAT_VERSION,
+        PAGE_SIZE,
+        len(journal.pages),
+        journal.old_size,
+        journal.new_size,
+        journal.identity,
+    )
+    records = [
+        _PAGE.pack(number, len(old)) + old + new for number, (old, new) in journal.pages.items()
+    ]
+    for start in range(0, len(records), 256):
+        yield b"".join(records[start : start + 256])
+
+
+def _unpack_pages(body: bytes, n_pages: int) -> ChangedPages:
+    """Return the page records of a journal whose digest is right."""
+    pages, position = {}, _HEADER.size
+    for _ in range(n_pages):
+        number, length = _PAGE.unpack_from(body, position)
+        position += _PAGE.size
+        old, new = body[position : position + length], body[position + length :][:length]
+        pages[number] = (old, new)
+        position += 2 * length
+    return pages
+
+
+def _check_belongs(disk: Disk, file: FileIO, path: Path, journal: Journal) -> None:
+    """Refuse a journal that was written for another file, or for an earlier state of this one."""
+    size = path.stat().st_size
+    is_size_right = size in {journal.new_size, max(journal.old_size, journal.new_size)}
+    changed = set(journal.pages)
+    if (
+        is_size_right
+        and _identify(disk, file, size=journal.new_size, changed=changed) == journal.identity
+    ):
+        current = (
+            (read_bytes(disk, file, number * PAGE_SIZE, len(old)), old, new)
+            for number, (old, new) in journal.pages.items()
+        )
+        if all(_is_between(*page) for page in current):
+            return
+    raise JournalError(_unusable(journal_path(path), f"was not written for {path} as it is now"))
+
+
+def _belongs(former: Path, path: Path) -> bool:
+    """Return whether the journal of `former` was written for the file at `path`."""
+    try:
+        journal = read_journal(former)
+        with Disk().open(path, "rb") as file:
+            _check_belongs(Disk(), file, path, journal)
+    except (JournalError, OSError):
+        return False
+    return True
+
+
+def _is_between(found: bytes, old: bytes, new: bytes) -> bool:
+    """Return whether every byte is the old or the new one (a page may be patched by half)."""
+    if found in (old, new):
+        return True
+    return all(byte in pair for byte, *pair in zip(found, old, new, strict=True))
+
+
+def _identify(disk: Disk, file: FileIO, *, size: int, changed: set[int]) -> bytes:
+    """Return the digest of pages spread over the file that the commit leaves alone."""
+    n_pages = max(1, -(-size // PAGE_SIZE))
+    step = max(1, n_pages // N_SAMPLED_PAGES)
+    digest = hashlib.blake2b(digest_size=_DIGEST_SIZE)
+    for number in [*range(0, n_pages, step), n_pages - 1]:
+        if number not in changed:
+            length = min(PAGE_SIZE, size - number * PAGE_SIZE)
+            digest.update(read_bytes(disk, file, number * PAGE_SIZE, length))
+    return digest.digest()
+
+
+def _discard_partial(disk: Disk, path: Path) -> None:
+    """Remove a journal that was never completed."""
+    if partial_journal_path(path).exists():
+        disk.unlink(partial_journal_path(path))
+
+
+def _write_failed(path: Path, error: OSError) -> OutputError:
+    """Build the error for a disk that refused to write; the file is unchanged."""
+    return OutputError(
+        f"{path} could not be changed: {error}. The file is as it was before. "
+        "Free space or repair the disk, then repeat the step."
+    )
+
+
+def _unusable(source: Path, reason: str) -> str:
+    """Return the message of a journal that cannot be replayed."""
+    return (
+        f"{source} {reason}. A journal left by an interrupted change of this very session file "
+        "was expected. Nothing was written; move the journal away if it does not belong here, "
+        "or restore both files from a backup."
+    )

@@ -1,0 +1,130 @@
+"""Artefacts of ephys channels in a session file: intervals that refer to the recorded samples."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from pynwb.base import TimeSeriesReference, TimeSeriesReferenceVectorData
+from pynwb.core import VectorData, VectorIndex
+from pynwb.epoch import TimeIntervals
+
+from ace_nwb.nwb.content.ephys import EphysSeries
+from ace_nwb.nwb.layout import module_and_name
+from ace_nwb.nwb.objects.columns import Columns, build_column, decode_texts
+from ace_nwb.nwb.session import Session, SessionWriter
+
+ARTIFACTS = "/processing/ecephys/EphysArtifacts"
+
+
+@dataclass(frozen=True)
+class ChannelArtifacts:
+    """Artefacts of one channel of a series: start and stop samples, shape (artefact, 2)."""
+
+    series: EphysSeries
+    channel: str
+    samples: np.ndarray
+
+    @property
+    def times_s(self) -> np.ndarray:
+        """Time of the first sample, and of the end of the last one, session clock, seconds."""
+        if self.series.is_regular:
+            return self.series.start_s + self.samples / self.series.rate_hz
+        times_s = [
+            (self.series.times(start, start + 1)[0], self.series.times(stop - 1, stop)[0])
+            for start, stop in self.samples
+        ]
+        length_s = np.array([0.0, 1 / self.series.rate_hz])
+        return np.array(times_s, float).reshape(-1, 2) + length_s
+
+
+def write_artifacts(
+    writer: SessionWriter, found: list[ChannelArtifacts], *, description: str
+) -> str:
+    """Write the artefacts of all channels in the order of their times; nothing if there are none.
+
+    Parameters
+    ----------
+    writer
+        The session.
+    found
+        Artefacts by channel.
+    description
+        How they were found.
+    """
+    writer.remove([ARTIFACTS])
+    rows = [
+        (time_s[0], time_s[1], part.channel, samples, part.series.path)
+        for part in found
+        for time_s, samples in zip(part.times_s, part.samples, strict=True)
+    ]
+    if not rows:
+        return ARTIFACTS
+    rows.sort(key=lambda row: (row[0], row[2]))
+    references = [
+        TimeSeriesReference(int(start), int(stop - start), writer.get(path))
+        for *_, (start, stop), path in rows
+    ]
+    write_intervals(
+        writer,
+        ARTIFACTS,
+        np.array([row[:2] for row in rows], float),
+        columns={"channel": ("Channel that is spoilt.", [row[2] for row in rows])},
+        references=references,
+        description=description,
+    )
+    return ARTIFACTS
+
+
+def write_intervals(
+    writer: SessionWriter,
+    path: str,
+    intervals_s: np.ndarray,
+    *,
+    columns: Columns,
+    references: list[TimeSeriesReference],
+    description: str,
+) -> None:
+    """Write intervals of a processing module with the samples that they are made of.
+
+    Parameters
+    ----------
+    path
+        "/processing/<module>/<name>".
+    intervals_s
+        Start and stop, shape (interval, 2), session clock, seconds, ascending.
+    columns
+        Further columns: name -> (description, values).
+    references
+        Samples of a series, one per interval.
+    description
+        How they were found.
+    """
+    series = TimeSeriesReferenceVectorData(
+        name="timeseries", description="The samples.", data=references
+    )
+    module, name = module_and_name(path)
+    built = [
+        VectorData(
+            name="start_time", description="Time of the first sample, s.", data=intervals_s[:, 0]
+        ),
+        VectorData(name="stop_time", description="Time of the end, s.", data=intervals_s[:, 1]),
+        *(build_column(key, text, values) for key, (text, values) in columns.items()),
+        series,
+        VectorIndex(name="timeseries_index", data=np.arange(1, len(references) + 1), target=series),
+    ]
+    table = TimeIntervals(
+        name=name, description=description, columns=built, id=np.arange(len(intervals_s))
+    )
+    writer.module(module).add(table)
+
+
+def read_artifacts(session: Session) -> dict[tuple[str, str], np.ndarray]:
+    """Return the artefacts: (path of the series, channel) -> samples, shape (artefact, 2)."""
+    table = session.find(ARTIFACTS)
+    if table is None:
+        return {}
+    channels = decode_texts(np.asarray(table["channel"].data[:])).tolist()
+    samples_of = session.read_references(ARTIFACTS, "timeseries")
+    found: dict[tuple[str, str], list[tuple[int, int]]] = {}
+    for channel, (start, count, path) in zip(channels, samples_of, strict=True):
+        found.setdefault((path, channel), []).append((start, start + count))
+    return {key: np.array(sorted(samples), np.intp) for key, samples in found.items()}

@@ -1,0 +1,112 @@
+"""Events in a session file: TTL lines and notes as recorded, calcium events as detected."""
+
+from collections.abc import Mapping
+
+import numpy as np
+from pynwb.core import DynamicTableRegion, VectorData
+from pynwb.event import DurationVectorData, EventsTable, TimestampVectorData
+
+from ace_nwb.nwb import layout
+from ace_nwb.nwb.content.series import compressed
+from ace_nwb.nwb.layout import module_and_name
+from ace_nwb.nwb.objects.columns import read_columns
+from ace_nwb.nwb.objects.stored import is_region
+from ace_nwb.nwb.session import Session, SessionWriter
+
+_COLUMN_DESCRIPTIONS = {
+    "amplitude": "Height of the event, in units of the trace.",
+    "snr": "Height of the event in noise standard deviations.",
+    "legacy_index": "Index of the peak in the trace or its difference, as find_peaks gives it.",
+}
+
+
+def list_event_tables(session: Session) -> list[str]:
+    """Return the paths of the recorded events: TTL lines, notes, control changes."""
+    return session.members(layout.EVENTS, kind="EventsTable")
+
+
+def list_ttl_lines(session: Session) -> list[str]:
+    """Return the names of the TTL lines: recorded events tables with a level per edge."""
+    paths = list_event_tables(session)
+    return [path.rpartition("/")[2] for path in paths if "level" in session.get(path).colnames]
+
+
+def read_events(session: Session, path: str) -> tuple[np.ndarray, Mapping[str, np.ndarray]]:
+    """Return the times of events, session clock, seconds, and their other columns by name.
+
+    A `roi` column comes as indices of rows of the ROI table.
+    """
+    table = session.get(path)
+    columns = dict(read_columns(table))
+    for name in table.colnames:
+        if is_region(table[name]):
+            columns[name] = np.asarray(table[name].data[:])
+    return columns.pop("timestamp"), columns
+
+
+def read_ttl_line(session: Session, name: str) -> tuple[np.ndarray, np.ndarray]:
+    """Return the times of every edge of a TTL line, seconds, and the level after it (0 or 1)."""
+    times, columns = read_events(session, f"{layout.EVENTS}/{name}")
+    return times, columns["level"]
+
+
+def write_calcium_events(
+    writer: SessionWriter,
+    path: str,
+    times: np.ndarray,
+    *,
+    roi: np.ndarray,
+    columns: Mapping[str, np.ndarray],
+    description: str,
+) -> str:
+    """Write calcium events, replacing the table of that path.
+
+    Parameters
+    ----------
+    writer
+        The session.
+    path
+        "/processing/events/CalciumEvents<Method>".
+    times
+        Time of each event, session clock, seconds, in increasing order.
+    roi
+        Row of the ROI table of each event.
+    columns
+        Further values by name, such as duration (seconds), amplitude, snr.
+    description
+        How the events were found.
+
+    Returns
+    -------
+        The path.
+    """
+    writer.remove([path])
+    module, name = module_and_name(path)
+    stamps = TimestampVectorData(
+        name="timestamp", description="Time of the event.", data=compressed(times)
+    )
+    region = DynamicTableRegion(
+        name="roi",
+        description="The ROI that was active.",
+        data=np.asarray(roi, np.int64),
+        table=writer.get(layout.PLANE_SEGMENTATION),
+    )
+    others = [_column(key, np.asarray(values)) for key, values in columns.items()]
+    table = EventsTable(
+        name=name,
+        description=description,
+        columns=[stamps, *others, region],
+        id=np.arange(len(times)),
+    )
+    writer.module(module).add(table)
+    return path
+
+
+def _column(name: str, values: np.ndarray) -> VectorData:
+    """Build a column of event values."""
+    if name == "duration":
+        return DurationVectorData(
+            name=name, description="Duration of the event.", data=compressed(values)
+        )
+    description = _COLUMN_DESCRIPTIONS.get(name, f"{name} of the event.")
+    return VectorData(name=name, description=description, data=compressed(values))

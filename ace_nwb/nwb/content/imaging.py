@@ -1,0 +1,193 @@
+"""Fields, projection images, shifts and traces of the whole frame in a session file."""
+
+import numpy as np
+from pynwb.base import Images
+from pynwb.image import GrayscaleImage
+
+from ace_nwb.imaging.storage import turn_axes
+from ace_nwb.nwb import layout
+from ace_nwb.nwb.content.series import compressed, read_series, write_series
+from ace_nwb.nwb.layout import FieldOfView
+from ace_nwb.nwb.objects.columns import build_table
+from ace_nwb.nwb.session import Session, SessionWriter
+
+_DESCRIPTIONS = {
+    "mean": "Mean over all frames.",
+    "max": "Maximum over all frames.",
+    "min": "Minimum over all frames.",
+    "std": "Standard deviation over all frames.",
+    "median": "Median over frames.",
+    "range": "Maximum minus minimum.",
+    "correlation": "Correlation of each pixel with its neighbours, after filtering.",
+    "peak_to_noise": "Peak over noise of each pixel, after filtering.",
+    "baseline": "Constant level of each pixel in the background model.",
+}
+
+
+def write_field(writer: SessionWriter, field: FieldOfView) -> str:
+    """Write which part of the recorded field is analysed."""
+    writer.remove([layout.FIELD_OF_VIEW])
+    (n_rows, n_columns), (row, column) = field.recorded, field.origin
+    bounds = {
+        "row_start": [0, row],
+        "row_stop": [n_rows, row + field.shape[0]],
+        "column_start": [0, column],
+        "column_stop": [n_columns, column + field.shape[1]],
+    }
+    columns = {
+        name: (f"{name.replace('_', ' ')} of the field, px.", values)
+        for name, values in bounds.items()
+    }
+    table = build_table(
+        "FieldOfView",
+        "Fields in pixels of the recorded movie: as recorded, and as analysed.",
+        {"field": ("Which field.", ["recorded", "analysed"]), **columns},
+    )
+    writer.module("ophys").add(table)
+    return layout.FIELD_OF_VIEW
+
+
+def read_field(session: Session) -> FieldOfView:
+    """Return which part of the recorded field is analysed; all of it if nothing is said."""
+    table = session.find(layout.FIELD_OF_VIEW)
+    if table is None:
+        _, n_columns, n_rows = session.get(layout.MOVIE).data.shape
+        return FieldOfView.whole((int(n_rows), int(n_columns)))
+    bounds = {name: [int(v) for v in table[name].data[:]] for name in table.colnames[1:]}
+    row, column = bounds["row_start"][1], bounds["column_start"][1]
+    return FieldOfView(
+        recorded=(bounds["row_stop"][0], bounds["column_stop"][0]),
+        origin=(row, column),
+        shape=(bounds["row_stop"][1] - row, bounds["column_stop"][1] - column),
+    )
+
+
+def write_images(
+    writer: SessionWriter, path: str, images: dict[str, np.ndarray], *, description: str
+) -> str:
+    """Write images of the analysed field, placed in the recorded one (zero outside).
+
+    Parameters
+    ----------
+    writer
+        The session.
+    path
+        "/processing/<module>/<name>" of the container; an old one is replaced.
+    images
+        Name -> image, shape (row, column).
+    description
+        What the images are.
+    """
+    writer.remove([path])
+    field = read_field(writer)
+    module, name = layout.module_and_name(path)
+    container = Images(name=name, description=description)
+    for image_name, image in images.items():
+        _check_field(image.shape, field, image_name)
+        whole = turn_axes(field.embed(np.asarray(image, np.float32)))
+        container.add_image(
+            GrayscaleImage(
+                name=image_name,
+                data=compressed(np.ascontiguousarray(whole)),
+                description=_DESCRIPTIONS.get(image_name, f"{image_name} image."),
+            )
+        )
+    writer.module(module).add(container)
+    return path
+
+
+def read_images(session: Session, path: str) -> dict[str, np.ndarray]:
+    """Return name -> image of the analysed field, shape (row, column)."""
+    field = read_field(session)
+    images = session.get(path).images
+    return {name: field.cut(turn_axes(image.data[:])) for name, image in images.items()}
+
+
+def write_projections(writer: SessionWriter, images: dict[str, np.ndarray]) -> str:
+    """Write the summary images: name -> (row, column) of the analysed field."""
+    description = "Summary images of the motion-corrected movie over all frames."
+    return write_images(writer, layout.IMAGES, images, description=description)
+
+
+def read_projections(session: Session) -> dict[str, np.ndarray]:
+    """Return the summary images by name, shape (row, column) of the analysed field."""
+    return read_images(session, layout.IMAGES)
+
+
+def write_motion(writer: SessionWriter, shifts: np.ndarray, quality: np.ndarray) -> list[str]:
+    """Write the shift and the registration quality of each frame.
+
+    Parameters
+    ----------
+    writer
+        The session.
+    shifts
+        Shape (frame, 2), (row, column) pixels to add to coordinates of the raw frame.
+    quality
+        Shape (frame,), correlation of the corrected frame with the template.
+    """
+    return [
+        write_series(
+            writer,
+            layout.MOTION_SHIFTS,
+            np.asarray(shifts, np.float32)[:, ::-1],
+            unit="pixels",
+            description="(x, y) pixels to add to coordinates of the raw frame to correct motion.",
+        ),
+        write_series(
+            writer,
+            layout.MOTION_QUALITY,
+            np.asarray(quality, np.float32),
+            unit="n.a.",
+            description="Correlation of the corrected frame with the template.",
+        ),
+    ]
+
+
+def write_deviations(writer: SessionWriter, deviations: np.ndarray | None) -> list[str]:
+    """Write how parts of the field deviate from the shift of the frame; None removes the old ones.
+
+    Parameters
+    ----------
+    writer
+        The session.
+    deviations
+        Shape (frame, node row, node column, 2), (row, column) pixels.
+    """
+    if deviations is None:
+        writer.remove([layout.MOTION_DEVIATIONS])
+        return []
+    return [
+        write_series(
+            writer,
+            layout.MOTION_DEVIATIONS,
+            np.asarray(deviations, np.float32).swapaxes(1, 2)[..., ::-1],
+            unit="pixels",
+            description=(
+                "(x, y) pixels to add to the shift of the frame at each node (x, y) of a grid; "
+                "linear between nodes, constant beyond. The nodes are the centres of equal "
+                "rectangles that cover the analysed field."
+            ),
+        )
+    ]
+
+
+def read_deviations(session: Session) -> np.ndarray | None:
+    """Return the deviations, shape (frame, node row, node column, 2), or None if there are none."""
+    if not session.has(layout.MOTION_DEVIATIONS):
+        return None
+    _, values = read_series(session, layout.MOTION_DEVIATIONS)
+    return np.ascontiguousarray(values[..., ::-1].swapaxes(1, 2), np.float64)
+
+
+def read_motion(session: Session) -> tuple[np.ndarray, np.ndarray]:
+    """Return shifts of shape (frame, 2), (row, column) pixels, and quality of shape (frame,)."""
+    _, shifts = read_series(session, layout.MOTION_SHIFTS)
+    _, quality = read_series(session, layout.MOTION_QUALITY)
+    return np.ascontiguousarray(shifts[:, ::-1]), quality
+
+
+def _check_field(shape: tuple[int, ...], field: FieldOfView, name: str) -> None:
+    """Refuse an image that is not of the analysed field."""
+    if shape != field.shape:
+        raise ValueError(f"{name} has shape {shape}; the analysed field has {field.shape}")

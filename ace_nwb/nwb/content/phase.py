@@ -1,0 +1,134 @@
+"""Band-passed ephys and the phases of events in a session file."""
+
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+
+import numpy as np
+from pynwb.core import DynamicTable, DynamicTableRegion
+from pynwb.ecephys import ElectricalSeries
+
+from ace_nwb.nwb import layout
+from ace_nwb.nwb.content.ephys import EphysSeries, describe_series, list_ephys
+from ace_nwb.nwb.content.series import compressed
+from ace_nwb.nwb.layout import module_and_name
+from ace_nwb.nwb.objects.columns import build_column, read_columns
+from ace_nwb.nwb.session import Session, SessionWriter
+
+EVENT_PHASE = "/processing/phase/EventPhase"
+
+_COLUMNS = {
+    "roi": "The ROI whose events were taken.",
+    "channel": "The ephys channel whose phase was taken.",
+    "events": "The table of events.",
+    "n_events": "Number of events at which the channel has a phase.",
+    "preferred_phase": "Direction of the mean vector, radians, 0 at the peak of the oscillation.",
+    "vector_length": "Length of the mean vector, 0 (spread) to 1 (all at one phase).",
+    "rayleigh_p": "Probability of so long a vector if phases were uniform.",
+    "pairwise_phase_consistency": "Squared locking, unbiased at few events (Vinck et al. 2010).",
+}
+
+
+@dataclass(frozen=True)
+class EventPhase:
+    """One row per ROI, channel and events table; every column has shape (row,)."""
+
+    roi: np.ndarray
+    channel: np.ndarray
+    events: np.ndarray
+    n_events: np.ndarray
+    preferred_phase: np.ndarray
+    vector_length: np.ndarray
+    rayleigh_p: np.ndarray
+    pairwise_phase_consistency: np.ndarray
+
+    @classmethod
+    def from_rows(cls, rows: Iterable[tuple[object, ...]]) -> "EventPhase":
+        """Build the columns from rows in the order of the fields."""
+        columns = list(zip(*rows, strict=True)) or [()] * len(_COLUMNS)
+        return cls(*(np.array(column) for column in columns))
+
+
+def write_filtered_ephys(
+    writer: SessionWriter,
+    path: str,
+    volts: np.ndarray,
+    *,
+    source: str,
+    description: str,
+    rate_hz: float,
+    start_s: float,
+) -> str:
+    """Write a band-passed stretch of the channels of an ephys series.
+
+    Parameters
+    ----------
+    path
+        "/processing/<module>/<name>"; an old series is replaced.
+    volts
+        Shape (sample, channel), the channels of the source in its order.
+    source
+        Path of the recorded series.
+    description
+        Band and method.
+    rate_hz, start_s
+        Samples per second and time of the first sample, session clock, seconds.
+    """
+    writer.remove([path])
+    module, name = module_and_name(path)
+    electrodes = writer.get(source).electrodes
+    series = ElectricalSeries(
+        name=name,
+        data=compressed(volts.astype(np.float32)),
+        electrodes=DynamicTableRegion(
+            name="electrodes",
+            data=list(electrodes.data[:]),
+            description="The electrodes of the recorded series.",
+            table=electrodes.table,
+        ),
+        description=description,
+        rate=float(rate_hz),
+        starting_time=float(start_s),
+    )
+    writer.module(module).add(series)
+    return path
+
+
+def filtered_path(series: EphysSeries) -> str:
+    """Return where the band-passed stretch of a recorded series stands."""
+    return f"/processing/ecephys/EphysFiltered{series.name.removeprefix('ElectricalSeries')}"
+
+
+def list_filtered_ephys(session: Session) -> list[EphysSeries]:
+    """Return the band-passed stretches of the recorded series, channel by channel in time."""
+    paths = [filtered_path(series) for series in list_ephys(session)]
+    return [describe_series(path, session.get(path)) for path in paths if session.has(path)]
+
+
+def write_event_phase(writer: SessionWriter, phases: EventPhase) -> str:
+    """Write the preferred phases, replacing those of an earlier run."""
+    writer.remove([EVENT_PHASE])
+    values = asdict(phases)
+    roi = DynamicTableRegion(
+        name="roi",
+        description=_COLUMNS["roi"],
+        data=values.pop("roi").astype(np.int64),
+        table=writer.get(layout.PLANE_SEGMENTATION),
+    )
+    table = DynamicTable(
+        name="EventPhase",
+        description="Phase of ephys channels at the calcium events of each ROI.",
+        columns=[roi, *(build_column(n, _COLUMNS[n], column) for n, column in values.items())],
+        id=np.arange(len(phases.roi)),
+    )
+    writer.module("phase").add(table)
+    return EVENT_PHASE
+
+
+def read_event_phase(session: Session) -> EventPhase:
+    """Return the preferred phases; no rows if there are none."""
+    table = session.find(EVENT_PHASE)
+    if table is None:
+        return EventPhase.from_rows([])
+    columns = dict(read_columns(table))
+    columns["roi"] = np.asarray(table["roi"].data[:])
+    return EventPhase(**{name: columns[name] for name in _COLUMNS})

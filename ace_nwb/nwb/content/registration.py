@@ -1,0 +1,170 @@
+"""Which cell of a project each ROI of a session is, and how its field lies in the reference's."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from hdmf.common import DynamicTableRegion, VectorData
+from pynwb.base import Images
+from pynwb.core import DynamicTable
+from pynwb.image import GrayscaleImage
+
+from ace_nwb.imaging.storage import turn_axes
+from ace_nwb.nwb import layout
+from ace_nwb.nwb.content.series import compressed
+from ace_nwb.nwb.objects.columns import build_column, build_table, read_columns
+from ace_nwb.nwb.session import Session, SessionWriter
+
+REGISTRATION = "/processing/ophys/SessionRegistration"
+MATCHES = "/processing/ophys/SessionMatches"
+ALIGNMENT = "/processing/ophys/SessionAlignment"
+DISPLACEMENT = "/processing/ophys/SessionDisplacement"
+PATHS = (REGISTRATION, MATCHES, ALIGNMENT, DISPLACEMENT)
+
+
+@dataclass(frozen=True)
+class RegisteredSession:
+    """What the registration of a project says about one session.
+
+    Parameters
+    ----------
+    rois
+        Rows of the ROI table that took part, shape (roi,).
+    cells
+        Cell of the project that each is, shape (roi,).
+    n_sessions
+        In how many sessions the cell was found, shape (roi,).
+    probability
+        Mean probability of the cell's links, NaN if it is alone, shape (roi,).
+    matches
+        (roi, other session, its roi, probability), one per partner.
+    reference, reference_identifier
+        The session that all are aligned to.
+    matrix
+        Shape (2, 3): reference = matrix[:, :2] @ own + matrix[:, 2], (row, column), pixels.
+    similarity
+        Correlation of the cells' pictures with the reference before and after the alignment.
+    residual_px
+        Median distance of neighbours after it.
+    displacement
+        (row, column) added after the affine part, at each pixel, shape (row, column, 2).
+    """
+
+    rois: np.ndarray
+    cells: np.ndarray
+    n_sessions: np.ndarray
+    probability: np.ndarray
+    matches: list[tuple[int, str, int, float]]
+    reference: str
+    reference_identifier: str
+    matrix: np.ndarray
+    similarity: tuple[float, float]
+    residual_px: float
+    displacement: np.ndarray
+
+
+def write_registration(writer: SessionWriter, result: RegisteredSession) -> list[str]:
+    """Write it, replacing that of an earlier run; return the paths."""
+    writer.remove(PATHS)
+    table = writer.get(layout.PLANE_SEGMENTATION)
+    module = writer.module("ophys")
+    module.add(
+        DynamicTable(
+            name="SessionRegistration",
+            description="Cells that ROIs of several sessions were found to be.",
+            columns=[
+                _region("roi", table, result.rois),
+                build_column("cell", "Number of the cell in the project.", result.cells),
+                build_column("n_sessions", "Sessions with this cell.", result.n_sessions),
+                build_column(
+                    "probability",
+                    "Mean probability of the cell's pairs, NaN for a cell of one session.",
+                    result.probability,
+                ),
+            ],
+            id=np.arange(len(result.rois)),
+        )
+    )
+    written = [REGISTRATION, ALIGNMENT, DISPLACEMENT]
+    if result.matches:
+        module.add(_build_matches(table, result))
+        written.append(MATCHES)
+    module.add(_build_alignment(result))
+    module.add(_build_displacement(result.displacement))
+    return written
+
+
+def read_registration(session: Session) -> dict[str, np.ndarray]:
+    """Return roi, cell, n_sessions, probability of the ROIs that took part."""
+    table = session.get(REGISTRATION)
+    return {"roi": np.asarray(table["roi"].data[:]), **read_columns(table)}
+
+
+def read_matches(session: Session) -> dict[str, np.ndarray]:
+    """Return roi, session, other_roi, probability of every pair; empty if there is none."""
+    table = session.find(MATCHES)
+    if table is None:
+        names = ("roi", "session", "other_roi", "probability")
+        return {name: np.zeros(0, int) for name in names}
+    return {"roi": np.asarray(table["roi"].data[:]), **read_columns(table)}
+
+
+def _region(name: str, table: DynamicTable, rows: np.ndarray) -> DynamicTableRegion:
+    text = "ROI of this session."
+    return DynamicTableRegion(name=name, description=text, data=np.asarray(rows, int), table=table)
+
+
+def _build_matches(table: DynamicTable, result: RegisteredSession) -> DynamicTable:
+    """Return one row per ROI and partner."""
+    rois, names, others, probability = zip(*result.matches, strict=True)
+    return DynamicTable(
+        name="SessionMatches",
+        description="The ROIs of other sessions that are the same cell.",
+        columns=[
+            _region("roi", table, np.array(rois)),
+            build_column("session", "File name of the other session.", list(names)),
+            build_column("other_roi", "Row of its ROI table.", np.array(others, int)),
+            VectorData(
+                name="probability",
+                description="Probability that they are one cell.",
+                data=np.array(probability, float),
+            ),
+        ],
+        id=np.arange(len(rois)),
+    )
+
+
+def _build_alignment(result: RegisteredSession) -> DynamicTable:
+    """Return the affine part and how well it fits, in one row."""
+    entries = {
+        f"{axis}_from_{source}": result.matrix[i, j]
+        for i, axis in enumerate(("row", "column"))
+        for j, source in enumerate(("row", "column", "offset"))
+    }
+    columns = {name: ("Affine map into the reference.", [value]) for name, value in entries.items()}
+    return build_table(
+        "SessionAlignment",
+        "How the field of this session lies in that of the reference: an affine map, then the "
+        "displacement of SessionDisplacement.",
+        {
+            "reference": ("File name of the reference session.", [result.reference]),
+            "reference_identifier": ("Its identifier.", [result.reference_identifier]),
+            **columns,
+            "similarity_before": ("Correlation of the cells' pictures.", [result.similarity[0]]),
+            "similarity_after": ("The same after the affine map.", [result.similarity[1]]),
+            "residual_px": ("Median distance of neighbours, px.", [result.residual_px]),
+        },
+    )
+
+
+def _build_displacement(displacement: np.ndarray) -> Images:
+    """Return the displacement along both axes as images of the recorded field."""
+    images = [
+        GrayscaleImage(
+            name=axis,
+            data=compressed(np.ascontiguousarray(turn_axes(displacement[..., index]), np.float32)),
+            description=f"Displacement along the {axis}s, px.",
+        )
+        for index, axis in enumerate(("row", "column"))
+    ]
+    text = "Displacement after the affine map, at each pixel of this session."
+    return Images(name="SessionDisplacement", description=text, images=images)

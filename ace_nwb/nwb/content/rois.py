@@ -1,0 +1,395 @@
+"""ROIs in a session file: footprints, their table, traces, and the background model."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from hdmf.backends.hdf5 import H5DataIO
+from pynwb.core import DynamicTable, DynamicTableRegion, VectorData, VectorIndex
+from pynwb.ophys import (
+    DfOverF,
+    Fluorescence,
+    ImageSegmentation,
+    PlaneSegmentation,
+    RoiResponseSeries,
+)
+from scipy.sparse import csc_array, csr_array
+
+from ace_nwb.errors import SessionFileError
+from ace_nwb.imaging.segmentation import RingBackground, Segmentation
+from ace_nwb.imaging.storage import turn_axes
+from ace_nwb.nwb import layout
+from ace_nwb.nwb.content.imaging import read_field, read_images, write_images
+from ace_nwb.nwb.content.series import compressed, time_arguments
+from ace_nwb.nwb.layout import FieldOfView
+from ace_nwb.nwb.objects.columns import build_table, read_columns
+from ace_nwb.nwb.session import Session, SessionWriter
+
+_COLUMNS = {
+    "size_px": "Number of pixels of the footprint.",
+    "noise": "Standard deviation of the noise of the raw trace, in units of the movie.",
+    "decay_time_s": "Decay time constant of the calcium transient, seconds.",
+}
+_SEGMENTATION_PATHS = (
+    layout.IMAGE_SEGMENTATION,
+    layout.FLUORESCENCE,
+    layout.SEEDS,
+    layout.BACKGROUND_MODEL,
+    layout.BACKGROUND_IMAGES,
+)
+_TRACES = {
+    "raw": ("RoiResponseSeries", "Footprint-weighted fluorescence, background and others removed."),
+    "denoised": ("Denoised", "Fluorescence of the fitted calcium model."),
+    "deconvolved": ("Deconvolved", "Inferred activity: the jumps of the calcium model."),
+    "baseline": ("Baseline", "Background fluorescence under the footprint, weighted like raw."),
+}
+
+
+def write_segmentation(writer: SessionWriter, segmentation: Segmentation) -> list[str]:
+    """Write footprints, traces, seeds and background, replacing those of an earlier run.
+
+    Results that refer to the replaced ROIs are removed with them (`SessionWriter.removed`).
+    Footprints are placed in the recorded field.
+
+    Parameters
+    ----------
+    writer
+        The session.
+    segmentation
+        ROIs of the analysed field (see `read_field`).
+
+    Returns
+    -------
+        The paths written.
+    """
+    writer.remove(_SEGMENTATION_PATHS)
+    written = write_rois(writer, segmentation)
+    if len(segmentation.seeds):
+        written.append(_write_seeds(writer, segmentation.seeds, read_field(writer)))
+    if segmentation.background is not None:
+        written += _write_background(writer, segmentation.background)
+    return written
+
+
+def write_rois(
+    writer: SessionWriter, segmentation: Segmentation, ids: Sequence[int] | None = None
+) -> list[str]:
+    """Write footprints and traces where there are none; return the paths.
+
+    ROIs have their number as id, unless `ids` says otherwise.
+    """
+    field = read_field(writer)
+    if segmentation.field_shape != field.shape:
+        raise ValueError(
+            f"segmentation of a field of {segmentation.field_shape} pixels, but "
+            f"{field.shape} are analysed"
+        )
+    numbers = range(segmentation.n_rois) if ids is None else ids
+    table = _plane_segmentation(writer, segmentation, field, numbers)
+    writer.module("ophys").add(ImageSegmentation(plane_segmentations=[table]))
+    _add_traces(writer, table, segmentation)
+    return [layout.PLANE_SEGMENTATION, layout.FLUORESCENCE]
+
+
+def read_segmentation(session: Session, *, kept_as: str = "") -> Segmentation:
+    """Return the segmentation as it was written, footprints in the analysed field.
+
+    Parameters
+    ----------
+    session
+        The session.
+    kept_as
+        Name under which an earlier one stands beside the current; background and seeds are
+        always the current ones.
+
+    Raises
+    ------
+    SessionFileError
+        If no ROIs have been extracted.
+    """
+    suffix = f"_{kept_as}" if kept_as else ""
+    table_path = f"{layout.IMAGE_SEGMENTATION}{suffix}/PlaneSegmentation"
+    table = session.get(table_path)
+    columns = read_columns(table, skip=("image_mask",))
+    traces: dict[str, Any] = {
+        key: read_roi_series(session, f"{layout.FLUORESCENCE}{suffix}/{name}")
+        for key, (name, _) in _TRACES.items()
+    }
+    field = read_field(session)
+    return Segmentation(
+        footprints=read_footprints(session, table_path),
+        field_shape=field.shape,
+        noise=columns["noise"],
+        decay_time_s=columns["decay_time_s"],
+        background=_read_background(session),
+        seeds=_read_seeds(session, field),
+        metrics=_metrics(table),
+        **traces,
+    )
+
+
+def read_footprints(session: Session, table_path: str = layout.PLANE_SEGMENTATION) -> csc_array:
+    """Return the footprints in the analysed field, shape (pixel, roi), row-major pixels."""
+    masks = session.get(table_path)["image_mask"].data
+    field = read_field(session)
+    columns = [
+        csc_array(field.cut(turn_axes(masks[roi])).reshape(-1, 1)) for roi in range(masks.shape[0])
+    ]
+    n_pixels = field.shape[0] * field.shape[1]
+    starts = np.cumsum([0] + [column.nnz for column in columns])
+    if not columns:
+        return csc_array((n_pixels, 0), dtype=np.float32)
+    data = np.concatenate([column.data for column in columns])
+    indices = np.concatenate([column.indices for column in columns])
+    return csc_array((data, indices, starts), shape=(n_pixels, len(columns)))
+
+
+def read_roi_table(session: Session) -> dict[str, np.ndarray]:
+    """Return the columns of the ROI table except the masks: name -> one value per ROI."""
+    columns = dict(read_columns(session.get(layout.PLANE_SEGMENTATION), skip=("image_mask",)))
+    columns["id"] = np.asarray(session.get(layout.PLANE_SEGMENTATION).id[:])
+    return columns
+
+
+def write_roi_series(
+    writer: SessionWriter,
+    path: str,
+    data: np.ndarray,
+    *,
+    unit: str,
+    description: str,
+    **times: Any,
+) -> str:
+    """Write one value per sample and ROI, replacing the series of that path.
+
+    Parameters
+    ----------
+    writer
+        The session.
+    path
+        "/processing/<module>/<container>/<name>", the container "DfOverF" or one of type
+        Fluorescence, made if it is missing; or "/processing/<module>/<name>" without one.
+    data
+        Shape (sample, roi), all ROIs in the order of their table.
+    unit, description
+        Of the values.
+    **times
+        See `ace_nwb.nwb.content.series.time_arguments`; by default those of the movie.
+
+    Returns
+    -------
+        The path.
+    """
+    writer.remove([path])
+    table = writer.get(layout.PLANE_SEGMENTATION)
+    if data.ndim != 2 or data.shape[1] != len(table):
+        raise ValueError(f"data of shape {data.shape}, but there are {len(table)} ROIs")
+    series = _roi_series(
+        path.rpartition("/")[2],
+        data,
+        table,
+        unit=unit,
+        description=description,
+        **time_arguments(writer, **times),
+    )
+    module_name, name = layout.module_and_name(path)
+    module = writer.module(module_name)
+    container_name, _, is_nested = name.partition("/")
+    if not is_nested:
+        module.add(series)
+        return path
+    if container_name not in module.data_interfaces:
+        kind = DfOverF if container_name == "DfOverF" else Fluorescence
+        module.add(kind(name=container_name))
+    module[container_name].add_roi_response_series(series)
+    return path
+
+
+def read_roi_series(session: Session, path: str) -> np.ndarray:
+    """Return the values of a ROI series, shape (sample, roi)."""
+    return np.asarray(session.get(path).data[:])
+
+
+def all_rois(table: PlaneSegmentation, description: str = "All ROIs.") -> DynamicTableRegion:
+    """Return a region over all ROIs."""
+    return table.create_roi_table_region(description, region=list(range(len(table))))
+
+
+def _roi_series(
+    name: str, data: np.ndarray, table: PlaneSegmentation, **arguments: Any
+) -> RoiResponseSeries:
+    """Build a series over all ROIs, chunked so that single traces are read cheaply."""
+    n_samples, n_rois = data.shape
+    chunks = (min(n_samples, 4096), min(n_rois, 16)) if data.size else None
+    return RoiResponseSeries(
+        name=name,
+        data=compressed(np.asarray(data, np.float32), chunks=chunks),
+        rois=all_rois(table),
+        **arguments,
+    )
+
+
+def _plane_segmentation(
+    writer: SessionWriter, segmentation: Segmentation, field: FieldOfView, ids: Sequence[int]
+) -> PlaneSegmentation:
+    """Build the ROI table with masks over the recorded field."""
+    movie = writer.get(layout.MOVIE)
+    masks = _stored_masks(segmentation, field)
+    sizes = np.diff(segmentation.footprints.indptr)
+    values = {
+        "size_px": sizes.astype(np.int32),
+        "noise": segmentation.noise,
+        "decay_time_s": segmentation.decay_time_s,
+        **segmentation.metrics,
+    }
+    columns = [
+        VectorData(
+            name="image_mask",
+            description="Spatial weights of each ROI over the recorded field (x, y).",
+            data=H5DataIO(masks, compression="gzip", chunks=(1, *masks.shape[1:])),
+        ),
+        *(
+            VectorData(
+                name=name,
+                description=_COLUMNS.get(name, _metric_description(name)),
+                data=np.asarray(column),
+            )
+            for name, column in values.items()
+        ),
+    ]
+    return PlaneSegmentation(
+        name="PlaneSegmentation",
+        description="ROIs found by source extraction; see stage_runs for engine and parameters.",
+        imaging_plane=movie.imaging_plane,
+        reference_images=movie,
+        columns=columns,
+        id=list(ids),
+    )
+
+
+def _stored_masks(segmentation: Segmentation, field: FieldOfView) -> np.ndarray:
+    """Return the footprints in the recorded field, shape (roi, x, y), float32.
+
+    Only the pixels of the footprints are touched: the rest of so large an array stays unused.
+    """
+    n_rows, n_columns = field.recorded
+    masks = np.zeros((segmentation.n_rois, n_columns, n_rows), np.float32)
+    footprints = csc_array(segmentation.footprints)
+    owners = np.repeat(np.arange(segmentation.n_rois), np.diff(footprints.indptr))
+    rows, columns = np.divmod(footprints.indices, field.shape[1])
+    masks[owners, columns + field.origin[1], rows + field.origin[0]] = footprints.data
+    return masks
+
+
+def _add_traces(
+    writer: SessionWriter, table: PlaneSegmentation, segmentation: Segmentation
+) -> None:
+    """Add the four traces of the extraction."""
+    unit = writer.get(layout.MOVIE).unit
+    times = time_arguments(writer)
+    container = Fluorescence(name="Fluorescence")
+    for key, (name, description) in _TRACES.items():
+        container.add_roi_response_series(
+            _roi_series(
+                name, getattr(segmentation, key), table, unit=unit, description=description, **times
+            )
+        )
+    writer.module("ophys").add(container)
+
+
+def _metrics(table: PlaneSegmentation) -> dict[str, np.ndarray]:
+    """Return the engine's own numbers among the columns of the ROI table."""
+    return {
+        name: np.asarray(table[name].data[:])
+        for name in table.colnames
+        if table[name].description == _metric_description(name)
+    }
+
+
+def _metric_description(name: str) -> str:
+    return f"{name} of the ROI, from the engine."
+
+
+def _write_seeds(writer: SessionWriter, seeds: np.ndarray, field: FieldOfView) -> str:
+    """Write the seed pixels in coordinates of the recorded field."""
+    recorded = np.asarray(seeds + np.asarray(field.origin), np.int32)
+    table = build_table(
+        "Seeds",
+        "Pixels that source extraction started from.",
+        {
+            "row": ("Row of the pixel in the recorded field.", recorded[:, 0]),
+            "column": ("Column of the pixel in the recorded field.", recorded[:, 1]),
+        },
+    )
+    writer.module("ophys").add(table)
+    return layout.SEEDS
+
+
+def _read_seeds(session: Session, field: FieldOfView) -> np.ndarray:
+    """Return the seed pixels in the analysed field, shape (seed, 2)."""
+    table = session.find(layout.SEEDS)
+    if table is None:
+        return np.zeros((0, 2), np.int32)
+    recorded = np.stack([table["row"].data[:], table["column"].data[:]], axis=1)
+    return recorded - np.asarray(field.origin, recorded.dtype)
+
+
+def _write_background(writer: SessionWriter, background: RingBackground) -> list[str]:
+    """Write the ring model: one table row per coarse pixel with its neighbours and weights."""
+    write_images(
+        writer,
+        layout.BACKGROUND_IMAGES,
+        {"baseline": background.baseline},
+        description="Constant part of the background model.",
+    )
+    weights = csr_array(background.weights)
+    neighbours = VectorData(
+        name="neighbours",
+        description="Coarse pixels (row-major) that this one is predicted from.",
+        data=compressed(weights.indices.astype(np.int32)),
+    )
+    values = VectorData(
+        name="weights", description="Weight of each neighbour.", data=compressed(weights.data)
+    )
+    ends = np.asarray(weights.indptr[1:], np.int64)
+    description = (
+        "Ring model of the background on a grid of coarse pixels: background = baseline + "
+        "weights @ (movie - neurons - baseline). Row = coarse pixel of the analysed field, "
+        f"row-major, {background.downsampling} px wide."
+    )
+    table = DynamicTable(
+        name="BackgroundModel",
+        description=description,
+        columns=[
+            neighbours,
+            VectorIndex(name="neighbours_index", data=ends, target=neighbours),
+            values,
+            VectorIndex(name="weights_index", data=ends, target=values),
+            VectorData(
+                name="downsampling",
+                description="Side of the coarse pixel, px.",
+                data=np.full(len(ends), background.downsampling, np.int32),
+            ),
+        ],
+        id=np.arange(len(ends)),
+    )
+    writer.module("ophys").add(table)
+    return [layout.BACKGROUND_MODEL, layout.BACKGROUND_IMAGES]
+
+
+def _read_background(session: Session) -> RingBackground | None:
+    """Return the ring model, if there is one."""
+    table = session.find(layout.BACKGROUND_MODEL)
+    if table is None:
+        return None
+    index = table["weights"]
+    starts = np.concatenate([[0], np.asarray(index.data[:], np.int64)])
+    n_coarse = len(starts) - 1
+    weights = csr_array(
+        (index.target.data[:], table["neighbours"].target.data[:], starts),
+        shape=(n_coarse, n_coarse),
+    )
+    if n_coarse == 0:
+        raise SessionFileError(f"{session.path}: {layout.BACKGROUND_MODEL} is empty")
+    baseline = read_images(session, layout.BACKGROUND_IMAGES)["baseline"]
+    return RingBackground(weights, baseline, int(table["downsampling"].data[0]))

@@ -1,0 +1,1 @@
+"""Groups, datasets, tables and links of an open HDF5 file."""

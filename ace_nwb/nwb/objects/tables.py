@@ -1,0 +1,155 @@
+"""Whole columns and new rows of tables in an open HDF5 file, which pynwb cannot change."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from uuid import uuid4
+
+import h5py
+import numpy as np
+
+from ace_nwb.errors import SessionFileError
+from ace_nwb.nwb.objects.columns import Columns
+
+
+def set_columns(h5: h5py.File, table_path: str, columns: Columns) -> list[h5py.Dataset]:
+    """Create or replace whole columns of a DynamicTable.
+
+    Parameters
+    ----------
+    h5
+        The open file.
+    table_path
+        Path of the table.
+    columns
+        Name -> (description, values); values have one entry per row.
+
+    Returns
+    -------
+        Open handles on the columns replaced, which keep their space from being reused.
+    """
+    table = _open_table(h5, table_path)
+    kept = []
+    for name, (description, values) in columns.items():
+        _check_length(table, name, values)
+        if name in table:
+            kept.append(table[name])
+            del table[name]
+        _create_column(table, name, description, values)
+    old_names = list(table.attrs["colnames"])
+    table.attrs["colnames"] = [*old_names, *(name for name in columns if name not in old_names)]
+    return kept
+
+
+def create_table(h5: h5py.File, table_path: str, description: str, columns: Columns) -> None:
+    """Create a DynamicTable in a group that exists, as pynwb writes one."""
+    table = h5.create_group(table_path)
+    table.attrs["namespace"] = "hdmf-common"
+    table.attrs["neurodata_type"] = "DynamicTable"
+    table.attrs["object_id"] = str(uuid4())
+    table.attrs["description"] = description
+    table.attrs["colnames"] = np.array(list(columns), dtype=h5py.string_dtype())
+    for name, (text, values) in columns.items():
+        _create_column(table, name, text, values)
+    n_rows = len(next(iter(columns.values()))[1])
+    ids = table.create_dataset("id", data=np.arange(n_rows), maxshape=(None,), chunks=True)
+    ids.attrs["namespace"] = "hdmf-common"
+    ids.attrs["neurodata_type"] = "ElementIdentifiers"
+    ids.attrs["object_id"] = str(uuid4())
+
+
+def remove_columns(h5: h5py.File, table_path: str, names: Iterable[str]) -> list[h5py.Dataset]:
+    """Remove whole columns of a table, those that exist; return handles that keep their space."""
+    table = _open_table(h5, table_path)
+    doomed = [name for name in names if name in table]
+    handles = [table[name] for name in doomed]
+    for name in doomed:
+        del table[name]
+    kept = [str(name) for name in table.attrs["colnames"] if name not in doomed]
+    table.attrs["colnames"] = np.array(kept, dtype=h5py.string_dtype())
+    return handles
+
+
+def set_value(h5: h5py.File, path: str, value: str | float | list[object]) -> list[h5py.Dataset]:
+    """Create or replace a small data set; return handles that keep the space of the old one."""
+    kept, attributes = [], {}
+    if path in h5:
+        kept, attributes = [h5[path]], dict(h5[path].attrs)
+        del h5[path]
+    array = np.asarray(value)
+    if array.dtype.kind == "U":
+        created = h5.create_dataset(path, data=array.astype(object)[()], dtype=h5py.string_dtype())
+    else:
+        created = h5.create_dataset(path, data=array)
+    for name, attribute in attributes.items():
+        created.attrs[name] = attribute
+    return kept
+
+
+def append_rows(dataset: h5py.Dataset, values: Sequence[object] | np.ndarray) -> None:
+    """Append values to a data set; one that cannot grow is made anew."""
+    if dataset.chunks is None:
+        dataset = _make_resizable(dataset)
+    start = len(dataset)
+    dataset.resize(start + len(values), axis=0)
+    dataset[start:] = values
+
+
+def append_table_rows(
+    h5: h5py.File, table_path: str, columns: Mapping[str, Sequence[object]]
+) -> None:
+    """Append rows to a table without ragged columns; every column must be given."""
+    table = h5[table_path]
+    for name in table.attrs["colnames"]:
+        append_rows(table[name], columns[name])
+    first = len(table["id"])
+    append_rows(table["id"], np.arange(first, len(table[name])))
+
+
+def _make_resizable(dataset: h5py.Dataset) -> h5py.Dataset:
+    """Replace a data set by one of the same content and attributes that can grow."""
+    parent, name = dataset.parent, dataset.name.rpartition("/")[2]
+    values, dtype, attributes = dataset[()], dataset.dtype, dict(dataset.attrs)
+    del parent[name]
+    created = parent.create_dataset(
+        name, data=values, dtype=dtype, maxshape=(None, *values.shape[1:]), chunks=True
+    )
+    for key, value in attributes.items():
+        created.attrs[key] = value
+    return created
+
+
+def _open_table(h5: h5py.File, table_path: str) -> h5py.Group:
+    """Return the group of a table."""
+    table = h5.get(table_path)
+    if table is None or "colnames" not in table.attrs:
+        raise SessionFileError(
+            f"{h5.filename} has no table {table_path}. Run the stage that makes it first."
+        )
+    return table
+
+
+def _check_length(table: h5py.Group, name: str, values: np.ndarray | list[str]) -> None:
+    """Refuse a column that does not have one value per row."""
+    if len(values) != len(table["id"]):
+        raise ValueError(
+            f"column {name!r} has {len(values)} values, the table {table.name} has "
+            f"{len(table['id'])} rows"
+        )
+
+
+def _create_column(
+    table: h5py.Group, name: str, description: str, values: np.ndarray | list[str]
+) -> None:
+    """Write one column as pynwb writes a VectorData."""
+    array = np.asarray(values)
+    dtype = h5py.string_dtype() if array.dtype.kind in "UO" else array.dtype
+    column = table.create_dataset(
+        name,
+        data=array.astype(object) if array.dtype.kind == "U" else array,
+        dtype=dtype,
+        maxshape=(None, *array.shape[1:]),
+        chunks=True,
+    )
+    column.attrs["description"] = description
+    column.attrs["namespace"] = "hdmf-common"
+    column.attrs["neurodata_type"] = "VectorData"
+    column.attrs["object_id"] = str(uuid4())

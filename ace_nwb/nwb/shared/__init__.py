@@ -1,0 +1,1 @@
+"""Light and anonymous copies of a session."""

@@ -1,0 +1,1 @@
+"""Sessions stored as Zarr."""

@@ -1,0 +1,110 @@
+"""Changing a session stored as Zarr: on a working copy in HDF5, which then takes its place whole.
+
+A folder of many files cannot be changed in one step. The session is turned into a session file in
+the scratch folder beside it, changed there through the journal, written as Zarr beside the old
+one, and exchanged with it. An interrupted change leaves the session as it was, and the working
+copy to go on from. Time and space are those of two copies.
+"""
+
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from hashlib import blake2b
+from pathlib import Path
+
+import h5py
+
+from ace_nwb.nwb.commit.disk import Disk
+from ace_nwb.nwb.commit.lock import WriterLock
+from ace_nwb.nwb.commit.superblock import read_end_of_file
+from ace_nwb.nwb.editing import Edit, SessionWriter
+from ace_nwb.nwb.session import replaced_path
+from ace_nwb.nwb.zarr.session import export_zarr, import_zarr
+
+
+@contextmanager
+def edit_zarr(path: Path, *, wait_s: float = 0.0) -> Iterator[Path]:
+    """Give a session file to change, which then takes the place of the Zarr session.
+
+    Parameters
+    ----------
+    path
+        The Zarr session.
+    wait_s
+        How long to wait for another writer, seconds.
+
+    Raises
+    ------
+    SessionLockedError
+        If another process is changing the session.
+    """
+    with WriterLock(path, wait_s):
+        _tidy(path)
+        working = _working_path(path)
+        is_new = not working.exists()
+        _make_working_copy(path, working)
+        before = _end_and_date(working)
+        try:
+            yield working
+        except Exception:
+            if is_new and _end_and_date(working) == before:  # refused: nothing to go on from
+                shutil.rmtree(working.parent)
+            raise
+        _exchange(working, path)
+        shutil.rmtree(working.parent)
+
+
+@contextmanager
+def edit_zarr_session(path: Path, disk: Disk, wait_s: float) -> Iterator[SessionWriter]:
+    """Open a Zarr session for one change; see `edit_session`."""
+    with edit_zarr(path, wait_s=wait_s) as working, Edit(working, disk) as writer:
+        yield writer
+
+
+def _end_and_date(working: Path) -> tuple[int, int]:
+    """Return what every commit changes: the end of the file, and how often it was changed."""
+    with h5py.File(working, "r") as h5:
+        return read_end_of_file(working), len(h5["file_create_date"])
+
+
+def _working_path(path: Path) -> Path:
+    """Return where the session stands as a file: as an interrupted change of this state left it."""
+    return path.with_name(f"{path.name}.scratch") / f"{_digest(path)}.nwb"
+
+
+def _make_working_copy(path: Path, working: Path) -> None:
+    folder = working.parent
+    if not working.exists():
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir()
+        import_zarr(path, working)
+
+
+def _exchange(working: Path, path: Path) -> None:
+    """Write the working copy as Zarr and let it take the place of the session."""
+    new, old = path.with_name(f"{path.name}.new"), replaced_path(path)
+    shutil.rmtree(new, ignore_errors=True)  # left by a run that was killed
+    export_zarr(working, new)
+    if hasattr(os, "sync"):
+        os.sync()
+    path.rename(old)
+    new.rename(path)
+    shutil.rmtree(old)
+
+
+def _tidy(path: Path) -> None:
+    """Finish an exchange that was interrupted: the old session stands or is not needed."""
+    old = replaced_path(path)
+    if old.exists() and not path.exists():
+        old.rename(path)
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def _digest(path: Path) -> str:
+    """Return a digest of the names, sizes and times of the files of a folder."""
+    digest = blake2b(digest_size=8)
+    for file in sorted(path.rglob("*")):
+        stat = file.stat()
+        digest.update(f"{file.relative_to(path)} {stat.st_size} {stat.st_mtime_ns}\n".encode())
+    return digest.hexdigest()

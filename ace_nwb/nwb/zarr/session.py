@@ -1,0 +1,253 @@
+"""Sessions stored as Zarr, for archives in the cloud: written from HDF5, read like any session.
+
+Zarr sessions are read only here; to process one, turn it back into HDF5 with `import_zarr`.
+"""
+
+import json
+import shutil
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+import zarr
+from hdmf.backends.hdf5 import H5DataIO
+from hdmf.container import Data
+from hdmf.data_utils import GenericDataChunkIterator
+from hdmf_zarr.backend import ZarrIO
+from hdmf_zarr.nwb import NWBZarrIO
+from hdmf_zarr.utils import ZarrDataIO
+from numcodecs import JSON, Blosc
+from pynwb import NWBHDF5IO, NWBFile, TimeSeries, get_manager
+
+from ace_nwb.errors import OutputError, SessionFileError
+from ace_nwb.nwb.reading import Session
+from ace_nwb.nwb.session import open_session
+from ace_nwb.nwb.zarr.references import find_split, join_references, split_references
+
+LARGE_BYTES = 16 * 2**20
+"""Larger arrays are copied piece by piece."""
+
+Progress = Callable[[int, int], None]
+
+
+class ZarrSession(Session):
+    """A Zarr session opened for reading; `h5` is its root group."""
+
+    def _read_nwbfile(self, mode: str) -> NWBFile:
+        self._io = NWBZarrIO(str(self.path), mode=mode)
+        return self._io.read()
+
+    def read_references(self, path: str, column: str) -> list[tuple[int, int, str]]:
+        """Return (first sample, number, path of the series) of each row of such a column."""
+        parts = find_split(self.h5[path], column) or ()
+        return list(zip(*(part[:].tolist() for part in parts), strict=True))
+
+    def close(self) -> None:
+        """Close the session."""
+        if self._io is not None:
+            self._io.close()
+        self._nwbfile = self._io = None
+        self.h5.store.close()
+
+
+def open_zarr_session(path: Path) -> ZarrSession:
+    """Open a Zarr session for reading.
+
+    Raises
+    ------
+    SessionFileError
+        If it takes content from outside its folder, or would run code when read.
+    """
+    _check_safe(path)
+    try:
+        return ZarrSession(path, zarr.open_group(str(path), mode="r"))
+    except (ValueError, OSError) as error:
+        raise SessionFileError(
+            f"{path} is a folder, but not a Zarr session ({error}). Give an NWB file, or a folder "
+            "made by `ace-nwb export --zarr`."
+        ) from error
+
+
+def export_zarr(path: str | Path, target: str | Path, *, progress: Progress | None = None) -> Path:
+    """Write a session file as Zarr.
+
+    Parameters
+    ----------
+    path
+        The session file.
+    target
+        The new folder, for example "session.nwb.zarr"; must not exist.
+    progress
+        Called with (bytes of large arrays copied, of how many).
+    """
+    target = _check_new(Path(target))
+    partial = _partial(target)
+    try:
+        with open_session(path) as session:
+            nwbfile = session.nwbfile
+            _stream_large_arrays(nwbfile, _ZARR, progress)
+            io = ZarrIO(
+                str(partial), manager=get_manager(), mode="w", object_codec_class=JSON
+            )  # NWBZarrIO forgets the codec and writes pickles, which no safe reader decodes
+            with io:
+                io.export(src_io=session._io, container=nwbfile, write_args={"link_data": False})
+            split_references(session.h5, zarr.open_group(str(partial), mode="r+"))
+            zarr.consolidate_metadata(str(partial))
+        partial.rename(target)
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+    return target
+
+
+def import_zarr(source: str | Path, path: str | Path, *, progress: Progress | None = None) -> Path:
+    """Write a Zarr session as an HDF5 session file.
+
+    Parameters
+    ----------
+    source
+        The Zarr folder.
+    path
+        The new session file; must not exist.
+    progress
+        Called with (bytes of large arrays copied, of how many).
+    """
+    path = _check_new(Path(path))
+    partial = _partial(path)
+    try:
+        with open_zarr_session(Path(source)) as session:
+            nwbfile = session.nwbfile
+            _stream_large_arrays(nwbfile, _HDF5, progress)
+            with NWBHDF5IO(partial, mode="w") as io:
+                io.export(src_io=session._io, nwbfile=nwbfile, write_args={"link_data": False})
+        with h5py.File(partial, "r+") as h5:
+            join_references(h5)
+        partial.rename(path)
+    finally:
+        partial.unlink(missing_ok=True)
+    return path
+
+
+class _Pieces(GenericDataChunkIterator):
+    """Walks through a stored array in pieces of whole chunks."""
+
+    def __init__(self, data: Any, report: Callable[[int], None]):
+        self._array = data
+        self._report = report
+        super().__init__(chunk_shape=_chunk_shape(data), buffer_gb=0.05)
+
+    def _get_data(self, selection: tuple[slice, ...]) -> np.ndarray:
+        data = self._array[selection]
+        self._report(data.nbytes)
+        return data
+
+    def _get_maxshape(self) -> tuple[int, ...]:
+        return tuple(self._array.shape)
+
+    def _get_dtype(self) -> np.dtype:
+        return np.dtype(self._array.dtype)
+
+
+def _stream_large_arrays(nwbfile: NWBFile, storage: "_Storage", progress: Progress | None) -> None:
+    """Let large arrays be copied piece by piece; the libraries would load them whole."""
+    found = [place for place in _arrays(nwbfile) if place[2].nbytes > LARGE_BYTES]
+    total, done = sum(array.nbytes for _, _, array in found), 0
+
+    def report(n_bytes: int) -> None:
+        nonlocal done
+        done += n_bytes
+        if progress is not None:
+            progress(done, total)
+
+    for holder, field, array in found:
+        name = () if isinstance(holder, Data) else (field,)
+        options = storage.options(array)
+        holder.set_data_io(*name, storage.wrapper, options, _Pieces, {"report": report})
+        holder.set_modified()
+
+
+def _arrays(nwbfile: NWBFile) -> Iterator[tuple[Any, str, Any]]:
+    """Yield (holder, field, array) of everything that may be large."""
+    for found in nwbfile.all_children():
+        fields = ("data",) if isinstance(found, Data) else ("data", "timestamps")
+        if not isinstance(found, Data | TimeSeries):
+            continue
+        for field in fields:
+            array = getattr(found, field, None) if field == "data" else found.fields.get(field)
+            if hasattr(array, "nbytes") and hasattr(array, "chunks"):
+                yield found, field, array
+
+
+@dataclass(frozen=True)
+class _Storage:
+    """How large arrays are stored: the library's wrapper, and its options for an array."""
+
+    wrapper: type
+    options: Callable[[Any], dict[str, Any]]
+
+
+def _chunk_shape(array: Any) -> tuple[int, ...] | None:
+    return tuple(array.chunks) if array.chunks is not None else None
+
+
+def _chunk_option(array: Any) -> dict[str, Any]:
+    return {} if array.chunks is None else {"chunks": tuple(array.chunks)}
+
+
+_ZARR = _Storage(
+    ZarrDataIO,
+    lambda array: (
+        _chunk_option(array) | {"compressor": Blosc(cname="zstd", clevel=3, shuffle=Blosc.SHUFFLE)}
+    ),
+)
+_HDF5 = _Storage(
+    H5DataIO,
+    lambda array: _chunk_option(array) | {"compression": "gzip", "compression_opts": 1},
+)
+
+
+def _check_new(path: Path) -> Path:
+    if path.exists():
+        raise OutputError(f"{path} exists already; a new name was expected. Remove or rename it.")
+    if not path.parent.is_dir():
+        raise OutputError(f"The folder {path.parent} does not exist. Make it, or choose another.")
+    return path
+
+
+def _partial(path: Path) -> Path:
+    return path.with_name(f"{path.stem}.partial{path.suffix}")
+
+
+def _check_safe(path: Path) -> None:
+    """Refuse links out of the folder, and pickled objects, which run code when decoded."""
+    for file in path.rglob("*"):
+        if file.is_symlink():
+            raise SessionFileError(
+                f"{path}: {file.relative_to(path)} is a symbolic link; a Zarr session holds its "
+                "own data. Do not trust it."
+            )
+        if file.name == ".zarray" and '"pickle"' in file.read_text(encoding="utf-8"):
+            raise SessionFileError(
+                f"{path}: {file.parent.relative_to(path)} is pickled, and reading it could run "
+                "code; plain values were expected. Export the session again with ace_nwb."
+            )
+        if file.name == ".zattrs":
+            for source in _sources(json.loads(file.read_text(encoding="utf-8"))):
+                if source not in (".", "", None):
+                    raise SessionFileError(
+                        f"{path}: {file.parent.relative_to(path)} takes its content from "
+                        f"{source!r}; a Zarr session holds its own data. Do not trust it."
+                    )
+
+
+def _sources(value: Any) -> Iterator[Any]:
+    """Yield where the links and references within attributes lead."""
+    if isinstance(value, dict):
+        if {"source", "path"} <= set(value):
+            yield value["source"]
+        value = list(value.values())
+    if isinstance(value, list):
+        for item in value:
+            yield from _sources(item)

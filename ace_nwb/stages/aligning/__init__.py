@@ -1,0 +1,1 @@
+"""The ways in which stage `sync` aligns the clocks."""

@@ -1,0 +1,285 @@
+"""Stage sync by pulses: the TTL line of the frames found, and frames matched to its edges."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ace_nwb.errors import ParameterError, SyncError, UnknownNameError
+from ace_nwb.nwb import layout
+from ace_nwb.nwb.content.events import list_ttl_lines, read_ttl_line
+from ace_nwb.nwb.content.sync import Alignment as StoredAlignment
+from ace_nwb.nwb.content.sync import list_device_lines, list_device_series, read_device_times
+from ace_nwb.nwb.objects.columns import Columns
+from ace_nwb.nwb.session import Session
+from ace_nwb.stages.aligning.rows import (
+    FrameRows,
+    fit_columns,
+    ledger_columns,
+    low_columns,
+    move_regular_cameras,
+    read_frame_rows,
+)
+from ace_nwb.stages.running.context import StageContext
+from ace_nwb.stages.settings.params import SyncParams
+from ace_nwb.sync.alignment import Alignment, align_frames
+from ace_nwb.sync.corrections import Correction, parse_corrections
+from ace_nwb.sync.evidence import Evidence
+from ace_nwb.sync.pulses import choose_line, find_pulses, score_line, split_word
+from ace_nwb.sync.rows import frame_interval
+
+COUNTS = {
+    "n_frames": "Saved frames.",
+    "n_pulses": "Pulses of the line.",
+    "n_matched": "Frames that stand on a pulse of their own.",
+    "n_interpolated": "Frames without a pulse, timed between the pulses around.",
+    "n_predicted": "Frames where no pulses are, timed by the clock model.",
+    "n_lost": "Pulses during the recording without a saved frame.",
+    "n_spurious": "Pulses during the recording that no frame made.",
+    "n_before": "Pulses before the first frame.",
+    "n_after": "Pulses after the last frame.",
+    "n_flagged": "Frames whose time is doubtful.",
+}
+_BITS = "&"
+"""Joins the name of a table of port words and the mask of the bits taken from it."""
+
+Edges = tuple[np.ndarray, np.ndarray, np.ndarray]
+"""Times (s, session clock), levels, and rows of the table."""
+
+
+@dataclass(frozen=True)
+class _LinePulses:
+    """Pulses of one or several lines; arrays have shape (pulse,)."""
+
+    names: tuple[str, ...]
+    times_s: np.ndarray
+    edge: np.ndarray
+    line: np.ndarray
+    evidence: str
+
+
+def list_ephys_lines(session: Session) -> list[str]:
+    """Return the names of the TTL lines that are on the ephys clock."""
+    of_device = list_device_lines(session)
+    return [name for name in list_ttl_lines(session) if name not in of_device]
+
+
+def align(session: Session, params: SyncParams, context: StageContext) -> StoredAlignment:
+    """Find the frame line, align frames to its pulses, and move every series of the device."""
+    rows = read_frame_rows(session)
+    corrections = parse_corrections(params.corrections)
+    pulses = _exclude(_find_pulses(session, params, rows), corrections)
+    evidence = Evidence(
+        record_press_s=_record_press(rows) if params.silent_before_recording else None,
+        lost_at_start=params.lost_at_start,
+        lost_at_end=params.lost_at_end,
+        pins=_find_pins(pulses, corrections, n_frames=len(rows.ledger_row)),
+    )
+    alignment = align_frames(
+        rows.device_time_s,
+        pulses.times_s,
+        daq_frame=rows.daq_frame,
+        max_jitter_ms=params.max_jitter_ms,
+        evidence=evidence,
+    )
+    name = ",".join(pulses.names)
+    if alignment.verdict == "fail":
+        raise SyncError(
+            f"Frames and pulses of {name} do not align: {'; '.join(alignment.reasons)}. A few per "
+            "cent at most were expected. The file is unchanged. Check that line and movie belong "
+            "to the same recording."
+        )
+    context.remarks.extend([f"{name}: {pulses.evidence}", *alignment.evidence, *alignment.reasons])
+    context.progress(1, 1)
+    times_s = {
+        path: alignment.to_session_time(read_device_times(session, path))
+        for path in list_device_series(session)
+    }
+    times_s[layout.MOVIE] = alignment.session_time_s
+    low_s, low = low_columns(alignment.low_confidence, alignment.session_time_s)
+    return StoredAlignment(
+        times_s=times_s,
+        ledger=_describe_frames(rows, pulses, alignment),
+        fit=_describe_fit(name, alignment),
+        low_confidence_s=low_s,
+        low_confidence=low,
+        zero_shift_s=float(alignment.to_session_time(np.zeros(1))[0]),
+        corrections=describe_corrections(corrections),
+        regular=move_regular_cameras(
+            session, float(np.ptp(rows.device_time_s)), alignment.to_session_time
+        ),
+    )
+
+
+def _record_press(rows: FrameRows) -> float | None:
+    """Return the device time of the record press; unknown where the first frame is time zero."""
+    return None if rows.device_time_s[0] == 0.0 else 0.0
+
+
+def describe_corrections(corrections: tuple[Correction, ...]) -> Columns:
+    """Return the columns of the table of corrections; none if there are none."""
+    if not corrections:
+        return {}
+    texts = {
+        "kind": "pin: the frame was captured at this edge; exclude: these edges are no frames.",
+        "frame": "Frame of the movie that is pinned, -1 for an exclusion.",
+        "first_edge": "Row in the table of the frame line.",
+        "last_edge": "Last such row.",
+        "reason": "Why.",
+        "author": "Who says so.",
+    }
+    return {name: (text, [getattr(c, name) for c in corrections]) for name, text in texts.items()}
+
+
+def _find_pulses(session: Session, params: SyncParams, rows: FrameRows) -> _LinePulses:
+    """Return one pulse per captured frame, of the lines named or of the one that fits."""
+    interval_s = frame_interval(rows.device_time_s)
+    lines = _read_lines(session, params)
+    if params.line is None:
+        scores = {
+            line: score_line(
+                times, levels, frame_interval_s=interval_s, n_frames=len(rows.ledger_row)
+            )
+            for line, (times, levels, _) in lines.items()
+        }
+        names = [choose_line(scores)]
+    else:
+        names = [name.strip() for name in params.line.split(",")]
+    found = []
+    for name in names:
+        if name not in lines:
+            raise UnknownNameError.among("TTL line", name, lines)
+        times, levels, table_rows = lines[name]
+        one = find_pulses(
+            times,
+            levels,
+            frame_interval_s=interval_s,
+            pulse_mode=params.pulse_mode,
+            debounce_ms=params.debounce_ms,
+        )
+        found.append((one.times_s, table_rows[one.edge], one))
+    times = np.concatenate([times for times, _, _ in found])
+    edge = np.concatenate([edges for _, edges, _ in found])
+    line = np.repeat(np.arange(len(found)), [len(times) for times, _, _ in found])
+    order = np.argsort(times, kind="stable")
+    evidence = "; ".join(_say_how(one) for _, _, one in found)
+    return _LinePulses(tuple(names), times[order], edge[order], line[order], evidence)
+
+
+def _say_how(found: Any) -> str:
+    """Say how a line was reduced to pulses."""
+    glitches = f"; {found.n_glitches} edges of glitches left out" if found.n_glitches else ""
+    return f"{found.mode} by {found.evidence}{glitches}"
+
+
+def _read_lines(session: Session, params: SyncParams) -> dict[str, Edges]:
+    """Return the edges of every line within the window; words of a port bit by bit."""
+    wanted = None if params.line is None else {n.strip() for n in params.line.split(",")}
+    lines: dict[str, Edges] = {}
+    for name in list_ephys_lines(session):
+        if wanted is not None and not any(n.split(_BITS)[0] == name for n in wanted):
+            lines[name] = (np.zeros(0), np.zeros(0), np.zeros(0, int))
+            continue
+        times, values = read_ttl_line(session, name)
+        inside = np.ones(times.size, dtype=bool)
+        if params.start_s is not None:
+            inside &= times >= params.start_s
+        if params.stop_s is not None:
+            inside &= times <= params.stop_s
+        table_rows = np.flatnonzero(inside)
+        lines |= _split(name, times[inside], values[inside], table_rows, params.bit_mask)
+    return lines
+
+
+def _split(
+    name: str, times: np.ndarray, values: np.ndarray, table_rows: np.ndarray, mask: int | None
+) -> dict[str, Edges]:
+    """Return a line under its name, or one line per bit if the table holds words of a port."""
+    is_line = np.isin(values, (0, 1)).all()
+    if is_line and mask is None:
+        return {name: (times, values, table_rows)}
+    if mask is not None and values.size and not np.any(values.astype(np.int64) & mask):
+        if is_line:  # another line's table: the mask is not meant for it
+            return {name: (times, values, table_rows)}
+        raise ParameterError(
+            f"sync.bit_mask = {mask}: no word of {name} has one of these bits. Its words have the "
+            f"bits of {int(np.bitwise_or.reduce(values.astype(np.int64)))}; choose among them."
+        )
+    found: dict[str, Edges] = {}
+    for one, (edge_times, levels) in split_word(times, values, mask=mask).items():
+        rows = table_rows[np.searchsorted(times, edge_times)]
+        key = name if mask is not None else f"{name}{_BITS}{one}"
+        found[key] = (edge_times, levels, rows)
+    return found
+
+
+def _exclude(pulses: _LinePulses, corrections: tuple[Correction, ...]) -> _LinePulses:
+    """Leave out the pulses that a person has excluded."""
+    kept = np.ones(pulses.edge.size, dtype=bool)
+    for one in corrections:
+        if one.kind == "exclude":
+            kept &= (pulses.edge < one.first_edge) | (pulses.edge > one.last_edge)
+    return _LinePulses(
+        pulses.names, pulses.times_s[kept], pulses.edge[kept], pulses.line[kept], pulses.evidence
+    )
+
+
+def _find_pins(
+    pulses: _LinePulses, corrections: tuple[Correction, ...], *, n_frames: int
+) -> Mapping[int, int]:
+    """Return frame -> pulse of the pins."""
+    pins = {}
+    for one in corrections:
+        if one.kind != "pin":
+            continue
+        place = np.flatnonzero(pulses.edge == one.first_edge)
+        if not 0 <= one.frame < n_frames or place.size != 1:
+            raise ParameterError(
+                f"The correction '{one}' names frame {one.frame} of {n_frames} and edge "
+                f"{one.first_edge}, which is {'no' if place.size == 0 else 'not one'} pulse of "
+                f"{','.join(pulses.names)}. Frames and edges are counted from 0, as in the columns "
+                "movie_frame and pulse of the frame ledger."
+            )
+        pins[one.frame] = int(place[0])
+    return pins
+
+
+def _describe_frames(rows: FrameRows, pulses: _LinePulses, alignment: Alignment) -> Columns:
+    """Return what the ledger learns."""
+    has_pulse = alignment.pulse >= 0
+    columns = {
+        "pulse": np.where(has_pulse, pulses.edge[alignment.pulse], -1),
+        "session_time_s": alignment.session_time_s,
+        "confidence": alignment.confidence,
+        "residual_s": alignment.residual_s,
+        "sync_status": alignment.status,
+    }
+    if len(pulses.names) > 1:
+        names = np.array(["", *pulses.names])
+        columns["pulse_line"] = names[np.where(has_pulse, pulses.line[alignment.pulse] + 1, 0)]
+    return ledger_columns(rows, **columns)
+
+
+def _describe_fit(name: str, alignment: Alignment) -> Columns:
+    """Return the clock fit, the counts and the verdict: a table of one row."""
+    report, clock = alignment.report, alignment.clock
+    columns: dict[str, tuple[str, Any]] = fit_columns(
+        method="pulses",
+        line=name,
+        slope=clock.slope,
+        offset_s=clock.offset_s,
+        drift_ppm=clock.drift_ppm,
+        verdict=alignment.verdict,
+        reasons=alignment.reasons,
+        evidence=alignment.evidence,
+    )
+    columns["curvature_ms"] = ("Largest departure from the straight line.", [clock.curvature_ms])
+    columns["n_clock_jumps"] = ("Jumps of the device clock.", [float(len(clock.breaks_s))])
+    for key, value in vars(report).items():
+        if key.startswith("n_"):
+            columns[key] = (COUNTS[key], [float(value)])
+    for percent, value in zip((1, 5, 50, 95, 99), report.residual_ms, strict=True):
+        text = f"Percentile {percent} of the time stamps' lateness, ms."
+        columns[f"residual_p{percent:02d}_ms"] = (text, [float(value)])
+    return columns

@@ -1,0 +1,1 @@
+"""What several stages share: the corrected movie, regular traces, channels, ROIs that count."""

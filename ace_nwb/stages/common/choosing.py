@@ -1,0 +1,59 @@
+"""What a stage works on: names chosen in a parameter, the ROIs that were accepted."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from ace_nwb.errors import InputError, UnknownNameError
+from ace_nwb.nwb.content.rois import read_roi_table
+from ace_nwb.nwb.session import Session
+
+
+def choose_names(kind: str, wanted: str | None, known: Sequence[str]) -> list[str]:
+    """Return the names listed in a parameter, in the order of the file; all if none are.
+
+    Parameters
+    ----------
+    kind
+        What the names are, for the message.
+    wanted
+        Names with commas between them, or None.
+    known
+        The names in the file.
+
+    Raises
+    ------
+    UnknownNameError
+        If a name does not exist; the message lists the known ones.
+    """
+    if wanted is None:
+        return list(known)
+    names = [name.strip() for name in wanted.split(",") if name.strip()]
+    for name in names:
+        if name not in known:
+            raise UnknownNameError.among(kind, name, known)
+    return [name for name in known if name in names]
+
+
+def final_acceptance(table: dict[str, np.ndarray]) -> np.ndarray:
+    """Return which ROIs of a table are accepted: by reviewers, else by the evaluation, else all."""
+    everyone = np.ones(len(table["id"]))
+    return np.asarray(table.get("Accepted", table.get("accepted", everyone)), bool)
+
+
+def accepted_rois(session: Session) -> np.ndarray:
+    """Return the rows of the accepted ROIs, all before the evaluation.
+
+    Raises
+    ------
+    InputError
+        If none is accepted.
+    """
+    table = read_roi_table(session)
+    accepted = final_acceptance(table)
+    if not accepted.any():
+        raise InputError(
+            f"None of the {len(accepted)} ROIs is accepted, so there is nothing to analyse. Lower "
+            "the thresholds of the evaluate stage, or look at the report why."
+        )
+    return np.flatnonzero(accepted)

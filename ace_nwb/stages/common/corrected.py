@@ -1,0 +1,55 @@
+"""The movie as the stages see it: crop, debleaching and motion correction applied while reading."""
+
+from hashlib import blake2b
+
+import numpy as np
+
+from ace_nwb.imaging.blocks import sample_frames
+from ace_nwb.imaging.corrected import CorrectedMovie
+from ace_nwb.imaging.cropping import CropBox
+from ace_nwb.nwb import layout
+from ace_nwb.nwb.content.imaging import read_deviations, read_field, read_motion
+from ace_nwb.nwb.content.movie import NwbMovie
+from ace_nwb.nwb.content.series import read_series
+from ace_nwb.nwb.session import Session
+
+N_SAMPLED_FRAMES = 8
+"""Frames that stand for a movie in its digest."""
+
+
+def open_corrected_movie(
+    session: Session, *, workers: int, with_motion: bool = True
+) -> CorrectedMovie:
+    """Return the raw movie with every correction that the file holds."""
+    row, column = read_field(session).origin
+    n_rows, n_columns = read_field(session).shape
+    return CorrectedMovie(
+        NwbMovie(session, workers=workers),
+        crop=CropBox(row, row + n_rows, column, column + n_columns),
+        bleaching=_read_bleaching(session),
+        shifts=_read_shifts(session) if with_motion else None,
+        deviations=read_deviations(session) if with_motion else None,
+    )
+
+
+def movie_digest(movie: CorrectedMovie) -> bytes:
+    """Return a digest that tells one movie from another: some frames, and every correction."""
+    digest = blake2b(repr((movie.shape, movie.frame_rate_hz, movie.crop)).encode())
+    for values in (
+        sample_frames(movie, N_SAMPLED_FRAMES),
+        movie.bleaching,
+        movie.shifts,
+        movie.deviations,
+    ):
+        digest.update(b"" if values is None else np.ascontiguousarray(values).tobytes())
+    return digest.digest()
+
+
+def _read_bleaching(session: Session) -> np.ndarray | None:
+    if not session.has(layout.BLEACHING_TREND):
+        return None
+    return read_series(session, layout.BLEACHING_TREND)[1]
+
+
+def _read_shifts(session: Session) -> np.ndarray | None:
+    return read_motion(session)[0] if session.has(layout.MOTION_SHIFTS) else None

@@ -1,0 +1,310 @@
+"""One stage on one session file: read and calculate first, then commit everything at once.
+
+A stage whose fingerprint stands in the history already is skipped. A stage either finishes, and
+its result, its history rows and the removal of what it replaces are committed together, or the
+file stays as it was.
+"""
+
+import time
+import warnings
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from ace_nwb.engines.base import EngineSettings
+from ace_nwb.errors import AceNwbWarning, RequirementError, StageError
+from ace_nwb.imaging.movie import ProgressCallback, no_progress
+from ace_nwb.nwb.commit.scratch import Scratch
+from ace_nwb.nwb.content.choices import waiting_choices
+from ace_nwb.nwb.history import RunParameter, StageRun, append_run, current_runs, next_run_id
+from ace_nwb.nwb.session import Session, edit_session, open_session
+from ace_nwb.stages.common.curated import read_curation
+from ace_nwb.stages.running.context import StageContext
+from ace_nwb.stages.running.memory import peak_memory_mb
+from ace_nwb.stages.running.replacement import Replacement, find_replaced, make_room
+from ace_nwb.stages.running.status import (
+    current_inputs,
+    decision_inputs,
+    fingerprint,
+    previous_choices,
+    with_choices,
+)
+from ace_nwb.stages.settings.params import StageParams
+from ace_nwb.stages.settings.texts import Choice, build_parameters, format_value
+from ace_nwb.stages.table import Stage
+
+_WAIT_FOR_WRITER_S = 10.0
+"""A reviewer's decision is written in an instant; a result that took hours can wait for it."""
+
+Choices = dict[str, dict[str, Choice]]
+"""Stage name -> parameter name -> chosen value."""
+
+ProgressBar = Callable[[str], AbstractContextManager[ProgressCallback]]
+"""Given the name of a stage, opens a progress display for it."""
+
+
+@dataclass(frozen=True)
+class StageOutcome:
+    """What became of a stage.
+
+    Parameters
+    ----------
+    stage
+        Its name.
+    action
+        "ran", "already done", or "not applicable".
+    duration_s
+        Wall time, seconds.
+    remarks
+        Warnings and reasons.
+    """
+
+    stage: str
+    action: str
+    duration_s: float = 0.0
+    remarks: tuple[str, ...] = ()
+
+
+def no_bar(_stage: str) -> AbstractContextManager[ProgressCallback]:
+    """Show nothing."""
+    return nullcontext(no_progress)
+
+
+@dataclass(frozen=True)
+class Job:
+    """How stages are to run on a session file.
+
+    Parameters
+    ----------
+    nwb_path
+        The session file.
+    choices
+        Chosen parameters; a stage without any keeps those of its former run.
+    is_explicit
+        Whether somebody asked for just these stages: then one that cannot run is an error.
+    settings
+        Threads and memory.
+    bar
+        Opens a progress display per stage.
+    force
+        Run stages even if they are done.
+    replacement
+        What becomes of earlier results.
+    """
+
+    nwb_path: Path
+    choices: Choices = field(default_factory=dict)
+    is_explicit: bool = False
+    settings: EngineSettings = field(default_factory=EngineSettings)
+    bar: ProgressBar = no_bar
+    force: bool = False
+    replacement: Replacement = field(default_factory=Replacement)
+
+
+@dataclass(frozen=True)
+class SessionState:
+    """What a session's history says.
+
+    Parameters
+    ----------
+    runs
+        The current run of each stage, with parameters that were chosen for the next one, and
+        the decisions of reviewers.
+    recording
+        Identifier of the raw data.
+    waiting
+        Parameters chosen for the next run of stages: stage -> name -> value.
+    """
+
+    runs: dict[str, StageRun]
+    recording: str
+    waiting: Choices = field(default_factory=dict)
+
+
+def read_state(location: str | Path) -> SessionState:
+    """Return what a session's history says."""
+    with open_session(location) as session:
+        runs = current_runs(session)
+        waiting = waiting_choices(session, runs)
+        decided = decision_inputs(read_curation(session))
+        return SessionState(
+            with_choices(runs, waiting) | decided,
+            session.identifier,
+            {
+                stage: {one.name: Choice(one.value, one.source) for one in chosen.values()}
+                for stage, chosen in waiting.items()
+            },
+        )
+
+
+def run_stage(stage: Stage, job: Job, known: SessionState) -> StageOutcome:
+    """Run a stage unless its result is in the file already.
+
+    Raises
+    ------
+    KeyboardInterrupt
+        With a message that says what is kept.
+    """
+    task = _plan_task(stage, job, known)
+    if task is None:
+        return StageOutcome(stage.name, "already done")
+    try:
+        outcome = _run_task(task, job, known)
+    except KeyboardInterrupt as interrupt:
+        raise KeyboardInterrupt(_tell_interrupted(stage, job.nwb_path, task.scratch)) from interrupt
+    task.scratch.remove()
+    return outcome
+
+
+def is_pending(stage: Stage, job: Job, known: SessionState) -> bool:
+    """Return whether a stage would run: it is not done, and the session has what it is about."""
+    if _plan_task(stage, job, known) is None:
+        return False
+    module = stage.load()
+    if job.is_explicit or not hasattr(module, "not_applicable"):
+        return True
+    with open_session(job.nwb_path) as session:
+        return not module.not_applicable(session)
+
+
+@dataclass(frozen=True)
+class _Task:
+    """A stage with its parameters, what it reads from, and the mark of its result."""
+
+    stage: Stage
+    params: StageParams
+    choices: dict[str, Choice]
+    inputs: dict[str, str]
+    mark: str
+    scratch: Scratch
+
+
+def _plan_task(stage: Stage, job: Job, known: SessionState) -> _Task | None:
+    """Return what is to be done, or None if it has been done."""
+    choices = job.choices.get(stage.name)
+    if choices is None:
+        choices = previous_choices(stage, known.runs) | known.waiting.get(stage.name, {})
+    params = build_parameters(stage, choices)
+    inputs = current_inputs(stage, known.runs, params)
+    mark = fingerprint(stage, params, inputs, known.recording)
+    scratch = Scratch(job.nwb_path, stage.name, f"{mark}, {software()}")
+    if not job.force and stage.name in known.runs and known.runs[stage.name].fingerprint == mark:
+        scratch.remove()  # left if the program died right after the commit
+        return None
+    return _Task(stage, params, choices, inputs, mark, scratch)
+
+
+def _run_task(task: _Task, job: Job, known: SessionState) -> StageOutcome:
+    """Compute and commit."""
+    stage, module = task.stage, task.stage.load()
+    started, clock = datetime.now(UTC), time.perf_counter()
+    with open_session(job.nwb_path) as session:
+        reason = module.not_applicable(session) if hasattr(module, "not_applicable") else None
+        if reason and not job.is_explicit:
+            return StageOutcome(stage.name, "not applicable", remarks=(reason,))
+        _require(stage, known.runs)
+        find_replaced(session, stage, known.runs, replacement=job.replacement)  # before the work
+        result, remarks, others = _compute(module, session, task, job)
+    record = StageRun(
+        run_id=-1,  # given when it is written
+        action="run",
+        stage=stage.name,
+        revision=stage.revision,
+        engine=str(getattr(task.params, "engine", "")),
+        fingerprint=task.mark,
+        started=started.isoformat(timespec="seconds"),
+        duration_s=round(time.perf_counter() - clock, 3),
+        software=software(others),
+        inputs=task.inputs,
+        outputs=stage.produces,
+        peak_memory_mb=peak_memory_mb(),
+        warnings=" | ".join(remarks),
+        parameters=_record_parameters(task.params, task.choices),
+    )
+    with edit_session(job.nwb_path, wait_s=_WAIT_FOR_WRITER_S) as writer:
+        _check_unchanged(writer, task)
+        make_room(writer, stage, known.runs, replacement=job.replacement, software=record.software)
+        module.write(writer, result)
+        append_run(writer, replace(record, run_id=next_run_id(writer)))
+    return StageOutcome(stage.name, "ran", time.perf_counter() - clock, tuple(remarks))
+
+
+def _compute(
+    module: Any, session: Session, task: _Task, job: Job
+) -> tuple[Any, list[str], dict[str, str]]:
+    """Run the stage's computation; collect its remarks, our warnings, and other programs."""
+    with job.bar(task.stage.name) as progress, warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", AceNwbWarning)
+        context = StageContext(job.settings, progress, scratch=task.scratch)
+        result = module.compute(session, task.params, context)
+    ours = [str(w.message) for w in caught if issubclass(w.category, AceNwbWarning)]
+    for warning in caught:
+        if not issubclass(warning.category, AceNwbWarning):
+            warnings.warn_explicit(
+                warning.message, warning.category, warning.filename, warning.lineno
+            )
+    return result, context.remarks + ours, context.software
+
+
+def _require(stage: Stage, runs: dict[str, StageRun]) -> None:
+    missing = [name for name in stage.requires if name not in runs]
+    if missing:
+        raise RequirementError(
+            f"Stage {stage.name} reads what {missing[0]} writes, and {missing[0]} has not been "
+            f"run on this file. Run `ace-nwb process {missing[0]} FILE` first, or `ace-nwb run "
+            f"FILE` for all stages in order."
+        )
+
+
+def _check_unchanged(session: Session, task: _Task) -> None:
+    """Refuse a result whose inputs another process has replaced while it was calculated.
+
+    Reviewers may go on deciding: the result is stale then, and no less right.
+    """
+    read = {name: mark for name, mark in task.inputs.items() if name not in task.stage.decisions}
+    if current_inputs(task.stage, current_runs(session), task.params) != read:
+        raise StageError(
+            f"What {task.stage.name} reads from {session.path} was replaced by another process "
+            "while it ran, so its result would not belong to it. Nothing was written; run it again."
+        )
+
+
+def _tell_interrupted(stage: Stage, path: Path, scratch: Scratch) -> str:
+    """Say what an interrupted run leaves."""
+    kept = (
+        f"What {stage.name} has found so far is in {scratch.folder}"
+        if scratch.path.exists()
+        else f"{stage.name} will begin anew"
+    )
+    return (
+        f"Interrupted in stage {stage.name}. {path} holds every stage that was finished and "
+        f"nothing by half. {kept}; run the same command again to go on."
+    )
+
+
+def _record_parameters(params: StageParams, choices: dict[str, Choice]) -> tuple[RunParameter, ...]:
+    return tuple(
+        RunParameter(
+            name,
+            format_value(getattr(params, name)),
+            choices[name].source if name in choices else "default",
+        )
+        for name in type(params).model_fields
+    )
+
+
+def software(others: dict[str, str] | None = None) -> str:
+    """Return the packages that make results, and their versions, for the history.
+
+    Parameters
+    ----------
+    others
+        Programs outside this environment that took part, and their versions.
+    """
+    names = ("ace-nwb", "numpy", "scipy", "numba", "pynwb")
+    versions = {name: version(name) for name in names} | (others or {})
+    return ", ".join(f"{name} {number}" for name, number in versions.items())

@@ -1,0 +1,181 @@
+"""What happens to earlier results when a stage runs again: replaced, kept, pruned, protected."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from fnmatch import fnmatch
+
+from ace_nwb.errors import StageError
+from ace_nwb.nwb.history import StageRun, append_run, next_run_id
+from ace_nwb.nwb.layout import CURATION_DECISIONS
+from ace_nwb.nwb.objects.renaming import check_renaming, kept_paths
+from ace_nwb.nwb.session import Session, SessionWriter
+from ace_nwb.stages.common.curated import read_curation
+from ace_nwb.stages.table import STAGES, Stage
+
+
+@dataclass(frozen=True)
+class Replacement:
+    """What to do with earlier results.
+
+    Parameters
+    ----------
+    keep_as
+        Keep the stage's former results, and those that refer to them, under this name.
+    prune
+        Remove the results of later stages that are stale once the stage has run.
+    discard_curation
+        Allow that decisions of people about ROIs are removed.
+    """
+
+    keep_as: str | None = None
+    prune: bool = False
+    discard_curation: bool = False
+
+
+def make_room(
+    writer: SessionWriter,
+    stage: Stage,
+    runs: dict[str, StageRun],
+    *,
+    replacement: Replacement,
+    software: str,
+) -> None:
+    """Remove or rename what the stage will write anew, and note what became of later stages.
+
+    Parameters
+    ----------
+    runs
+        The current run of each stage.
+    software
+        Packages and versions, for the history.
+
+    Raises
+    ------
+    StageError
+        If people's decisions about ROIs would be lost and that was not allowed.
+    """
+    if replacement.keep_as is not None:
+        _keep(writer, stage, runs, name=replacement.keep_as, software=software)
+        return
+    removed = writer.remove(find_replaced(writer, stage, runs, replacement=replacement))
+    for other in STAGES.values():
+        if other.name != stage.name and other.name in runs and _has_lost(other, removed):
+            writer.remove(existing_paths(writer, _removable(other)))
+            reason = f"{stage.name} re-run"
+            note_change(writer, runs[other.name], "remove", reason, software)
+
+
+def find_replaced(
+    session: Session, stage: Stage, runs: dict[str, StageRun], *, replacement: Replacement
+) -> list[str]:
+    """Return the paths whose place a new result takes; none if they are kept.
+
+    Raises
+    ------
+    StageError
+        If people's decisions about ROIs would be lost and that was not allowed.
+    SessionFileError
+        If they cannot be kept under the name wanted.
+    """
+    if replacement.keep_as is not None:
+        paths = _family_paths(session, _family(stage, runs))
+        check_renaming(session.h5, kept_paths(paths, replacement.keep_as))
+        return []
+    doomed = [stage]
+    if replacement.prune:
+        doomed += [other for other in later_stages(stage) if other.name in runs]
+    paths = [path for one in doomed for path in existing_paths(session, _removable(one))]
+    if not replacement.discard_curation:
+        _protect_curation(session, paths)
+    return paths
+
+
+def existing_paths(session: Session, patterns: Iterable[str]) -> list[str]:
+    """Return the paths in the file that match patterns such as "/processing/events/Calcium*"."""
+    found = []
+    for pattern in patterns:
+        parent, _, name = pattern.rpartition("/")
+        if session.has(parent):
+            found += [f"{parent}/{child}" for child in session.h5[parent] if fnmatch(child, name)]
+    return sorted(found)
+
+
+def later_stages(stage: Stage) -> list[Stage]:
+    """Return the stages that read what `stage` writes, directly or through others, in order."""
+    names = {stage.name}
+    later = []
+    for other in STAGES.values():
+        if names & set(other.inputs):
+            names.add(other.name)
+            later.append(other)
+    return later
+
+
+def _removable(stage: Stage) -> tuple[str, ...]:
+    """Return the products that are objects of their own, not columns of another stage's table."""
+    return () if stage.writes_in_place else stage.produces
+
+
+def _has_lost(stage: Stage, removed: Iterable[str]) -> bool:
+    """Return whether one of the removed paths is, holds or lies in a product of the stage."""
+    return any(
+        fnmatch(path, pattern) or fnmatch(path, f"{pattern}/*") or pattern.startswith(f"{path}/")
+        for path in removed
+        for pattern in stage.produces
+    )
+
+
+def _keep(
+    writer: SessionWriter, stage: Stage, runs: dict[str, StageRun], *, name: str, software: str
+) -> None:
+    """Rename the stage's results and those that cannot stand without them."""
+    family = _family(stage, runs)
+    writer.keep_as(_family_paths(writer, family), name)
+    for one in family:
+        note_change(writer, runs[one], "keep", f"kept as {name}", software)
+
+
+def _family(stage: Stage, runs: dict[str, StageRun]) -> list[str]:
+    """Return the stage and those whose results cannot stand without its results."""
+    family = [stage.name]
+    for other in later_stages(stage):
+        if set(other.requires) & set(family):
+            family.append(other.name)
+    return [one for one in family if one in runs]
+
+
+def _family_paths(session: Session, family: list[str]) -> list[str]:
+    return [p for one in family for p in existing_paths(session, _removable(STAGES[one]))]
+
+
+def _protect_curation(session: Session, paths: list[str]) -> None:
+    """Refuse to remove ROIs about which people have decided."""
+    if CURATION_DECISIONS not in paths:
+        return
+    decided = {roi for one in read_curation(session).standing for roi in one.rois}
+    if decided:
+        raise StageError(
+            f"{len(decided)} ROIs of {session.path} carry decisions of reviewers, which would be "
+            "removed with the ROIs. Keep them beside the new ones with --keep-as NAME, or give "
+            "--discard-curation. The file is unchanged."
+        )
+
+
+def note_change(
+    writer: SessionWriter, run: StageRun, action: str, reason: str, software: str
+) -> None:
+    """Add the history row that says what became of a run's results."""
+    row = replace(
+        run,
+        run_id=next_run_id(writer),
+        action=action,
+        started=datetime.now(UTC).isoformat(timespec="seconds"),
+        duration_s=0.0,
+        software=software,
+        inputs={},
+        peak_memory_mb=0.0,
+        warnings=reason,
+        parameters=(),
+    )
+    append_run(writer, row)

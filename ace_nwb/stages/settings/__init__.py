@@ -1,0 +1,1 @@
+"""Every knob of every stage, and what people write for it."""
