@@ -12,7 +12,7 @@ from pathlib import Path
 from ace_nwb.archive import is_valid, validate
 from ace_nwb.nwb.session import open_session
 from ace_nwb.pipeline import process
-from ace_nwb.stages.replacement import Replacement
+from ace_nwb.stages.running.replacement import Replacement
 
 session = Path(sys.argv[1])
 

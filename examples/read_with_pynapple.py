@@ -10,7 +10,7 @@ import sys
 
 import pynapple as nap
 
-from ace_nwb.nwb.events import read_events
+from ace_nwb.nwb.content.events import read_events
 from ace_nwb.nwb.session import open_session
 
 path = sys.argv[1]
