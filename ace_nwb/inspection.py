@@ -5,6 +5,7 @@ Nothing is written and NeuroConv is not loaded. What is wrong with a recording i
 
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -135,6 +136,7 @@ def inspect_folder(
     recordings = tuple(_inspect(found, chosen, decode=decode) for found in candidates)
     problems = [problem for recording in recordings for problem in recording.summary.problems]
     problems += _detection_problems(folders, recordings, chosen)
+    problems += _segment_problems(recordings) if chosen.segments else []
     problems += _start_problems(recordings)
     return Inspection(
         folder_path=Path(folder),
@@ -192,6 +194,27 @@ def _detection_problems(
                 detect(folder, modality, format_name=options.format_of(modality))
             except InputError as error:
                 problems.append(str(error))
+    return problems
+
+
+def _segment_problems(recordings: tuple[InspectedRecording, ...]) -> list[str]:
+    """Return why recordings cannot be joined as segments of one session."""
+    imaging = [item for item in recordings if item.modality == "imaging"]
+    timed = [(r.summary.start_time, r) for r in imaging if r.summary.start_time is not None]
+    problems = [
+        f"{item.candidate.folder_path} does not say when it began, so it cannot be a segment."
+        for item in imaging
+        if item.summary.start_time is None
+    ]
+    ordered = sorted(timed, key=lambda pair: pair[0])
+    for (start, first), (later, second) in pairwise(ordered):
+        names = [sorted(m.device for m in item.summary.movies) for item in (first, second)]
+        places = f"{first.candidate.folder_path} and {second.candidate.folder_path}"
+        if names[0] != names[1]:
+            problems.append(f"{places} have other devices, so they cannot be segments of one.")
+        lasted_s = max((movie.duration_s for movie in first.summary.movies), default=0.0)
+        if (later - start).total_seconds() <= lasted_s:
+            problems.append(f"{places} overlap in time, so they cannot be segments of one.")
     return problems
 
 

@@ -281,7 +281,7 @@ def test_a_cut_last_ephys_record_is_warned_of_and_the_rest_converted(tiny, tmp_p
         path = convert_tiny(tiny, ephys_folder=ephys)
     with h5py.File(path) as h5:
         assert h5["acquisition/ElectricalSeries/data"].shape == (1536, 1)
-        assert b"last record was cut off" in h5["processing/misc/stage_runs/warnings"][0]
+        assert b"CSC1.ncs ends in a record cut off" in h5["processing/misc/stage_runs/warnings"][0]
 
 
 def test_locations_and_descriptions_of_single_channels_are_kept(tiny, tmp_path):

@@ -259,10 +259,19 @@ CASES = {
         "cut off after 744 bytes",
         holds=(("acquisition/ElectricalSeries/data", 4608),),
     ),
+    "Neuralynx: the last record cut, refused": Case(
+        "neuralynx", chop("*.ncs", 300), "cut off after 744 bytes", ("partial_streams=refuse",)
+    ),
+    "ONIX: samples cut, refused": Case(
+        "onix", chop("rhs2116pair-ac*", 70), "the 5998 whole ones", ("partial_streams=refuse",)
+    ),
+    "Open Ephys: samples cut, all refused": Case(
+        "oeb", chop("continuous.dat", 20), "2997 samples are read", ("all=refuse",)
+    ),
     "Neuralynx: an event cut": Case(
         "neuralynx",
         chop("*.nev", 100),
-        "events end in a record cut off",
+        r"events end in a record cut off.*\(partial_streams=keep\)",
         holds=(("events/TTLBoard0Port0Bit0/timestamp", 7),),
     ),
     "Neuralynx: a gap and a drifting board": Case(
@@ -363,6 +372,8 @@ def test_irregularity(tmp_path, name):
     with h5py.File(out) as h5:
         for path, length in case.holds:
             assert len(h5[path]) == length, path
+        if "partial_streams=keep" in said:
+            assert h5["processing/misc/stage_runs/warnings"].asstr()[0]
         if MOVIE in h5:
             series = h5["acquisition/OnePhotonSeries"]
             assert len(series["data"]) == (h5[LEDGER.replace("id", "movie_frame")][:] >= 0).sum()

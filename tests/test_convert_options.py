@@ -88,6 +88,8 @@ def test_segments_are_one_movie_with_their_true_gap(tiny):
 
 def test_segments_that_overlap_are_refused(tiny):
     make_second(tiny, later_s=1)
+    said = inspect_folder(tiny.folder.parent, options=SourceOptions(segments=True)).problems
+    assert any("overlap in time" in problem for problem in said)
     with pytest.raises(FormatError, match="overlap in time"):
         convert(
             tiny.folder.parent,
@@ -101,6 +103,8 @@ def test_segments_of_other_devices_are_refused(tiny):
     second = make_second(tiny, later_s=600)
     write_base(second.folder, ["My Scope"], ["Cam"])
     write_device(second.folder / "Cam", draw_frames(3), 10 + 50 * np.arange(3))
+    said = inspect_folder(tiny.folder.parent, options=SourceOptions(segments=True)).problems
+    assert any("have other devices" in problem for problem in said)
     with pytest.raises(FormatError, match="The same devices in all segments"):
         convert(
             tiny.folder.parent,

@@ -5,10 +5,12 @@ met by a stated rule. `inspect` prints both in advance, `convert` records the ch
 history and keeps raw values in the frame ledger, so that every repair can be undone.
 """
 
+import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 
-from ace_nwb.errors import InputError, ParameterError, unknown_name_message
+from ace_nwb.errors import EphysError, InputError, ParameterError, unknown_name_message
 
 REFUSE = "refuse"
 ALL = "all"
@@ -50,6 +52,10 @@ RULES: dict[str, dict[str, str]] = {
     "cut_samples": {
         **_REFUSE,
         "salvage": "take the whole samples before the break, in Intan files the whole blocks",
+    },
+    "partial_streams": {
+        "keep": "go on with what is whole",
+        **_REFUSE,
     },
     "missing_movies": {
         **_REFUSE,
@@ -162,11 +168,41 @@ def parse_policies(texts: Iterable[str] | Mapping[str, str] | None) -> Policies:
     return Policies(stated)
 
 
+def partial_streams(
+    sentences: Iterable[str], *, policies: Policies, device: str
+) -> tuple[Irregularity, ...]:
+    """Return what is irregular where recorders leave streams of samples or events incomplete."""
+    return tuple(
+        Irregularity(
+            policy="partial_streams",
+            choice=policies["partial_streams"],
+            device=device,
+            count=1,
+            found=sentence.rstrip("."),
+            expected="Whole files were expected. Copy the recording again.",
+            error=EphysError,
+        )
+        for sentence in sentences
+    )
+
+
 def check_allowed(irregularities: Iterable[Irregularity]) -> None:
     """Raise for the first irregularity that is refused."""
     for irregularity in irregularities:
         if irregularity.is_refused:
             raise irregularity.error(irregularity.sentence)
+
+
+def check_partial(
+    sentences: Iterable[str], policies: Mapping[str, str] | None, *, device: str
+) -> None:
+    """Raise for streams that are incomplete, if the policy refuses them."""
+    check_allowed(partial_streams(sentences, policies=parse_policies(policies), device=device))
+
+
+def without_folder(sentences: Iterable[str], folder_path: Path) -> list[str]:
+    """Return sentences that name files within a recording, as the history keeps them."""
+    return [sentence.replace(f"{folder_path}{os.sep}", "") for sentence in sentences]
 
 
 def _split(text: str) -> tuple[str, str]:

@@ -19,6 +19,7 @@ from ace_nwb.interfaces.base import (
 from ace_nwb.interfaces.neuralynx.events import EventFile, TtlLine, read_events
 from ace_nwb.interfaces.neuralynx.header import MAGIC
 from ace_nwb.interfaces.neuralynx.samples import Channel, read_channel
+from ace_nwb.interfaces.policies import partial_streams
 
 NAME = "neuralynx"
 
@@ -92,12 +93,13 @@ def read_time_created(channel: Channel) -> datetime | None:
         return None
 
 
-def summarise_recording(folder_path: Path, options: Any) -> RecordingSummary:  # noqa: ARG001
+def summarise_recording(folder_path: Path, options: Any) -> RecordingSummary:
     """Say what a folder holds and what is wrong with it."""
     try:
         recording = read_recording(folder_path)
     except InputError as error:
         return RecordingSummary(start_time=None, problems=(str(error),))
+    noted = partial_streams(recording.warnings, policies=options.policies, device="Neuralynx")
     return RecordingSummary(
         start_time=read_time_created(recording.channels[0]),
         channels=tuple(_summarise_channel(channel) for channel in recording.channels),
@@ -106,7 +108,8 @@ def summarise_recording(folder_path: Path, options: Any) -> RecordingSummary:  #
             f"{(message.time_us - recording.zero_us) / 1e6:.3f} s: {message.text}"
             for message in recording.events.messages
         ),
-        problems=recording.warnings,
+        problems=tuple(item.sentence for item in noted),
+        irregularities=noted,
     )
 
 

@@ -18,6 +18,7 @@ from ace_nwb.interfaces.neuralynx.events import Message, TtlLine
 from ace_nwb.interfaces.neuralynx.folder import NeuralynxRecording, read_recording
 from ace_nwb.interfaces.neuralynx.samples import Channel, SegmentSource
 from ace_nwb.interfaces.nwb_objects import NOT_STATED, add_events, object_name, section
+from ace_nwb.interfaces.policies import check_partial, without_folder
 
 FILTER_KEYS = (
     "DSPLowCutFilterEnabled",
@@ -36,6 +37,8 @@ class NeuralynxInterface(BaseDataInterface):
     ----------
     folder_path
         Folder with the `.ncs` and `.nev` files.
+    policies
+        Name -> choice of what to do where the recording is irregular (`partial_streams`).
     verbose
         Kept for NeuroConv; nothing is printed.
     """
@@ -45,9 +48,15 @@ class NeuralynxInterface(BaseDataInterface):
     info = "Continuous channels with their gaps, TTL lines bit by bit, and messages of Cheetah."
     keywords = ("extracellular electrophysiology", "Neuralynx")
 
-    def __init__(self, folder_path: DirectoryPath, verbose: bool = False) -> None:
+    def __init__(
+        self,
+        folder_path: DirectoryPath,
+        policies: dict | None = None,
+        verbose: bool = False,
+    ) -> None:
         super().__init__(folder_path=str(folder_path), verbose=verbose)
         self.recording = read_recording(Path(folder_path))
+        check_partial(self.recording.warnings, policies, device="Neuralynx")
         for sentence in self.recording.warnings:
             warnings.warn(sentence, AceNwbWarning, stacklevel=2)
 
@@ -59,11 +68,7 @@ class NeuralynxInterface(BaseDataInterface):
 
     def remarks(self) -> list[str]:
         """Return what was left out, in sentences without paths."""
-        return [
-            f"{channel.name}: the last record was cut off and left out."
-            for channel in self.recording.channels
-            if channel.n_cut_bytes
-        ]
+        return without_folder(self.recording.warnings, self.recording.folder_path)
 
     def add_to_nwbfile(self, nwbfile: NWBFile, metadata: dict | None = None) -> None:
         """Add all objects; samples are read while the file is written.

@@ -26,6 +26,7 @@ from ace_nwb.interfaces.onix.streams import (
     StreamSource,
     read_streams,
 )
+from ace_nwb.interfaces.policies import check_partial, without_folder
 
 SCALES = {
     "RHS2116AC": (AC_VOLT_PER_BIT, -AC_ZERO * AC_VOLT_PER_BIT),
@@ -52,6 +53,8 @@ class OnixInterface(BaseDataInterface):
         Folder with the files that Bonsai wrote.
     timezone
         Zone in which the start time is to be written.
+    policies
+        Name -> choice of what to do where the recording is irregular (`partial_streams`).
     verbose
         Kept for NeuroConv; nothing is printed.
     """
@@ -62,10 +65,15 @@ class OnixInterface(BaseDataInterface):
     keywords = ("extracellular electrophysiology", "ONIX", "RHS2116")
 
     def __init__(
-        self, folder_path: DirectoryPath, timezone: str | None = None, verbose: bool = False
+        self,
+        folder_path: DirectoryPath,
+        timezone: str | None = None,
+        policies: dict | None = None,
+        verbose: bool = False,
     ) -> None:
         super().__init__(folder_path=str(folder_path), verbose=verbose)
         self.recording = read_streams(Path(folder_path))
+        check_partial(self.recording.warnings, policies, device="ONIX")
         self._zone = parse_zone(timezone)
         for sentence in self.recording.warnings:
             warnings.warn(sentence, AceNwbWarning, stacklevel=2)
@@ -87,10 +95,7 @@ class OnixInterface(BaseDataInterface):
 
     def remarks(self) -> list[str]:
         """Return what was left out, in sentences without paths."""
-        names = {stream.name for stream in self.recording.streams}
-        return [f"{len(self.recording.warnings)} stream(s) and clock differ in length."] * bool(
-            self.recording.warnings and names
-        )
+        return without_folder(self.recording.warnings, self.recording.folder_path)
 
     def add_to_nwbfile(self, nwbfile: NWBFile, metadata: dict | None = None) -> None:
         """Add all objects; samples are read while the file is written.

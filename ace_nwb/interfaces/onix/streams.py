@@ -19,6 +19,7 @@ from ace_nwb.interfaces.onix.files import (
     map_raw,
     read_start,
 )
+from ace_nwb.interfaces.policies import partial_streams
 
 AC_VOLT_PER_BIT = 0.195e-6
 AC_ZERO = 32_768
@@ -149,19 +150,21 @@ class StreamSource:
         return np.array(self._values[start:stop])
 
 
-def summarise_streams(folder_path: Path, options: Any) -> RecordingSummary:  # noqa: ARG001
+def summarise_streams(folder_path: Path, options: Any) -> RecordingSummary:
     """Say what an acquisition holds and what is wrong with it."""
     try:
         streams = read_streams(folder_path)
     except InputError as error:
         return RecordingSummary(start_time=None, problems=(str(error),))
     hz = streams.start.clock_hz
+    noted = partial_streams(streams.warnings, policies=options.policies, device="ONIX")
     return RecordingSummary(
         start_time=streams.start.start,
         channels=tuple(_summarise(stream, hz) for stream in streams.streams),
         lines=tuple(_summarise_line(line, hz) for line in streams.lines),
         remarks=(f"Times are counts of the ONIX clock at {hz:.0f} Hz.",),
-        problems=streams.warnings,
+        problems=tuple(item.sentence for item in noted),
+        irregularities=noted,
     )
 
 

@@ -18,6 +18,7 @@ from ace_nwb.interfaces.base import (
     clean_text,
     find_below,
 )
+from ace_nwb.interfaces.policies import partial_streams
 
 NAME = "open-ephys-binary"
 STRUCTURE = "structure.oebin"
@@ -128,17 +129,19 @@ class OebSource:
         return np.array(self._samples[start:stop])
 
 
-def summarise_recording(folder_path: Path, options: Any) -> RecordingSummary:  # noqa: ARG001
+def summarise_recording(folder_path: Path, options: Any) -> RecordingSummary:
     """Say what a folder holds and what is wrong with it."""
     try:
         recording = read_recording(folder_path)
     except InputError as error:
         return RecordingSummary(start_time=None, problems=(str(error),))
+    noted = partial_streams(recording.warnings, policies=options.policies, device="Open Ephys")
     return RecordingSummary(
         start_time=None,
         channels=tuple(_summarise(stream) for stream in recording.streams),
         lines=tuple(_summarise_line(line) for line in recording.lines),
-        problems=recording.warnings,
+        problems=tuple(item.sentence for item in noted),
+        irregularities=noted,
     )
 
 

@@ -14,6 +14,7 @@ from ace_nwb.errors import AceNwbWarning
 from ace_nwb.interfaces.base import ArrayPlacer
 from ace_nwb.interfaces.nwb_objects import NOT_STATED, add_events, object_name, section
 from ace_nwb.interfaces.open_ephys_binary.folder import OebSource, OebStream, read_recording
+from ace_nwb.interfaces.policies import check_partial, without_folder
 
 SOURCE = "Open Ephys"
 
@@ -27,6 +28,8 @@ class OpenEphysBinaryInterface(BaseDataInterface):
     ----------
     folder_path
         Folder with structure.oebin.
+    policies
+        Name -> choice of what to do where the recording is irregular (`partial_streams`).
     verbose
         Kept for NeuroConv; nothing is printed.
     """
@@ -36,9 +39,15 @@ class OpenEphysBinaryInterface(BaseDataInterface):
     info = "Continuous streams with their gaps and TTL lines of Open Ephys."
     keywords = ("extracellular electrophysiology", "Open Ephys")
 
-    def __init__(self, folder_path: DirectoryPath, verbose: bool = False) -> None:
+    def __init__(
+        self,
+        folder_path: DirectoryPath,
+        policies: dict | None = None,
+        verbose: bool = False,
+    ) -> None:
         super().__init__(folder_path=str(folder_path), verbose=verbose)
         self.recording = read_recording(Path(folder_path))
+        check_partial(self.recording.warnings, policies, device="Open Ephys")
         for sentence in self.recording.warnings:
             warnings.warn(sentence, AceNwbWarning, stacklevel=2)
 
@@ -50,8 +59,7 @@ class OpenEphysBinaryInterface(BaseDataInterface):
 
     def remarks(self) -> list[str]:
         """Return what was left out, in sentences without paths."""
-        n_cut = len(self.recording.warnings)
-        return [f"{n_cut} stream(s) ended in a broken sample."] if n_cut else []
+        return without_folder(self.recording.warnings, self.recording.folder_path)
 
     def add_to_nwbfile(self, nwbfile: NWBFile, metadata: dict | None = None) -> None:
         """Add all objects; samples are read while the file is written.

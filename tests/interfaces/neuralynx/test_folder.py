@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 
 from ace_nwb.errors import EphysError
+from ace_nwb.interfaces.imaging_recording import ReadOptions
 from ace_nwb.interfaces.neuralynx.folder import (
     find_recordings,
     read_recording,
@@ -82,7 +83,7 @@ def test_a_recording_is_found_below_a_folder_with_its_evidence(folder):
 
 
 def test_summary_names_channels_gaps_and_lines(folder):
-    summary = summarise_recording(folder, False)
+    summary = summarise_recording(folder, ReadOptions())
     channel = summary.channels[0]
     assert (channel.name, channel.rate_hz, channel.n_samples) == ("CSC1", 2000.0, 3000)
     assert channel.microvolt_per_bit == pytest.approx(0.03051851)
@@ -94,5 +95,5 @@ def test_summary_names_channels_gaps_and_lines(folder):
 
 def test_summary_of_a_damaged_folder_says_what_is_wrong(tmp_path):
     (tmp_path / "CSC3.ncs").write_bytes(b"nonsense" * 4000)
-    summary = summarise_recording(tmp_path, False)
+    summary = summarise_recording(tmp_path, ReadOptions())
     assert "begins with" in summary.problems[0]
