@@ -325,18 +325,24 @@ def _finish(
     decay = np.full(n_rois, decay_time_s or 1.0) if decay_time_s else estimate_decay(raw, rate)
     model = CalciumModel(decay, autoregressive_order, movie_breaks(movie))
     raw, denoised, deconvolved, noise = refine_traces(raw, mixing, rate, model, sweeps=2)
-    courses = projections.background - projections.background.mean(0)
-    courses = courses - (denoised - denoised.mean(0)) @ mixing.leak.T
-    level = projections.footprints.mean(0) - denoised.mean(0) @ mixing.overlap
-    baseline = level + courses @ mixing.to_background.T
-    mean = scene.coarse.mean - scene.grid.average() @ (footprints @ denoised.mean(0))
+    raw = np.ascontiguousarray(raw)  # one after the other: each lets go of what it was
+    denoised = np.ascontiguousarray(denoised)
+    deconvolved = np.ascontiguousarray(deconvolved)
+    calcium = denoised.mean(0, dtype=float)
+    courses = projections.background - denoised @ mixing.leak.T.astype(np.float32)
+    courses -= courses.mean(0, dtype=float)
+    level = projections.footprints.mean(0, dtype=float) - calcium @ mixing.overlap
+    mean = scene.coarse.mean - scene.grid.average() @ (footprints @ calcium)
+    del projections  # as large as the traces, which follow
+    baseline = courses @ mixing.to_background.T.astype(np.float32)
+    baseline += level.astype(np.float32)
     return Segmentation(
         footprints=footprints,
         field_shape=scene.field_shape,
-        raw=raw.astype(np.float32, order="C"),
-        denoised=denoised.astype(np.float32, order="C"),
-        deconvolved=deconvolved.astype(np.float32, order="C"),
-        baseline=baseline.astype(np.float32),
+        raw=raw,
+        denoised=denoised,
+        deconvolved=deconvolved,
+        baseline=baseline,
         noise=noise,
         decay_time_s=decay,
         background=RingBackground(

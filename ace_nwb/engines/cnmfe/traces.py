@@ -147,11 +147,12 @@ def refine_traces(
     Returns
     -------
     raw, denoised, deconvolved, noise
-        Shapes (frame, roi) and (roi,); `raw` without slow baseline.
+        Shapes (frame, roi), float32, and (roi,); `raw` without slow baseline.
     """
     n_rois = raw.shape[1]
-    # Time runs along the rows in here, so that a trace lies in one piece.
-    rest = np.empty(raw.shape[::-1])
+    # Time runs along the rows in here, so that a trace lies in one piece. Kept in single
+    # precision, computed in double: these four are what an hour of 1,000 neurons fills memory with.
+    rest = np.empty(raw.shape[::-1], np.float32)
     for rois in _batches(n_rois):
         traces = raw[:, rois].astype(float)
         rest[rois] = (traces - slow_baseline(traces, frame_rate_hz)).T
@@ -163,17 +164,17 @@ def refine_traces(
         if sweep > 0:
             noise = _noise(refined, frame_rate_hz)
         for roi in range(n_rois):
-            refined[roi] = rest[roi]
+            trace = rest[roi].astype(float)
             if sweep > 0:
                 near, shares = neighbours[roi]
-                refined[roi] += denoised[roi] + shares @ rest[near]
+                trace += denoised[roi] + shares @ rest[near]
             coefficients = kernel_coefficients(model.decay_time_s[roi], frame_rate_hz, model.order)
-            before = denoised[roi].copy()
+            before = denoised[roi].astype(float)
             denoised[roi], deconvolved[roi], level = deconvolve_trace(
-                refined[roi], coefficients, noise=float(noise[roi]), breaks=model.breaks
+                trace, coefficients, noise=float(noise[roi]), breaks=model.breaks
             )
-            refined[roi] -= level
-            rest[roi] += before - denoised[roi] - level
+            refined[roi] = trace - level
+            rest[roi] = rest[roi] + before - denoised[roi] - level
     return refined.T, denoised.T, deconvolved.T, noise
 
 
@@ -183,7 +184,8 @@ def _batches(n_rois: int) -> list[slice]:
 
 def _noise(traces: np.ndarray, frame_rate_hz: float) -> np.ndarray:
     """Return the noise of traces of shape (roi, frame), a batch at a time."""
-    parts = [estimate_noise(traces[rois].T, frame_rate_hz) for rois in _batches(len(traces))]
+    batches = (traces[rois].T.astype(float) for rois in _batches(len(traces)))
+    parts = [estimate_noise(batch, frame_rate_hz) for batch in batches]
     return np.concatenate([np.zeros(0), *parts])
 
 
