@@ -248,6 +248,10 @@ def _missing(
     session = load_metadata(metadata)
     modalities = {recording.modality for recording in recordings}
     missing = missing_for_nwb(session, modalities=modalities) + missing_for_dandi(session)
+    starts = [recording.summary.start_time for recording in recordings]
+    is_timed = any(start is not None and start.tzinfo is not None for start in starts)
+    if session.NWBFile.session_start_time is None and not is_timed:
+        missing.insert(0, "NWBFile.session_start_time")
     if all(recording.summary.subject_id is None for recording in recordings):
         return missing
     return [key for key in missing if key != "Subject.subject_id"]

@@ -25,6 +25,7 @@ from ace_nwb.simulation import (
     spikeglx,
 )
 from tests.fixtures.fake_isx import write_isxd
+from tests.fixtures.irregularities import CASES as OF_DAQ
 from tests.fixtures.neuralynx_files import draw_samples, ttl, write_ncs, write_nev
 from tests.fixtures.recordings import METADATA, cut_file, draw_frames, write_mapped_recording
 
@@ -340,13 +341,23 @@ CASES = {
     "mapped: a movie cut, salvaged": Case(
         "mapped", cut("part10.mkv", 0.9), "cut_movies=salvage", SALVAGE, ((LEDGER, 12),)
     ),
+    "mapped: a word in the times": Case("mapped", text("t.csv", r"\n150000,", "\nlost,"), "'lost'"),
+    "mapped: a word in the times, interpolated": Case(
+        "mapped",
+        text("t.csv", r"\n150000,", "\nlost,"),
+        r"'lost'.*\(unreadable_stamps=interpolate\)",
+        ("unreadable_stamps=interpolate",),
+        ((MOVIE, 12), (LEDGER, 12)),
+    ),
+    "mapped: half a row at the end": Case(
+        "mapped", text("t.csv", r"\n$", "\n6000"), "has 1 of 2 cells"
+    ),
+    "GUI: half a row at the end": Case("gui", text("*.csv", r"\n$", "\n41,99"), "has 2 of 9 cells"),
     "mapped: no such column": Case("mapped", text("t.csv", "usec", "time"), "usec"),
 }
 
 
 def test_with_those_of_miniscope_daq_there_are_a_hundred_cases():
-    from tests.fixtures.irregularities import CASES as OF_DAQ
-
     assert len(CASES) + len(OF_DAQ) >= 100
 
 

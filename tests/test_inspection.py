@@ -1,4 +1,5 @@
 import json
+import re
 import subprocess
 import sys
 
@@ -72,6 +73,13 @@ def test_what_is_missing_for_dandi_is_listed_until_it_is_given(toy, toy_source):
     assert "Subject.subject_id" not in toy.missing  # the folder names the animal
     complete = inspect_folder(toy_source.metadata_path.parent, metadata=toy_source.metadata_path)
     assert complete.missing == ()
+
+
+def test_a_start_that_no_source_says_with_its_zone_is_missing(tmp_path):
+    write_ncs(tmp_path / "CSC1.ncs", draw_samples(600), TimeCreated="2025/06/12 15:26:23")
+    inspection = inspect_folder(tmp_path, metadata=METADATA)
+    assert inspection.missing == ("NWBFile.session_start_time",)
+    assert re.search(r"REQUIRED.*\n  session_start_time:\n", inspection.to_template())
 
 
 def test_frames_can_be_counted_by_decoding(tiny):

@@ -4,6 +4,7 @@ The mapping is given with `--mapping`, or stands in the folder as `ace-nwb.yaml`
 """
 
 import re
+from dataclasses import replace
 from datetime import datetime
 from functools import partial
 from pathlib import Path
@@ -25,7 +26,7 @@ from ace_nwb.interfaces.imaging_recording import (
 )
 from ace_nwb.interfaces.imaging_summary import summarise_imaging
 from ace_nwb.interfaces.metadata import read_yaml
-from ace_nwb.interfaces.number_tables import read_table
+from ace_nwb.interfaces.number_tables import read_table, table_irregularities
 
 NAME = "movie-files"
 MAPPING_FILE = "ace-nwb.yaml"
@@ -143,17 +144,24 @@ def _times(
             )
         n_frames = sum(file.n_expected or file.n_frames for file in files)
         raw_s = np.arange(n_frames) / mapping.frame_rate_hz
-        table = make_stamp_table(folder_path, raw_s)
+        table, noted = make_stamp_table(folder_path, raw_s), []
     else:
         wanted = [name for name in (mapping.time_column, mapping.frame_column) if name]
-        columns = read_table(folder_path / mapping.times, required=wanted).columns
+        read = read_table(folder_path / mapping.times, required=wanted)
+        used = tuple(cell for cell in read.bad_cells if cell[1] == mapping.time_column)
+        noted = table_irregularities(
+            replace(read, bad_cells=used), policies=options.policies, device=mapping.device
+        )
+        columns = read.columns
         frame = None
         if mapping.frame_column is not None:
             values = columns[mapping.frame_column]
             frame = np.where(np.isfinite(values), values, -1).astype(np.int64)
         raw_s = columns[mapping.time_column] * UNITS_S[mapping.time_unit]
         table = make_stamp_table(folder_path / mapping.times, raw_s, daq_frame=frame)
-    return repair_table(table, policies=options.policies, device=mapping.device)
+    return repair_table(
+        table, policies=options.policies, device=mapping.device, irregularities=noted
+    )
 
 
 def _natural_key(path: Path) -> list[tuple[int, str]]:

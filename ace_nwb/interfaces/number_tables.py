@@ -1,4 +1,4 @@
-"""CSV files of numbers, read by the names of their columns."""
+"""CSV files of numbers, read by the names of their columns; what is irregular in them."""
 
 import csv
 from collections.abc import Iterator, Sequence
@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from ace_nwb.errors import TimestampError
+from ace_nwb.interfaces.policies import Irregularity, Policies
 
 LARGEST_NUMBER = 2**53
 """Whole numbers beyond this one are not exact in float64; infinity and NaN are beyond it too."""
@@ -111,6 +112,38 @@ CUT_ROW_EXPECTED = (
     "Whole rows were expected; the file was cut off while it was written: remove the broken line."
 )
 BAD_CELL_EXPECTED = "A number was expected; correct the cell or copy the file again."
+
+
+def table_irregularities(
+    table: NumberTable, *, policies: Policies, device: str
+) -> list[Irregularity]:
+    """Say which cells of a file of time stamps cannot be read."""
+    noted = []
+    if table.cut_row is not None:
+        noted.append(
+            Irregularity(
+                "cut_row",
+                policies["cut_row"],
+                device,
+                1,
+                describe_cut_row(table),
+                CUT_ROW_EXPECTED,
+                TimestampError,
+            )
+        )
+    if table.bad_cells:
+        noted.append(
+            Irregularity(
+                "unreadable_stamps",
+                policies["unreadable_stamps"],
+                device,
+                len(table.bad_cells),
+                describe_bad_cell(table),
+                BAD_CELL_EXPECTED,
+                TimestampError,
+            )
+        )
+    return noted
 
 
 def describe_cut_row(table: NumberTable) -> str:

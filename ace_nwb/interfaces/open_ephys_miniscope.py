@@ -28,7 +28,12 @@ from ace_nwb.interfaces.imaging_recording import (
     assemble_device,
 )
 from ace_nwb.interfaces.imaging_summary import summarise_imaging
-from ace_nwb.interfaces.number_tables import BAD_CELL_EXPECTED, describe_bad_cell, read_table
+from ace_nwb.interfaces.number_tables import (
+    BAD_CELL_EXPECTED,
+    describe_bad_cell,
+    read_table,
+    table_irregularities,
+)
 from ace_nwb.interfaces.onix.files import parse_iso
 
 NAME = "open-ephys-miniscope"
@@ -102,6 +107,7 @@ def _read_pair(pair: MoviePair, options: ReadOptions) -> tuple[DeviceRecording, 
         make_stamp_table(pair.table, raw_s, frame_number=frame, daq_frame=frame),
         policies=options.policies,
         device="Miniscope",
+        irregularities=table_irregularities(table, policies=options.policies, device="Miniscope"),
     )
     files, noted = probe_files(
         [pair.movie], policies=options.policies, device="Miniscope", decode=options.decode

@@ -32,8 +32,8 @@ from ace_nwb.interfaces.miniscope_daq.folder import (
     list_movies,
     read_folder,
 )
-from ace_nwb.interfaces.miniscope_daq.timestamps import read_frame_times, table_irregularities
-from ace_nwb.interfaces.number_tables import read_table
+from ace_nwb.interfaces.miniscope_daq.timestamps import read_frame_times
+from ace_nwb.interfaces.number_tables import read_table, table_irregularities
 from ace_nwb.interfaces.policies import Irregularity, Policies
 
 PROGRAM = "Miniscope-DAQ-QT"

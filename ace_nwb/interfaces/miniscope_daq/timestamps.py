@@ -4,18 +4,10 @@ from pathlib import Path
 
 import numpy as np
 
-from ace_nwb.errors import TimestampError
 from ace_nwb.interfaces.frame_times import FrameTimes, StampTable, repair_table, unwrap_daq_frames
 from ace_nwb.interfaces.miniscope_daq.folder import TIME_COLUMN, TIMESTAMPS_FILE
-from ace_nwb.interfaces.number_tables import (
-    BAD_CELL_EXPECTED,
-    CUT_ROW_EXPECTED,
-    NumberTable,
-    describe_bad_cell,
-    describe_cut_row,
-    read_table,
-)
-from ace_nwb.interfaces.policies import Irregularity, Policies
+from ace_nwb.interfaces.number_tables import NumberTable, read_table, table_irregularities
+from ace_nwb.interfaces.policies import Policies
 
 FRAME_COLUMN = "Frame Number"
 BUFFER_COLUMN = "Buffer Index"
@@ -37,38 +29,6 @@ def read_frame_times(
     table = read_table(device_path / TIMESTAMPS_FILE, required=(TIME_COLUMN,))
     noted = table_irregularities(table, policies=chosen, device=device)
     return repair_table(_stamp_table(table), policies=chosen, device=device, irregularities=noted)
-
-
-def table_irregularities(
-    table: NumberTable, *, policies: Policies, device: str
-) -> list[Irregularity]:
-    """Say which cells of a file of time stamps cannot be read."""
-    noted = []
-    if table.cut_row is not None:
-        noted.append(
-            Irregularity(
-                "cut_row",
-                policies["cut_row"],
-                device,
-                1,
-                describe_cut_row(table),
-                CUT_ROW_EXPECTED,
-                TimestampError,
-            )
-        )
-    if table.bad_cells:
-        noted.append(
-            Irregularity(
-                "unreadable_stamps",
-                policies["unreadable_stamps"],
-                device,
-                len(table.bad_cells),
-                describe_bad_cell(table),
-                BAD_CELL_EXPECTED,
-                TimestampError,
-            )
-        )
-    return noted
 
 
 def _stamp_table(table: NumberTable) -> StampTable:
