@@ -34,7 +34,7 @@ from ace_nwb.stages.running.memory import peak_memory_mb
 ProgressCallback = Callable[[int, int], None]
 NAMESPACE = uuid.UUID("8c2f9e6e-5d54-5c4c-9d49-6f3f5b6d2a11")
 SOFTWARE = {"ace_nwb": "ace-nwb", "neuroconv": "neuroconv", "pynwb": "pynwb", "PyAV": "av"}
-REVISION = 3
+REVISION = 4
 """Raised when the content of converted files changes."""
 
 LEAST_COMPRESSED = 0.3
@@ -230,6 +230,8 @@ def _parameters(candidates: list[Candidate], options: SourceOptions) -> tuple[Ru
         rows.append(RunParameter("timezone", options.timezone, "command line"))
     if options.segments:
         rows.append(RunParameter("segments", "true", "command line"))
+    if options.decode:
+        rows.append(RunParameter("decode", "true", "command line"))
     rows += [
         RunParameter(f"policy.{name}", choice, "command line" if is_stated else "default")
         for name, choice, is_stated in options.policies.items()

@@ -125,7 +125,7 @@ def test_messages_notes_and_control_changes_are_events(toy):
     assert toy.events["Notes"][:]["note"].tolist() == ["animal settles", "grooming, then still"]
     change = toy.events["ControlChanges"][:].iloc[0]
     assert (change["device"], change["control"], change["value"]) == (
-        "My_V4_Miniscope",
+        "MyV4Miniscope",
         "led0",
         "30",
     )

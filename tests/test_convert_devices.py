@@ -109,7 +109,7 @@ def test_settings_of_every_device_and_their_changes_are_told_apart(several):
     changes = nwbfile.events["ControlChanges"][:]
     assert changes["timestamp"].tolist() == [0.09, 0.095]
     rows = changes[["device", "control", "value"]].to_numpy().tolist()
-    assert rows == [["Right", "gain", "5"], ["Side_Cam", "led0", "7"]]
+    assert rows == [["Right", "gain", "5"], ["SideCam", "led0", "7"]]
 
 
 def test_inspect_prints_every_device_as_json(several, capsys):
@@ -133,7 +133,7 @@ def test_settings_that_differ_between_segments_are_changes_where_the_later_one_b
         changes = h5["events/ControlChanges"]
         assert changes["timestamp"][:].tolist() == [600.0]
         found = [changes[name].asstr()[0] for name in ("device", "control", "value")]
-        assert found == ["My_Scope", "gain", "Low"]
+        assert found == ["MyScope", "gain", "Low"]
 
 
 def test_slow_signals_of_all_segments_are_joined(tmp_path):

@@ -1,5 +1,7 @@
 """Head orientation, notes and control changes of an imaging recording as NWB objects."""
 
+from collections.abc import Mapping
+
 import numpy as np
 from hdmf.common import DynamicTable, VectorData
 from pynwb import NWBFile, TimeSeries
@@ -102,8 +104,16 @@ def add_notes(nwbfile: NWBFile, notes: tuple[Note, ...], *, source: str) -> None
         )
 
 
-def add_control_changes(nwbfile: NWBFile, notes: tuple[Note, ...], *, source: str) -> None:
-    """Add the changes of device settings during the recording."""
+def add_control_changes(
+    nwbfile: NWBFile, notes: tuple[Note, ...], *, names: Mapping[str, str], source: str
+) -> None:
+    """Add the changes of device settings during the recording.
+
+    Parameters
+    ----------
+    names
+        Name that the recorder uses -> name of the device in the file.
+    """
     changed = [note for note in notes if note.change is not None]
     if not changed:
         return
@@ -115,7 +125,7 @@ def add_control_changes(nwbfile: NWBFile, notes: tuple[Note, ...], *, source: st
         source=source,
         timestamps_s=np.array([note.device_time_s for note in changed]),
         columns={
-            "device": ("Name of the device.", list(device)),
+            "device": ("Name of the device.", [names.get(name, name) for name in device]),
             "control": ("Name of the setting.", list(control)),
             "value": ("New value, as the recorder writes it.", list(value)),
         },

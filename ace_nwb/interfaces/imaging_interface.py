@@ -182,7 +182,12 @@ class ImagingInterface(BaseDataInterface):
         add_settings(nwbfile, recording.devices, names)
         add_segments(nwbfile, recording.segments)
         add_notes(nwbfile, recording.notes, source=recording.program)
-        add_control_changes(nwbfile, recording.notes, source=recording.program)
+        known = {
+            told: name
+            for found, name in zip(recording.devices, names, strict=True)
+            for told in (found.folder.name, found.folder.path.name)
+        }
+        add_control_changes(nwbfile, recording.notes, names=known, source=recording.program)
 
     def _read(
         self, folder_path: Path, options: ReadOptions, *, segments: bool | list

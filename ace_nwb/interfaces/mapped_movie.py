@@ -79,7 +79,14 @@ def read_recording(folder_path: Path, options: ReadOptions | None = None) -> Ima
         base_path=folder_path,
         start_time=start,
         devices=() if device is None else (device,),
+        remarks=(f"Read by the mapping {_describe(mapping)}.",),
     )
+
+
+def _describe(mapping: MovieMapping) -> str:
+    """Return what a mapping states, in one line, folders left out."""
+    stated = mapping.model_dump(mode="json", exclude_none=True)
+    return ", ".join(f"{key}={Path(str(value)).name}" for key, value in stated.items())
 
 
 def load_mapping(folder_path: Path, options: ReadOptions) -> MovieMapping:

@@ -32,6 +32,8 @@ def test_a_mapping_in_the_folder_is_taken(tmp_path):
         assert np.array_equal(series["data"][:].transpose(0, 2, 1), draw_frames(12))
         assert series["timestamps"][:] == pytest.approx(MAPPED_STAMPS_US[:12] / 1e6)
         assert h5["session_start_time"].asstr()[()] == "2025-06-12T15:26:31.176000-04:00"
+        told = h5["processing/misc/stage_runs/warnings"].asstr()[0]
+        assert "times=t.csv, time_column=usec, time_unit=us" in told
 
 
 def test_a_mapping_can_be_given(tmp_path):
