@@ -28,6 +28,7 @@ _CLEAR_COMPACTNESS = 0.6
 _STRONG_SNR = 30.0
 _STRONG_RELIEF = 0.1
 _MEMORY_SHARE = 4
+_ROIS_PER_BATCH = 32
 
 
 @dataclass(frozen=True)
@@ -127,11 +128,18 @@ def evaluate_components(
 def peak_to_noise(segmentation: Segmentation, frame_rate_hz: float) -> np.ndarray:
     """Return the highest denoised value over the noise SD at 0.2 s resolution, shape (roi,)."""
     factor = bin_factor(frame_rate_hz)
-    denoised = bin_traces(segmentation.denoised.astype(float), factor)
-    rest = bin_traces((segmentation.raw - segmentation.denoised).astype(float), factor)
+    denoised = _bin(segmentation.denoised, factor)
+    rest = _bin(segmentation.raw, factor) - denoised
     noise = np.mean(np.abs(np.diff(rest, axis=0)), axis=0) * np.sqrt(np.pi) / 2
     height = denoised.max(0) - np.median(denoised, axis=0)
     return np.divide(height, noise, out=np.zeros_like(height), where=noise > 0)
+
+
+def _bin(traces: np.ndarray, factor: int) -> np.ndarray:
+    """Return traces averaged over `factor` frames, float64; few are widened at a time."""
+    starts = range(0, traces.shape[1], _ROIS_PER_BATCH)
+    few = (traces[:, first : first + _ROIS_PER_BATCH].astype(float) for first in starts)
+    return np.hstack([bin_traces(part, factor) for part in few])
 
 
 @dataclass(frozen=True)
@@ -168,7 +176,7 @@ def _chessboard_correlation(
         workers=workers,
         progress=passes.of(1),
     )
-    denoised = bin_traces(segmentation.denoised.astype(float), factor)
+    denoised = _bin(segmentation.denoised, factor)
     centred = denoised - denoised.mean(0)
     seen = np.split(observed - observed.mean(0), 3, axis=1)
     outside = seen[2] - centred @ (rim.T @ footprints).toarray().T
@@ -314,7 +322,7 @@ def _compactness(segmentation: Segmentation) -> np.ndarray:
 def _duplicate_score(segmentation: Segmentation, snr: np.ndarray) -> np.ndarray:
     """Return overlap times trace correlation with the worst better ROI, shape (roi,)."""
     overlap = (segmentation.footprints.T @ segmentation.footprints).toarray()
-    score = overlap * np.maximum(correlation_matrix(segmentation.denoised.astype(float)), 0)
+    score = overlap * np.maximum(correlation_matrix(segmentation.denoised), 0)
     rank = np.lexsort((np.arange(len(snr)), -snr))
     position = np.argsort(rank)
     is_better = position[None, :] < position[:, None]

@@ -7,6 +7,7 @@ from scipy.sparse.csgraph import connected_components
 _LEAST_OVERLAP = 0.1
 _SAME_PLACE_OVERLAP = 0.7
 _SAME_PLACE_CORRELATION = 0.4
+_FRAMES_PER_BATCH = 4096
 
 
 def find_groups(
@@ -35,10 +36,14 @@ def find_groups(
 
 def correlation_matrix(traces: np.ndarray) -> np.ndarray:
     """Return the correlations of traces, shape (roi, roi); constant traces correlate with none."""
-    centred = traces - traces.mean(0)
-    norms = np.sqrt(np.einsum("fr,fr->r", centred, centred))
-    scaled = centred / np.where(norms > 0, norms, 1)
-    return np.asarray(scaled.T @ scaled)
+    mean = traces.mean(0, dtype=float)
+    products = np.zeros((traces.shape[1], traces.shape[1]))
+    for first in range(0, len(traces), _FRAMES_PER_BATCH):
+        centred = traces[first : first + _FRAMES_PER_BATCH] - mean
+        products += centred.T @ centred
+    norms = np.sqrt(np.diag(products))
+    norms = np.where(norms > 0, norms, 1)
+    return np.asarray(products / norms / norms[:, None])
 
 
 def merge_groups(
