@@ -1,7 +1,7 @@
 """What every imaging format reads: devices with movies, times and ledgers, notes, start time."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta, timezone, tzinfo
 from pathlib import Path
 from typing import Any, Literal, TypeVar
@@ -177,7 +177,7 @@ class ImagingRecording:
     absent
         Devices that the recording lists and that are not there.
     broken
-        Cameras that could not be read, and what becomes of them.
+        Cameras and files of notes that could not be read, and what becomes of them.
     """
 
     format_name: str
@@ -246,28 +246,31 @@ def read_camera(
     read: Callable[[], DeviceRecording], *, name: str, policies: Policies
 ) -> DeviceRecording | Irregularity:
     """Read a camera; one that cannot be converted is noted, to be refused or left out."""
+    device = read_or_note(read, policy="broken_cameras", name=name, policies=policies)
+    if isinstance(device, Irregularity):
+        return device
+    return give_up(device.irregularities, "broken_cameras", policies=policies) or device
+
+
+def read_or_note(
+    read: Callable[[], Result], *, policy: str, name: str, policies: Policies
+) -> Result | Irregularity:
+    """Read what a recording can do without; what cannot be read is noted under a policy."""
     try:
-        device = read()
+        return read()
     except InputError as error:
         found, _, expected = str(error).partition(". ")
-        return _broken_camera(name, policies, found=found, expected=expected, error=type(error))
-    refused = [item for item in device.irregularities if item.is_refused]
-    if not refused or policies["broken_cameras"] == REFUSE:
-        return device
-    return _broken_camera(name, policies, found=refused[0].found)
+        return Irregularity(policy, policies[policy], name, 1, found, expected, type(error))
 
 
-def _broken_camera(
-    name: str,
-    policies: Policies,
-    *,
-    found: str,
-    expected: str = "",
-    error: type[InputError] = InputError,
-) -> Irregularity:
-    """Note a camera that cannot be converted."""
-    choice = policies["broken_cameras"]
-    return Irregularity("broken_cameras", choice, name, 1, found, expected, error)
+def give_up(
+    noted: Sequence[Irregularity], policy: str, *, policies: Policies
+) -> Irregularity | None:
+    """Return what leaves out a part in which something is refused, if a policy says so."""
+    refused = next((item for item in noted if item.is_refused), None)
+    if refused is None or policies[policy] == REFUSE:
+        return None
+    return replace(refused, policy=policy, choice=policies[policy], has_way_out=True)
 
 
 def parse_zone(text: str | None) -> tzinfo | None:

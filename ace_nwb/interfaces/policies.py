@@ -62,6 +62,10 @@ RULES: dict[str, dict[str, str]] = {
         "leave_out": "go on with the other files and mark the missing frames unreadable in the "
         "frame ledger",
     },
+    "broken_side_files": {
+        **_REFUSE,
+        "leave_out": "leave that file (notes or head orientation) out and convert everything else",
+    },
     "broken_cameras": {
         **_REFUSE,
         "leave_out": "leave that behaviour camera out and convert everything else",

@@ -20,7 +20,9 @@ from ace_nwb.interfaces.imaging_recording import (
     ReadOptions,
     assemble_device,
     fixed_offset,
+    give_up,
     read_camera,
+    read_or_note,
 )
 from ace_nwb.interfaces.miniscope_daq.folder import (
     METADATA_FILE,
@@ -39,6 +41,7 @@ from ace_nwb.interfaces.policies import Irregularity, Policies
 PROGRAM = "Miniscope-DAQ-QT"
 ORIENTATION_FILE = "headOrientation.csv"
 NOTES_FILE = "notes.csv"
+SIDE_FILES = "broken_side_files"
 QUATERNION_COLUMNS = ("qw", "qx", "qy", "qz")
 QUARTER_HOUR_S = 900
 
@@ -55,18 +58,23 @@ def read_recording(folder_path: Path, options: ReadOptions | None = None) -> Ima
     folder = read_folder(folder_path)
     devices = [_read_any(device, folder.path, chosen) for device in folder.devices]
     names = {device.path.name for device in folder.devices}
-    notes = chosen.attempt(partial(read_notes, folder.path / NOTES_FILE, device_names=names), ())
+    notes = read_or_note(
+        partial(read_notes, folder.path / NOTES_FILE, device_names=names),
+        policy=SIDE_FILES,
+        name=NOTES_FILE,
+        policies=chosen.policies,
+    )
     return ImagingRecording(
         format_name=NAME,
         program=PROGRAM,
         base_path=folder.path,
         start_time=chosen.attempt(partial(read_start_time, folder, options=chosen), None),
         devices=tuple(device for device in devices if isinstance(device, DeviceRecording)),
-        notes=notes,
+        notes=() if isinstance(notes, Irregularity) else notes,
         session=_session(folder.metadata),
         subject={"subject_id": str(animal)} if (animal := _text(folder, "animalName")) else {},
         absent=tuple(absent_cameras(folder)),
-        broken=tuple(device for device in devices if isinstance(device, Irregularity)),
+        broken=tuple(item for item in [*devices, notes] if isinstance(item, Irregularity)),
     )
 
 
@@ -96,9 +104,7 @@ def read_device(
         decode=chosen.decode,
     )
     times = read_frame_times(device.path, policies=chosen.policies, device=device.name)
-    orientation, of_orientation = read_orientation(
-        device.path / ORIENTATION_FILE, policies=chosen.policies, device=device.name
-    )
+    orientation, of_orientation = _read_orientation(device, chosen.policies)
     return assemble_device(
         device,
         files,
@@ -108,6 +114,20 @@ def read_device(
         noted=[*noted, *of_orientation],
         orientation=orientation,
     )
+
+
+def _read_orientation(
+    device: DeviceFolder, policies: Policies
+) -> tuple[HeadOrientation | None, tuple[Irregularity, ...]]:
+    """Return the head orientation of a scope, None if it is left out."""
+    read = partial(
+        read_orientation, device.path / ORIENTATION_FILE, policies=policies, device=device.name
+    )
+    found = read_or_note(read, policy=SIDE_FILES, name=device.name, policies=policies)
+    if isinstance(found, Irregularity):
+        return None, (found,)
+    left_out = give_up(found[1], SIDE_FILES, policies=policies)
+    return found if left_out is None else (None, (left_out,))
 
 
 def read_start_time(
