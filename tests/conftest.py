@@ -1,8 +1,12 @@
 """Fixtures that every test may use; those of one theme are in `fixtures/`."""
 
+from pathlib import Path
+
 import pytest
 
 from ace_nwb.demo import run_demo
+
+TESTS = Path(__file__).parent
 
 pytest_plugins = [
     "tests.fixtures.fake_isx",
@@ -12,6 +16,12 @@ pytest_plugins = [
     "tests.fixtures.coupled_sessions",
     "tests.fixtures.tiny_sessions",
 ]
+
+
+def pytest_collection_modifyitems(items):
+    """Begin with the longest files, those of the whole way, so that no core is idle at the end."""
+    first = [TESTS / "docs", TESTS / "apps", TESTS]
+    items.sort(key=lambda item: [*first, item.path.parent].index(item.path.parent))
 
 
 @pytest.fixture(scope="session")
