@@ -18,7 +18,8 @@ from pynwb import NWBHDF5IO, NWBFile
 from pynwb.file import Subject
 
 from ace_nwb.errors import AceNwbWarning, MetadataError, OutputError
-from ace_nwb.interfaces.base import ArrayPlacer, Candidate, PendingArray, iterate_source
+from ace_nwb.interfaces.arrays import ArrayPlacer, PendingArray, iterate_source
+from ace_nwb.interfaces.base import Candidate
 from ace_nwb.interfaces.detection import load_format
 from ace_nwb.interfaces.metadata import SessionMetadata, load_metadata, missing_for_nwb
 from ace_nwb.interfaces.nwb_objects import NOT_STATED

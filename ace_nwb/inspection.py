@@ -10,17 +10,12 @@ from pathlib import Path
 from typing import Any
 
 from ace_nwb.errors import InputError, MissingPackageError, OutputError
-from ace_nwb.interfaces.base import (
-    Candidate,
-    ChannelSummary,
-    LineSummary,
-    MovieSummary,
-    RecordingSummary,
-)
+from ace_nwb.interfaces.base import Candidate
 from ace_nwb.interfaces.detection import detect, explain, find_candidates, load_format
 from ace_nwb.interfaces.metadata import load_metadata, missing_for_dandi, missing_for_nwb
 from ace_nwb.interfaces.metadata_template import write_template
 from ace_nwb.interfaces.sources import SourceOptions, mapped_candidate
+from ace_nwb.interfaces.summaries import ChannelSummary, LineSummary, MovieSummary, RecordingSummary
 from ace_nwb.registry import FORMATS
 
 START_TOLERANCE_H = 1.0

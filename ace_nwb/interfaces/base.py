@@ -5,15 +5,12 @@ load no NeuroConv; the data interface is imported when something is converted.
 """
 
 import inspect
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
-from datetime import datetime
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Any, Literal
 
-import numpy as np
-
-from ace_nwb.interfaces.policies import Irregularity
+from ace_nwb.interfaces.summaries import RecordingSummary
 from ace_nwb.registry import load_object
 
 IGNORED_FOLDERS = {"bad_frames", "originals", "denoised", "saved_movies"}
@@ -43,72 +40,6 @@ class Candidate:
     def score(self) -> int:
         """Sum of the points of the evidence."""
         return sum(item.points for item in self.evidence)
-
-
-@dataclass(frozen=True)
-class MovieSummary:
-    """What `inspect` says about one camera or scope."""
-
-    device: str
-    kind: Literal["scope", "camera"]
-    device_type: str
-    n_files: int
-    codec: str
-    n_rows: int
-    n_columns: int
-    n_frames: int
-    counted_by: str
-    n_timestamps: int
-    frame_rate_hz: float
-    duration_s: float
-    n_dropped: int | None
-    settings: dict[str, str]
-    has_head_orientation: bool
-    frames_by_status: dict[str, int] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class ChannelSummary:
-    """What `inspect` says about one ephys channel."""
-
-    name: str
-    rate_hz: float
-    n_samples: int
-    n_segments: int
-    duration_s: float
-    gaps_s: tuple[float, ...]
-    microvolt_per_bit: float
-
-
-@dataclass(frozen=True)
-class LineSummary:
-    """What `inspect` says about one TTL line."""
-
-    name: str
-    n_edges: int
-    edge_rate_hz: float
-    first_s: float
-    last_s: float
-
-
-@dataclass(frozen=True)
-class RecordingSummary:
-    """What `inspect` says about one recording; empty tuples where a format has no such thing.
-
-    `start_time` has a time zone only if the recording says so. `irregularities` are those with a
-    policy, `session` is what the recording says by the names of NWB.
-    """
-
-    start_time: datetime | None
-    subject_id: str | None = None
-    movies: tuple[MovieSummary, ...] = ()
-    channels: tuple[ChannelSummary, ...] = ()
-    lines: tuple[LineSummary, ...] = ()
-    notes: tuple[str, ...] = ()
-    remarks: tuple[str, ...] = ()
-    problems: tuple[str, ...] = ()
-    irregularities: tuple[Irregularity, ...] = ()
-    session: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -151,64 +82,6 @@ class Format:
         return interface(folder_path=folder_path, **accepted)
 
 
-class ArraySource(Protocol):
-    """A large array that is read in order, block by block, in its NWB axis order."""
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        """Shape as stored."""
-        ...
-
-    @property
-    def dtype(self) -> np.dtype:
-        """Type as stored."""
-        ...
-
-    @property
-    def chunk_shape(self) -> tuple[int, ...]:
-        """Shape of a stored chunk."""
-        ...
-
-    def read(self, start: int, stop: int) -> np.ndarray:
-        """Return entries start..stop along the first axis."""
-        ...
-
-
-@dataclass(frozen=True)
-class PendingArray:
-    """A dataset that stands empty in the file until its source is written into it."""
-
-    dataset_path: str
-    source: ArraySource
-    title: str
-
-
-@dataclass
-class ArrayPlacer:
-    """Turns sources into the `data` of NWB objects and remembers which are still to be written.
-
-    With `deferred` the datasets are created empty, to be filled by `nwb.movie_writing` after the
-    file's structure is written; otherwise they are iterators that any NWB writer drains.
-    """
-
-    deferred: bool
-    pending: list[PendingArray] = field(default_factory=list)
-
-    def place(self, dataset_path: str, source: ArraySource, *, title: str) -> Any:
-        """Return what to hand to pynwb as `data`."""
-        if not self.deferred:
-            return _iterator(source)
-        self.pending.append(PendingArray(dataset_path, source, title))
-        return _empty_dataset(source)
-
-
-def iterate_source(source: ArraySource, block_rows: int) -> Iterator[np.ndarray]:
-    """Yield consecutive blocks of a source."""
-    n_rows = source.shape[0]
-    for start in range(0, n_rows, block_rows):
-        yield source.read(start, min(start + block_rows, n_rows))
-
-
 def find_below(folder_path: Path, is_match: Callable[[Path], bool]) -> list[Path]:
     """Return the folders at or below a folder that match, in name order.
 
@@ -245,24 +118,3 @@ def is_ignored(folder_path: Path) -> bool:
 def _searchable(folder_path: Path) -> list[Path]:
     """Return the subfolders worth searching."""
     return [path for path in folder_path.iterdir() if path.is_dir() and not is_ignored(path)]
-
-
-def _empty_dataset(source: ArraySource) -> Any:
-    """Return the recipe of an empty dataset: deflate behind shuffle where it helps."""
-    from hdmf.backends.hdf5 import H5DataIO
-
-    return H5DataIO(
-        shape=source.shape,
-        dtype=source.dtype,
-        chunks=source.chunk_shape,
-        compression="gzip",
-        compression_opts=1,
-        shuffle=source.dtype.itemsize > 1,
-    )
-
-
-def _iterator(source: ArraySource) -> Any:
-    """Return an hdmf iterator over a source."""
-    from ace_nwb.interfaces.iterators import SourceIterator
-
-    return SourceIterator(source=source)

@@ -11,7 +11,7 @@ from pydantic import DirectoryPath
 from pynwb import NWBFile
 
 from ace_nwb.errors import AceNwbWarning, FormatError
-from ace_nwb.interfaces.base import ArrayPlacer
+from ace_nwb.interfaces.arrays import ArrayPlacer
 from ace_nwb.interfaces.behavior_objects import (
     add_control_changes,
     add_notes,

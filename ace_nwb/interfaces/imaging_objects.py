@@ -13,7 +13,7 @@ from pynwb.image import ImageSeries
 from pynwb.ophys import ImagingPlane, OnePhotonSeries, OpticalChannel
 
 from ace_nwb.errors import OutputError
-from ace_nwb.interfaces.base import ArrayPlacer
+from ace_nwb.interfaces.arrays import ArrayPlacer
 from ace_nwb.interfaces.device_settings import flat_settings
 from ace_nwb.interfaces.frame_ledger import STATUS_TEXT, FrameLedger
 from ace_nwb.interfaces.imaging_recording import ClockFacts, DeviceRecording, Segment

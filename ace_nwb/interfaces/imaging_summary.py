@@ -3,8 +3,8 @@
 from collections.abc import Callable
 from pathlib import Path
 
-from ace_nwb.interfaces.base import MovieSummary, RecordingSummary
 from ace_nwb.interfaces.imaging_recording import DeviceRecording, ImagingRecording, ReadOptions
+from ace_nwb.interfaces.summaries import MovieSummary, RecordingSummary
 
 
 def summarise_imaging(

@@ -197,11 +197,9 @@ def check_allowed(irregularities: Iterable[Irregularity]) -> None:
             raise irregularity.error(irregularity.sentence)
 
 
-def check_partial(
-    sentences: Iterable[str], policies: Mapping[str, str] | None, *, device: str
-) -> None:
+def check_partial(sentences: Iterable[str], policies: Policies, *, device: str) -> None:
     """Raise for streams that are incomplete, if the policy refuses them."""
-    check_allowed(partial_streams(sentences, policies=parse_policies(policies), device=device))
+    check_allowed(partial_streams(sentences, policies=policies, device=device))
 
 
 def without_folder(sentences: Iterable[str], folder_path: Path) -> list[str]:

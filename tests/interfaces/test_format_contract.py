@@ -5,7 +5,8 @@ import warnings
 
 import pytest
 
-from ace_nwb.interfaces.base import ArrayPlacer, Format, iterate_source
+from ace_nwb.interfaces.arrays import ArrayPlacer, iterate_source
+from ace_nwb.interfaces.base import Format
 from ace_nwb.interfaces.detection import load_format
 from ace_nwb.interfaces.imaging_recording import ReadOptions
 from ace_nwb.registry import FORMATS

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from ace_nwb.interfaces.iterators import SourceIterator
+from ace_nwb.interfaces.arrays import SourceIterator
 from ace_nwb.interfaces.movie_source import MovieFiles, NwbMovie
 from ace_nwb.interfaces.video import probe_movie
 from tests.fixtures.recordings import draw_frames, write_movie

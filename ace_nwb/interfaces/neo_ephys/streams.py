@@ -10,9 +10,9 @@ import numpy as np
 
 from ace_nwb.errors import EphysError, MissingPackageError
 from ace_nwb.imaging.storage import sample_chunk_shape
-from ace_nwb.interfaces.base import ChannelSummary, LineSummary, RecordingSummary
 from ace_nwb.interfaces.imaging_recording import ClockFacts
 from ace_nwb.interfaces.policies import Irregularity, Policies
+from ace_nwb.interfaces.summaries import ChannelSummary, LineSummary, RecordingSummary
 
 BLOCK_SAMPLES = 4_000_000
 """Samples of a digital word that are looked at together."""

@@ -8,18 +8,12 @@ from typing import Any
 import numpy as np
 
 from ace_nwb.errors import EphysError, InputError
-from ace_nwb.interfaces.base import (
-    Candidate,
-    ChannelSummary,
-    Evidence,
-    LineSummary,
-    RecordingSummary,
-    find_below,
-)
+from ace_nwb.interfaces.base import Candidate, Evidence, find_below
 from ace_nwb.interfaces.neuralynx.events import EventFile, TtlLine, read_events
 from ace_nwb.interfaces.neuralynx.header import MAGIC
 from ace_nwb.interfaces.neuralynx.samples import Channel, read_channel
 from ace_nwb.interfaces.policies import partial_streams
+from ace_nwb.interfaces.summaries import ChannelSummary, LineSummary, RecordingSummary
 
 NAME = "neuralynx"
 

@@ -1,25 +1,30 @@
 """NeuroConv data interface of Neuralynx folders: all channels and every TTL line."""
 
-import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from neuroconv import BaseDataInterface
-from pydantic import DirectoryPath
 from pynwb import NWBFile
 from pynwb.device import Device, DeviceModel
-from pynwb.ecephys import ElectricalSeries
 
-from ace_nwb.errors import AceNwbWarning
-from ace_nwb.interfaces.base import ArrayPlacer
-from ace_nwb.interfaces.neuralynx.events import Message, TtlLine
+from ace_nwb.interfaces.arrays import ArrayPlacer
+from ace_nwb.interfaces.ephys_interface import EphysInterface
+from ace_nwb.interfaces.ephys_objects import (
+    BETWEEN_GAPS,
+    SampleSeries,
+    add_electrode_group,
+    add_line,
+    add_samples,
+    segment_suffix,
+)
+from ace_nwb.interfaces.neuralynx.events import Message
 from ace_nwb.interfaces.neuralynx.folder import NeuralynxRecording, read_recording
 from ace_nwb.interfaces.neuralynx.samples import Channel, SegmentSource
-from ace_nwb.interfaces.nwb_objects import NOT_STATED, add_events, object_name, section
-from ace_nwb.interfaces.policies import check_partial, without_folder
+from ace_nwb.interfaces.nwb_objects import add_events, object_name, section
+from ace_nwb.interfaces.policies import Policies
 
+SOURCE = "Neuralynx"
 FILTER_KEYS = (
     "DSPLowCutFilterEnabled",
     "DspLowCutFrequency",
@@ -28,37 +33,21 @@ FILTER_KEYS = (
 )
 
 
-class NeuralynxInterface(BaseDataInterface):
+class NeuralynxInterface(EphysInterface):
     """Converts the continuous channels and events of a Neuralynx (Cheetah) folder.
 
     Times are seconds from the first sample of any channel.
-
-    Parameters
-    ----------
-    folder_path
-        Folder with the `.ncs` and `.nev` files.
-    policies
-        Name -> choice of what to do where the recording is irregular (`partial_streams`).
-    verbose
-        Kept for NeuroConv; nothing is printed.
     """
 
     display_name = "Neuralynx"
+    device = "Neuralynx"
     associated_suffixes = (".ncs", ".nev")
     info = "Continuous channels with their gaps, TTL lines bit by bit, and messages of Cheetah."
     keywords = ("extracellular electrophysiology", "Neuralynx")
 
-    def __init__(
-        self,
-        folder_path: DirectoryPath,
-        policies: dict | None = None,
-        verbose: bool = False,
-    ) -> None:
-        super().__init__(folder_path=str(folder_path), verbose=verbose)
-        self.recording = read_recording(Path(folder_path))
-        check_partial(self.recording.warnings, policies, device="Neuralynx")
-        for sentence in self.recording.warnings:
-            warnings.warn(sentence, AceNwbWarning, stacklevel=2)
+    def read(self, folder_path: Path, policies: Policies) -> NeuralynxRecording:  # noqa: ARG002
+        """Read one recording."""
+        return read_recording(folder_path)
 
     def describe_content(self) -> str:
         """Return facts that tell this recording from any other, whatever its folder is called."""
@@ -66,49 +55,32 @@ class NeuralynxInterface(BaseDataInterface):
         facts += [f"{c.name} {c.n_samples} {c.rate_hz!r}" for c in self.recording.channels]
         return "\n".join(facts)
 
-    def remarks(self) -> list[str]:
-        """Return what was left out, in sentences without paths."""
-        return without_folder(self.recording.warnings, self.recording.folder_path)
-
-    def add_to_nwbfile(self, nwbfile: NWBFile, metadata: dict | None = None) -> None:
-        """Add all objects; samples are read while the file is written.
-
-        Parameters
-        ----------
-        nwbfile
-            The open file.
-        metadata
-            NeuroConv metadata; `Ecephys` may hold location, description and channels.
-        """
-        self.add_objects(
-            nwbfile, metadata or {}, placer=ArrayPlacer(deferred=False), nwb_folder=None
-        )
-
-    def add_objects(
-        self,
-        nwbfile: NWBFile,
-        metadata: dict,
-        *,
-        placer: ArrayPlacer,
-        nwb_folder: Path | None,  # noqa: ARG002 - one signature for all interfaces
-    ) -> None:
-        """Add all objects, the large arrays as `placer` decides."""
-        ecephys = section(metadata, "Ecephys")
+    def add_recording(self, nwbfile: NWBFile, ecephys: dict, *, placer: ArrayPlacer) -> None:
+        """Add channels, lines and messages."""
         recording = self.recording
         _add_electrodes(nwbfile, recording, ecephys=ecephys)
         first_row = 0
         for group, label in zip(recording.groups, group_labels(recording.groups), strict=True):
             rows = list(range(first_row, first_row + len(group)))
             first_row += len(group)
-            for index in range(len(group[0].segments)):
-                number = str(index) if len(group[0].segments) > 1 else ""
-                name = f"ElectricalSeries{label}{number}"
+            segments = group[0].segments
+            for index, segment in enumerate(segments):
+                name = f"ElectricalSeries{label}{segment_suffix(index, len(segments))}"
                 source = SegmentSource(group, index)
-                data = placer.place(f"/acquisition/{name}/data", source, title="ephys")
-                start_s = (group[0].segments[index].start_us - recording.zero_us) / 1e6
-                _add_series(nwbfile, name, group=group, data=data, rows=rows, start_s=start_s)
+                series = SampleSeries(
+                    name=name,
+                    description=BETWEEN_GAPS,
+                    data=placer.place(f"/acquisition/{name}/data", source, title="ephys"),
+                    rows=rows,
+                    volt_per_bit=np.array([channel.volt_per_bit for channel in group]),
+                    start_s=(segment.start_us - recording.zero_us) / 1e6,
+                    rate_hz=group[0].rate_hz,
+                    filtering=_filtering(group),
+                )
+                add_samples(nwbfile, series)
         for line in recording.events.lines:
-            _add_line(nwbfile, line, zero_us=recording.zero_us)
+            times_s = (line.times_us - recording.zero_us) / 1e6
+            add_line(nwbfile, line.name, source=SOURCE, times_s=times_s, levels=line.levels)
         _add_messages(nwbfile, recording.events.messages, zero_us=recording.zero_us)
 
 
@@ -139,15 +111,9 @@ def _add_electrodes(
         )
         nwbfile.add_device_model(model)
     device = Device(name="Neuralynx", description=_software(entries), model=model)
-    nwbfile.add_device(device)
-    location = ecephys.get("location", NOT_STATED)
-    group = nwbfile.create_electrode_group(
-        name="ElectrodeGroup",
-        description=ecephys.get("description", "All continuous channels of the system."),
-        location=location,
-        device=device,
+    group = add_electrode_group(
+        nwbfile, device, ecephys=ecephys, description="All continuous channels of the system."
     )
-    nwbfile.add_electrode_column("channel_name", "Name of the channel in the acquisition system.")
     nwbfile.add_electrode_column("ad_channel", "Number of the input, -1 if not stated.")
     channels = section(ecephys, "channels")
     has_notes = any("description" in section(channels, c.name) for c in recording.channels)
@@ -157,53 +123,12 @@ def _add_electrodes(
         stated = section(channels, channel.name)
         row: dict[str, Any] = {"signal": stated.get("description", "")} if has_notes else {}
         nwbfile.add_electrode(
-            location=stated.get("location", location),
+            location=stated.get("location", group.location),
             group=group,
             channel_name=channel.name,
             ad_channel=_input_number(channel),
             **row,
         )
-
-
-def _add_series(
-    nwbfile: NWBFile,
-    name: str,
-    *,
-    group: tuple[Channel, ...],
-    data: Any,
-    rows: list[int],
-    start_s: float,
-) -> None:
-    """Add one gap-free stretch of channels that share their time."""
-    scales = np.array([channel.volt_per_bit for channel in group])
-    is_uniform = bool((scales == scales[0]).all())
-    nwbfile.add_acquisition(
-        ElectricalSeries(
-            name=name,
-            description="Raw samples as recorded, between two gaps of the recording.",
-            data=data,
-            electrodes=nwbfile.create_electrode_table_region(
-                region=rows, description="Channels of this series."
-            ),
-            conversion=float(scales[0]),
-            channel_conversion=None if is_uniform else scales / scales[0],
-            starting_time=start_s,
-            rate=group[0].rate_hz,
-            filtering=_filtering(group),
-        )
-    )
-
-
-def _add_line(nwbfile: NWBFile, line: TtlLine, *, zero_us: int) -> None:
-    """Add the edges of one TTL line."""
-    add_events(
-        nwbfile,
-        line.name,
-        description="Edges of one bit of a TTL port.",
-        source="Neuralynx",
-        timestamps_s=(line.times_us - zero_us) / 1e6,
-        columns={"level": ("Level from this edge on, 0 or 1.", line.levels)},
-    )
 
 
 def _add_messages(nwbfile: NWBFile, messages: tuple[Message, ...], *, zero_us: int) -> None:
@@ -214,7 +139,7 @@ def _add_messages(nwbfile: NWBFile, messages: tuple[Message, ...], *, zero_us: i
         nwbfile,
         "NeuralynxMessages",
         description="Events of the acquisition system other than TTL.",
-        source="Neuralynx",
+        source=SOURCE,
         timestamps_s=np.array([message.time_us - zero_us for message in messages]) / 1e6,
         columns={"text": ("Text of the event.", [message.text for message in messages])},
     )

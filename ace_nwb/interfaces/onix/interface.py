@@ -1,32 +1,37 @@
 """NeuroConv data interface of the ONIX streams beside the Miniscope."""
 
-import warnings
 from pathlib import Path
 
 import numpy as np
-from neuroconv import BaseDataInterface
 from neuroconv.utils import DeepDict
 from pydantic import DirectoryPath
 from pynwb import NWBFile, TimeSeries
 from pynwb.device import Device
-from pynwb.ecephys import ElectricalSeries
 
-from ace_nwb.errors import AceNwbWarning
-from ace_nwb.interfaces.base import ArrayPlacer
+from ace_nwb.interfaces.arrays import ArrayPlacer
+from ace_nwb.interfaces.ephys_interface import EphysInterface
+from ace_nwb.interfaces.ephys_objects import (
+    SampleSeries,
+    add_electrode_group,
+    add_line,
+    add_samples,
+    segment_suffix,
+)
 from ace_nwb.interfaces.imaging_objects import add_clock_facts
 from ace_nwb.interfaces.imaging_recording import ClockFacts, parse_zone
-from ace_nwb.interfaces.nwb_objects import NOT_STATED, add_events, section
+from ace_nwb.interfaces.nwb_objects import add_events
 from ace_nwb.interfaces.onix.miniscope import CLOCK
 from ace_nwb.interfaces.onix.streams import (
     AC_VOLT_PER_BIT,
     AC_ZERO,
     DC_VOLT_PER_BIT,
     DC_ZERO,
+    OnixStreams,
     Stream,
     StreamSource,
     read_streams,
 )
-from ace_nwb.interfaces.policies import check_partial, without_folder
+from ace_nwb.interfaces.policies import Policies
 
 SCALES = {
     "RHS2116AC": (AC_VOLT_PER_BIT, -AC_ZERO * AC_VOLT_PER_BIT),
@@ -38,10 +43,9 @@ TEXTS = {
     "RHS2116Recovery": "Recovery of the amplifiers from stimulation, as recorded.",
     "AnalogInput": "Analog inputs of the breakout board.",
 }
-SOURCE = "ONIX"
 
 
-class OnixInterface(BaseDataInterface):
+class OnixInterface(EphysInterface):
     """Converts RHS2116, digital and analog inputs and port status of an ONIX acquisition.
 
     Times are counts of the 250 MHz clock / rate; the Miniscope of the same acquisition is on the
@@ -60,6 +64,7 @@ class OnixInterface(BaseDataInterface):
     """
 
     display_name = "ONIX streams"
+    device = "ONIX"
     associated_suffixes = (".raw", ".csv")
     info = "RHS2116 (AC, DC, recovery), digital and analog inputs, port status of ONIX."
     keywords = ("extracellular electrophysiology", "ONIX", "RHS2116")
@@ -67,16 +72,16 @@ class OnixInterface(BaseDataInterface):
     def __init__(
         self,
         folder_path: DirectoryPath,
-        timezone: str | None = None,
         policies: dict | None = None,
+        timezone: str | None = None,
         verbose: bool = False,
     ) -> None:
-        super().__init__(folder_path=str(folder_path), verbose=verbose)
-        self.recording = read_streams(Path(folder_path))
-        check_partial(self.recording.warnings, policies, device="ONIX")
+        super().__init__(folder_path, policies=policies, verbose=verbose)
         self._zone = parse_zone(timezone)
-        for sentence in self.recording.warnings:
-            warnings.warn(sentence, AceNwbWarning, stacklevel=2)
+
+    def read(self, folder_path: Path, policies: Policies) -> OnixStreams:  # noqa: ARG002
+        """Read one acquisition."""
+        return read_streams(folder_path)
 
     def get_metadata(self) -> DeepDict:
         """Return when the acquisition began."""
@@ -93,34 +98,8 @@ class OnixInterface(BaseDataInterface):
         facts += [f"{s.name} {s.values.shape} {int(s.clock[0])}" for s in self.recording.streams]
         return "\n".join(facts)
 
-    def remarks(self) -> list[str]:
-        """Return what was left out, in sentences without paths."""
-        return without_folder(self.recording.warnings, self.recording.folder_path)
-
-    def add_to_nwbfile(self, nwbfile: NWBFile, metadata: dict | None = None) -> None:
-        """Add all objects; samples are read while the file is written.
-
-        Parameters
-        ----------
-        nwbfile
-            The open file.
-        metadata
-            NeuroConv metadata; `Ecephys` may hold location and description.
-        """
-        self.add_objects(
-            nwbfile, metadata or {}, placer=ArrayPlacer(deferred=False), nwb_folder=None
-        )
-
-    def add_objects(
-        self,
-        nwbfile: NWBFile,
-        metadata: dict,
-        *,
-        placer: ArrayPlacer,
-        nwb_folder: Path | None,  # noqa: ARG002 - one signature for all interfaces
-    ) -> None:
-        """Add all objects, the large arrays as `placer` decides."""
-        ecephys = section(metadata, "Ecephys")
+    def add_recording(self, nwbfile: NWBFile, ecephys: dict, *, placer: ArrayPlacer) -> None:
+        """Add streams, lines and port status."""
         recording = self.recording
         hz = recording.start.clock_hz
         amplified = [stream for stream in (recording.ac, recording.dc) if stream is not None]
@@ -129,8 +108,7 @@ class OnixInterface(BaseDataInterface):
         facts = []
         for stream in recording.streams:
             for index, segment in enumerate(stream.segments):
-                number = str(index) if len(stream.segments) > 1 else ""
-                name = f"{_series_name(stream)}{number}"
+                name = f"{_series_name(stream)}{segment_suffix(index, len(stream.segments))}"
                 source = StreamSource(stream, segment)
                 data = placer.place(f"/acquisition/{name}/data", source, title="ephys")
                 count = int(stream.clock[segment[0]])
@@ -138,21 +116,15 @@ class OnixInterface(BaseDataInterface):
                 facts.append((f"/acquisition/{name}", ClockFacts(CLOCK, hz, count)))
         add_clock_facts(nwbfile, facts)
         for line in recording.lines:
-            add_events(
-                nwbfile,
-                line.name,
-                description="Edges of one bit of a digital port.",
-                source=SOURCE,
-                timestamps_s=line.counts / hz,
-                columns={"level": ("Level from this edge on, 0 or 1.", line.levels)},
-            )
+            times_s = line.counts / hz
+            add_line(nwbfile, line.name, source=self.device, times_s=times_s, levels=line.levels)
         if recording.port_status:
             counts, codes = np.array(recording.port_status, np.int64).T
             add_events(
                 nwbfile,
                 "PortStatus",
                 description="Status messages of the port to the headstage.",
-                source=SOURCE,
+                source=self.device,
                 timestamps_s=counts / hz,
                 columns={"code": ("Status code.", codes)},
             )
@@ -165,18 +137,15 @@ def _series_name(stream: Stream) -> str:
 
 def _add_electrodes(nwbfile: NWBFile, n_channels: int, *, ecephys: dict) -> None:
     """Add device, electrode group and one electrode per channel."""
-    device = Device(name="ONIX", description="ONIX acquisition system with RHS2116 headstage.")
-    nwbfile.add_device(device)
-    location = ecephys.get("location", NOT_STATED)
-    group = nwbfile.create_electrode_group(
-        name="ElectrodeGroup",
-        description=ecephys.get("description", "All channels of the RHS2116."),
-        location=location,
-        device=device,
+    group = add_electrode_group(
+        nwbfile,
+        Device(name="ONIX", description="ONIX acquisition system with RHS2116 headstage."),
+        ecephys=ecephys,
+        description="All channels of the RHS2116.",
     )
-    nwbfile.add_electrode_column("channel_name", "Name of the channel in the acquisition system.")
     for channel in range(n_channels):
-        nwbfile.add_electrode(location=location, group=group, channel_name=f"RHS2116_{channel}")
+        name = f"RHS2116_{channel}"
+        nwbfile.add_electrode(location=group.location, group=group, channel_name=name)
 
 
 def _add_series(
@@ -196,19 +165,18 @@ def _add_series(
             )
         )
         return
-    conversion, offset = SCALES[stream.name]
+    volt_per_bit, offset_v = SCALES[stream.name]
     n_channels = stream.values.shape[1]
-    nwbfile.add_acquisition(
-        ElectricalSeries(
+    add_samples(
+        nwbfile,
+        SampleSeries(
             name=name,
             description=TEXTS[stream.name],
             data=data,
-            electrodes=nwbfile.create_electrode_table_region(
-                region=list(range(n_channels)), description="Channels of this series."
-            ),
-            conversion=conversion,
-            offset=offset,
-            starting_time=start_s,
-            rate=stream.rate_hz,
-        )
+            rows=list(range(n_channels)),
+            volt_per_bit=np.full(n_channels, volt_per_bit),
+            start_s=start_s,
+            rate_hz=stream.rate_hz,
+            offset_v=offset_v,
+        ),
     )

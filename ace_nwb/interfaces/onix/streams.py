@@ -10,7 +10,6 @@ import numpy as np
 
 from ace_nwb.errors import EphysError, InputError
 from ace_nwb.imaging.storage import sample_chunk_shape
-from ace_nwb.interfaces.base import ChannelSummary, LineSummary, RecordingSummary
 from ace_nwb.interfaces.onix.files import (
     RHS2116,
     StartTime,
@@ -20,6 +19,7 @@ from ace_nwb.interfaces.onix.files import (
     read_start,
 )
 from ace_nwb.interfaces.policies import partial_streams
+from ace_nwb.interfaces.summaries import ChannelSummary, LineSummary, RecordingSummary
 
 AC_VOLT_PER_BIT = 0.195e-6
 AC_ZERO = 32_768

@@ -9,16 +9,9 @@ import numpy as np
 
 from ace_nwb.errors import EphysError, InputError
 from ace_nwb.imaging.storage import sample_chunk_shape
-from ace_nwb.interfaces.base import (
-    Candidate,
-    ChannelSummary,
-    Evidence,
-    LineSummary,
-    RecordingSummary,
-    clean_text,
-    find_below,
-)
+from ace_nwb.interfaces.base import Candidate, Evidence, clean_text, find_below
 from ace_nwb.interfaces.policies import partial_streams
+from ace_nwb.interfaces.summaries import ChannelSummary, LineSummary, RecordingSummary
 
 NAME = "open-ephys-binary"
 STRUCTURE = "structure.oebin"

@@ -1,55 +1,46 @@
 """NeuroConv data interface of Open Ephys recordings in the binary format."""
 
-import warnings
 from pathlib import Path
 
 import numpy as np
-from neuroconv import BaseDataInterface
-from pydantic import DirectoryPath
 from pynwb import NWBFile
 from pynwb.device import Device
-from pynwb.ecephys import ElectricalSeries
 
-from ace_nwb.errors import AceNwbWarning
-from ace_nwb.interfaces.base import ArrayPlacer
-from ace_nwb.interfaces.nwb_objects import NOT_STATED, add_events, object_name, section
-from ace_nwb.interfaces.open_ephys_binary.folder import OebSource, OebStream, read_recording
-from ace_nwb.interfaces.policies import check_partial, without_folder
+from ace_nwb.interfaces.arrays import ArrayPlacer
+from ace_nwb.interfaces.ephys_interface import EphysInterface
+from ace_nwb.interfaces.ephys_objects import (
+    BETWEEN_GAPS,
+    SampleSeries,
+    add_electrode_group,
+    add_line,
+    add_samples,
+    segment_suffix,
+)
+from ace_nwb.interfaces.nwb_objects import object_name
+from ace_nwb.interfaces.open_ephys_binary.folder import (
+    OebRecording,
+    OebSource,
+    OebStream,
+    read_recording,
+)
+from ace_nwb.interfaces.policies import Policies
 
-SOURCE = "Open Ephys"
 
-
-class OpenEphysBinaryInterface(BaseDataInterface):
+class OpenEphysBinaryInterface(EphysInterface):
     """Converts continuous streams and TTL lines of an Open Ephys recording.
 
     Times are seconds from the first sample of each stream.
-
-    Parameters
-    ----------
-    folder_path
-        Folder with structure.oebin.
-    policies
-        Name -> choice of what to do where the recording is irregular (`partial_streams`).
-    verbose
-        Kept for NeuroConv; nothing is printed.
     """
 
     display_name = "Open Ephys (binary)"
+    device = "Open Ephys"
     associated_suffixes = (".dat", ".oebin", ".npy")
     info = "Continuous streams with their gaps and TTL lines of Open Ephys."
     keywords = ("extracellular electrophysiology", "Open Ephys")
 
-    def __init__(
-        self,
-        folder_path: DirectoryPath,
-        policies: dict | None = None,
-        verbose: bool = False,
-    ) -> None:
-        super().__init__(folder_path=str(folder_path), verbose=verbose)
-        self.recording = read_recording(Path(folder_path))
-        check_partial(self.recording.warnings, policies, device="Open Ephys")
-        for sentence in self.recording.warnings:
-            warnings.warn(sentence, AceNwbWarning, stacklevel=2)
+    def read(self, folder_path: Path, policies: Policies) -> OebRecording:  # noqa: ARG002
+        """Read one recording."""
+        return read_recording(folder_path)
 
     def describe_content(self) -> str:
         """Return facts that tell this recording from any other, whatever its folder is called."""
@@ -57,57 +48,31 @@ class OpenEphysBinaryInterface(BaseDataInterface):
         facts += [f"{s.name} {s.samples.shape} {s.first_number}" for s in self.recording.streams]
         return "\n".join(facts)
 
-    def remarks(self) -> list[str]:
-        """Return what was left out, in sentences without paths."""
-        return without_folder(self.recording.warnings, self.recording.folder_path)
-
-    def add_to_nwbfile(self, nwbfile: NWBFile, metadata: dict | None = None) -> None:
-        """Add all objects; samples are read while the file is written.
-
-        Parameters
-        ----------
-        nwbfile
-            The open file.
-        metadata
-            NeuroConv metadata; `Ecephys` may hold location and description.
-        """
-        self.add_objects(
-            nwbfile, metadata or {}, placer=ArrayPlacer(deferred=False), nwb_folder=None
-        )
-
-    def add_objects(
-        self,
-        nwbfile: NWBFile,
-        metadata: dict,
-        *,
-        placer: ArrayPlacer,
-        nwb_folder: Path | None,  # noqa: ARG002 - one signature for all interfaces
-    ) -> None:
-        """Add all objects, the large arrays as `placer` decides."""
+    def add_recording(self, nwbfile: NWBFile, ecephys: dict, *, placer: ArrayPlacer) -> None:
+        """Add streams and lines."""
         streams = self.recording.streams
+        _add_electrodes(nwbfile, streams, ecephys=ecephys, version=self.recording.version)
         first_row = 0
-        _add_electrodes(
-            nwbfile, streams, ecephys=section(metadata, "Ecephys"), version=self.recording.version
-        )
         for stream in streams:
             rows = list(range(first_row, first_row + len(stream.channel_names)))
             first_row += len(rows)
             label = object_name(stream.name) if len(streams) > 1 else ""
-            for index in range(len(stream.segments)):
-                number = str(index) if len(stream.segments) > 1 else ""
-                name = f"ElectricalSeries{label}{number}"
+            for index, (_, _, number) in enumerate(stream.segments):
+                name = f"ElectricalSeries{label}{segment_suffix(index, len(stream.segments))}"
                 source = OebSource(stream, index)
-                data = placer.place(f"/acquisition/{name}/data", source, title="ephys")
-                _add_series(nwbfile, name, stream=stream, index=index, data=data, rows=rows)
+                series = SampleSeries(
+                    name=name,
+                    description=BETWEEN_GAPS,
+                    data=placer.place(f"/acquisition/{name}/data", source, title="ephys"),
+                    rows=rows,
+                    volt_per_bit=np.array(stream.volt_per_bit),
+                    start_s=(number - stream.first_number) / stream.rate_hz,
+                    rate_hz=stream.rate_hz,
+                )
+                add_samples(nwbfile, series)
         for line in self.recording.lines:
-            add_events(
-                nwbfile,
-                object_name(line.name),
-                description="Edges of one TTL line.",
-                source=SOURCE,
-                timestamps_s=line.times_s,
-                columns={"level": ("Level from this edge on, 0 or 1.", line.levels)},
-            )
+            name = object_name(line.name)
+            add_line(nwbfile, name, source=self.device, times_s=line.times_s, levels=line.levels)
 
 
 def _add_electrodes(
@@ -115,39 +80,12 @@ def _add_electrodes(
 ) -> None:
     """Add device, electrode group and one electrode per channel."""
     text = f"Recorded with Open Ephys GUI {version}." if version else "Recorded with Open Ephys."
-    device = Device(name="OpenEphys", description=text)
-    nwbfile.add_device(device)
-    location = ecephys.get("location", NOT_STATED)
-    group = nwbfile.create_electrode_group(
-        name="ElectrodeGroup",
-        description=ecephys.get("description", "All continuous channels of the system."),
-        location=location,
-        device=device,
+    group = add_electrode_group(
+        nwbfile,
+        Device(name="OpenEphys", description=text),
+        ecephys=ecephys,
+        description="All continuous channels of the system.",
     )
-    nwbfile.add_electrode_column("channel_name", "Name of the channel in the acquisition system.")
     for stream in streams:
         for name in stream.channel_names:
-            nwbfile.add_electrode(location=location, group=group, channel_name=name)
-
-
-def _add_series(
-    nwbfile: NWBFile, name: str, *, stream: OebStream, index: int, data: object, rows: list[int]
-) -> None:
-    """Add one gap-free stretch of a stream."""
-    scales = np.array(stream.volt_per_bit)
-    is_uniform = bool((scales == scales[0]).all())
-    number = stream.segments[index][2]
-    nwbfile.add_acquisition(
-        ElectricalSeries(
-            name=name,
-            description="Raw samples as recorded, between two gaps of the recording.",
-            data=data,
-            electrodes=nwbfile.create_electrode_table_region(
-                region=rows, description="Channels of this series."
-            ),
-            conversion=float(scales[0]),
-            channel_conversion=None if is_uniform else scales / scales[0],
-            starting_time=(number - stream.first_number) / stream.rate_hz,
-            rate=stream.rate_hz,
-        )
-    )
+            nwbfile.add_electrode(location=group.location, group=group, channel_name=name)
