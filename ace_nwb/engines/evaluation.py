@@ -23,6 +23,10 @@ _SUPPORT_REACH_PX = 3
 _USUAL_CELL = 0.75
 _MAX_DUPLICATE_SCORE = 0.5
 _LEAST_SIZE_SHARE = 0.25
+_LARGEST_SIZE_SHARE = 1.5
+_LARGEST_CELL_SHARE = 2.0
+_CELL_R_VALUE = 0.95
+_LEAST_JUDGES = 5
 _LEAST_COMPACTNESS = 0.5
 _CLEAR_COMPACTNESS = 0.6
 _STRONG_SNR = 30.0
@@ -83,7 +87,8 @@ def evaluate_components(
     min_snr, min_r_value, min_size_px
         Least values of an accepted ROI. Where the signal is strong (30 noise SDs), `r_value` may
         be 0.1 less and the compactness 0.25, else it must be 0.5; specks below a
-        quarter of the median size are not accepted.
+        quarter of the median size are not accepted, nor is what is half as large again as the
+        median of the brighter ROIs (twice as large, if `r_value` is 0.95).
     workers
         Number of threads; the result does not depend on it.
     max_memory_bytes
@@ -111,6 +116,7 @@ def evaluate_components(
             kept, binned.factor, segmentation, is_clear, workers=workers, passes=counted
         )
     duplicates = _duplicate_score(segmentation, snr)
+    is_likely = (snr >= min_snr) & (r_value >= min_r_value) & (duplicates < _MAX_DUPLICATE_SCORE)
     return ComponentMetrics(
         snr=snr,
         r_value=r_value,
@@ -121,6 +127,7 @@ def evaluate_components(
         & (r_value >= min_r_value - np.where(is_strong, _STRONG_RELIEF, 0))
         & (compactness >= np.where(is_strong, 0.5, 1) * _LEAST_COMPACTNESS)
         & (size >= max(min_size_px, _LEAST_SIZE_SHARE * float(np.median(size))))
+        & (size <= _size_limit(size, snr, r_value, is_likely))
         & (duplicates < _MAX_DUPLICATE_SCORE),
     )
 
@@ -133,6 +140,22 @@ def peak_to_noise(segmentation: Segmentation, frame_rate_hz: float) -> np.ndarra
     noise = np.mean(np.abs(np.diff(rest, axis=0)), axis=0) * np.sqrt(np.pi) / 2
     height = denoised.max(0) - np.median(denoised, axis=0)
     return np.divide(height, noise, out=np.zeros_like(height), where=noise > 0)
+
+
+def _size_limit(
+    size: np.ndarray, snr: np.ndarray, r_value: np.ndarray, is_likely: np.ndarray
+) -> np.ndarray:
+    """Return the size above which each ROI is a patch of background, pixels, shape (roi,).
+
+    The brighter a cell, the more of its tails its footprint shows: an ROI much larger than the
+    likely cells brighter than it is none. With too few of them nothing is said.
+    """
+    limit = np.full(len(size), np.inf)
+    for roi in range(len(size)):
+        judges = size[is_likely & (snr > snr[roi])]
+        if len(judges) >= _LEAST_JUDGES:
+            limit[roi] = float(np.median(judges))
+    return limit * np.where(r_value >= _CELL_R_VALUE, _LARGEST_CELL_SHARE, _LARGEST_SIZE_SHARE)
 
 
 def _bin(traces: np.ndarray, factor: int) -> np.ndarray:

@@ -126,7 +126,7 @@ STAGES: dict[str, Stage] = {
                 f"{_OPHYS}/CurationDecisions",
             ),
             uses=("preprocess", "motion"),
-            revision=4,
+            revision=5,
         ),
         Stage(
             "regroup",
@@ -152,7 +152,7 @@ STAGES: dict[str, Stage] = {
                 )
             ),
             requires=("extract",),
-            revision=3,
+            revision=4,
             uses=("regroup",),
             writes_in_place=True,
         ),

@@ -142,6 +142,24 @@ def test_overlapping_footprints_with_one_activity_merge_and_others_do_not() -> N
     assert np.corrcoef(joined[:, 0], traces[:, 0])[0, 1] > 0.999
 
 
+@pytest.mark.parametrize(("distance_px", "n_neurons"), [(0.4, 1), (1.0, 2)])
+def test_traces_shared_out_at_random_between_equal_footprints_are_one_neuron(
+    distance_px: float, n_neurons: int
+) -> None:
+    rng = np.random.default_rng(3)
+    events = np.flatnonzero(rng.random(600) < 0.05)
+    share = rng.beta(0.6, 0.6, len(events))
+    traces = np.zeros((600, 2))
+    traces[events] = np.column_stack([share, 1 - share])
+    images = as_footprints(blob(14, 18), blob(14, 18 + distance_px))
+    footprints, _ = normalise(images)
+    groups = find_groups(footprints, traces, merge_correlation=0.9)
+    overlap = (footprints.T @ footprints).toarray()
+    shares = find_shares(overlap, np.corrcoef(traces.T), traces, max_correlation=0.9)
+    assert len(set(groups)) == n_neurons
+    assert shares.any() == (n_neurons == 2)
+
+
 def test_merging_keeps_the_light_of_the_movie() -> None:
     traces = spiking(300, 1)
     footprints, _ = normalise(as_footprints(blob(14, 18), blob(15, 20)))

@@ -133,6 +133,34 @@ def test_compactness_is_high_for_discs_and_low_for_lines_and_dust(scene: tuple) 
     assert values[2] < 0.3
 
 
+@pytest.mark.parametrize(("n_cells", "is_accepted"), [(6, False), (3, True)])
+def test_a_patch_much_larger_than_brighter_cells_is_background(
+    n_cells: int, is_accepted: bool
+) -> None:
+    rng = np.random.default_rng(7)
+    places = [(8, 8), (8, 30), (8, 52), (36, 8), (36, 30), (36, 52)][:n_cells]
+    images = [disc(row, column, 1.8) for row, column in places] + [disc(22, 18, 4.0)]
+    heights = np.array([150.0] * n_cells + [70.0])
+    light = np.column_stack([calcium(seed) for seed in range(len(images))]) * heights
+    frames = 100 + np.tensordot(light, np.array(images), 1) + rng.normal(0, 3, (N_FRAMES, *FIELD))
+    found = Segmentation(
+        footprints=csc_array(np.array(images).reshape(len(images), -1).T.astype(np.float32)),
+        field_shape=FIELD,
+        raw=(light + rng.normal(0, 3, light.shape)).astype(np.float32),
+        denoised=light.astype(np.float32),
+        deconvolved=np.zeros(light.shape, np.float32),
+        baseline=np.ones(light.shape, np.float32),
+        noise=np.full(len(images), 3.0),
+        decay_time_s=np.full(len(images), 0.5),
+        background=None,
+        seeds=np.zeros((0, 2), int),
+    )
+    metrics = evaluate(ArrayMovie(frames.astype(np.float32), 20.0), found)
+    assert metrics.accepted[:n_cells].all()
+    assert metrics.r_value[-1] > 0.8
+    assert metrics.accepted[-1] == is_accepted
+
+
 def _with_footprints(found: Segmentation, images: list) -> Segmentation:
     few = slice(0, len(images))
     return replace(

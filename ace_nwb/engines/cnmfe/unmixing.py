@@ -9,6 +9,8 @@ right share is the one at which a neuron is at rest during most events of the ot
 import numpy as np
 from scipy.ndimage import maximum_filter1d, uniform_filter1d
 
+from ace_nwb.engines.cnmfe.merging import have_one_footprint
+
 _LEAST_OVERLAP = 0.3
 _LEAST_EVENTS = 4
 _LEAST_EVENT = 0.2
@@ -32,11 +34,12 @@ def find_shares(
     deconvolved
         Activity, shape (frame, roi).
     max_correlation
-        Pairs above it are left to merging.
+        Pairs above it, and those that have one footprint, are left to merging.
     """
     n_rois = len(overlap)
     shares = np.zeros((n_rois, n_rois))
     is_pair = (overlap > _LEAST_OVERLAP) & (correlation < max_correlation)
+    is_pair &= ~have_one_footprint(overlap, correlation)
     np.fill_diagonal(is_pair, False)
     rois = np.flatnonzero(is_pair.any(axis=0))
     activity = _EVENT_FRAMES * uniform_filter1d(deconvolved[:, rois], _EVENT_FRAMES, axis=0)
