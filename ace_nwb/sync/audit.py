@@ -1,9 +1,10 @@
 """Question a finished alignment: would frames more or less, from some row on, explain it better.
 
 Placement decides before the clock and the jitter are known; here they are. The rows are cut where
-frames were lost, where the camera paused and where its clock jumped, and all shifts of all pieces
-are weighed again. What distinguishes pieces is not the clock that was fitted through them (it
-bends with their errors) but the typical lateness that each of them shows.
+frames were lost, where the camera paused, where its clock jumped and where DAQ numbers contradict
+the alignment, and all shifts of all pieces are weighed again. What distinguishes pieces is not the
+clock that was fitted through them (it bends with their errors) but the typical lateness that each
+of them shows.
 """
 
 from dataclasses import dataclass
@@ -17,9 +18,10 @@ from ace_nwb.sync.decoding import FaultRates
 from ace_nwb.sync.ends import Strays
 from ace_nwb.sync.evidence import Evidence
 from ace_nwb.sync.placement import Placement, Segments, place_segments
+from ace_nwb.sync.press import Press
 from ace_nwb.sync.rows import Rows
 from ace_nwb.sync.starts import SETTLED, daq_step_at
-from ace_nwb.sync.texture import find_sharpest_lag
+from ace_nwb.sync.texture import LAGS, score_lags
 from ace_nwb.sync.timeline import Timeline
 from ace_nwb.sync.train import PulseTrain
 
@@ -68,10 +70,10 @@ def audit_placement(
     captured: np.ndarray,
     *,
     segment: np.ndarray,
+    joined: np.ndarray,
     clock: ClockFit,
     rates: FaultRates,
     evidence: Evidence,
-    knows_texture: bool = False,
 ) -> Audit:
     """Weigh all whole-frame shifts of the pieces of an alignment.
 
@@ -81,31 +83,38 @@ def audit_placement(
         Saved frames, pulses, possible captured frames.
     captured, segment
         Captured frame and clock segment of each row, shape (n_rows,).
+    joined
+        Rows too few between clock jumps for a clock of their own: nothing tells the frames behind
+        them but counts, shape (n_rows,).
     clock
         Fitted through all rows.
     rates
         Shares of faults found.
     evidence
         What else is known; the record press is asked only if counts leave a choice.
-    knows_texture
-        Whether an earlier audit moved the rows because of their texture.
     """
-    pieces = _cut_pieces(rows, timeline, captured, segment=segment, clock=clock)
+    kept = np.flatnonzero(
+        (np.diff(segment) != 0)
+        | np.diff(joined)
+        | contradicts_numbers(rows.daq_step, timeline, captured)[1:]
+    )
+    pieces = _cut_pieces(rows, timeline, captured, kept=kept + 1, clock=clock)
     strays = Strays.of(train)
     place = partial(place_segments, pieces, timeline, rates, strays=strays, evidence=evidence)
-    found, preferred, grounds = place(), {}, set()
+    found, grounds = place(), set()
+    aligned_s = clock.to_session_time(rows.device_time_s, segment)
     if found.probability.min() < SETTLED:
-        aligned_s = clock.to_session_time(rows.device_time_s, segment)
         aligned_s[rows.is_junk] = np.nan
-        preferred = _find_texture(pieces, timeline, aligned_s, segment, is_known=knows_texture)
-        found = place(preferred=preferred) if preferred else found
-        grounds |= {"texture"} if preferred else set()
-    if evidence.record_press_s is not None and found.probability[0] < SETTLED:
-        first = rows.device_time_s[:1]
-        floor_s = float(clock.to_session_time(first, np.zeros(1, dtype=int))[0] - first[0])
-        pressed = place(preferred=preferred, press_offset_s=floor_s)
-        if pressed.probability[0] >= SETTLED:
-            found = pressed
+        place = partial(place, texture=_weigh_texture(pieces, timeline, aligned_s, segment))
+        found = place()
+        grounds |= {"texture"} if found.probability.min() >= SETTLED else set()
+    if found.probability[0] < SETTLED:
+        first = (segment == 0) & ~rows.is_junk
+        late_s = (aligned_s - timeline.times_s[captured])[first]
+        offset_s = float((aligned_s - rows.device_time_s)[first][0]) if first.any() else 0.0
+        press = Press.of(evidence, offset_s=offset_s, late_s=late_s, tick_s=rows.tick_s)
+        if press is not None:
+            found = place(press=press)
             grounds.add("press")
     return _conclude(found, pieces, timeline, grounds=frozenset(grounds))
 
@@ -115,12 +124,12 @@ def _cut_pieces(
     timeline: Timeline,
     captured: np.ndarray,
     *,
-    segment: np.ndarray,
+    kept: np.ndarray,
     clock: ClockFit,
 ) -> Segments:
     """Return the pieces that may stand aside from each other, and the levels of their clocks."""
     least_rows = _least_rows(rows, timeline, captured, clock)
-    starts = _cut(captured, segment, timeline, least_rows=least_rows)
+    starts = _cut(captured, kept, timeline, least_rows=least_rows)
     heads, tails, errors = _levels(rows, timeline, captured, starts=starts, clock=clock)
     steps = np.full(starts.size - 1, np.nan)
     for g in range(1, starts.size - 1):
@@ -135,22 +144,28 @@ def _cut_pieces(
     return Segments(starts, captured, offset, steps, errors)
 
 
-def _find_texture(
-    pieces: Segments,
-    timeline: Timeline,
-    aligned_s: np.ndarray,
-    segment: np.ndarray,
-    *,
-    is_known: bool,
-) -> dict[int, int]:
-    """Return the shift of the longest piece of each stretch that its texture shows."""
+def contradicts_numbers(
+    daq_step: np.ndarray, timeline: Timeline, captured: np.ndarray
+) -> np.ndarray:
+    """Say before which rows the DAQ numbers tell of more or fewer frames, shape (n_rows,)."""
+    step = np.diff(captured, prepend=captured[0])
+    before = np.concatenate([captured[:1], captured[:-1]])
+    # a silent frame between may have been captured or not
+    left = timeline.held_before[captured] - timeline.held_before[before + 1]
+    return (daq_step > 0) & ((daq_step > step) | (daq_step <= left))
+
+
+def _weigh_texture(
+    pieces: Segments, timeline: Timeline, aligned_s: np.ndarray, segment: np.ndarray
+) -> dict[int, dict[int, float]]:
+    """Return what the texture of each stretch says of the shifts of its longest piece."""
     sizes, found = np.diff(pieces.starts), {}
     for number in range(int(segment[-1]) + 1):
         here = (segment == number) & np.isfinite(aligned_s)
-        lag = find_sharpest_lag(aligned_s[here], pieces.captured[here], timeline, is_known=is_known)
-        if lag is not None:
-            inside = segment[pieces.starts[:-1]] == number
-            found[int(np.argmax(np.where(inside, sizes, -1)))] = lag
+        scores = score_lags(aligned_s[here], pieces.captured[here], timeline)
+        inside = segment[pieces.starts[:-1]] == number
+        longest = int(np.argmax(np.where(inside, sizes, -1)))
+        found[longest] = dict(zip(LAGS.tolist(), scores.tolist(), strict=True))
     return found
 
 
@@ -182,14 +197,14 @@ def _least_rows(rows: Rows, timeline: Timeline, captured: np.ndarray, clock: Clo
 
 
 def _cut(
-    captured: np.ndarray, segment: np.ndarray, timeline: Timeline, *, least_rows: int
+    captured: np.ndarray, known: np.ndarray, timeline: Timeline, *, least_rows: int
 ) -> np.ndarray:
-    """Return the first row of each piece, and the number of rows: at jumps, then at gaps."""
+    """Return the first row of each piece, and the number of rows: where known, then at gaps."""
     n_rows = captured.size
     period = timeline.period_s[captured]
     skipped = np.diff(captured).astype(float)
     skipped[np.abs(np.diff(period)) > 0.02 * period[1:]] = np.inf
-    kept = [0, *(np.flatnonzero(np.diff(segment)) + 1).tolist(), n_rows]
+    kept = [0, *known.tolist(), n_rows]
     for row in (np.argsort(-skipped, kind="stable") + 1).tolist():
         if skipped[row - 1] <= 1 or len(kept) > _MOST_PIECES:
             break

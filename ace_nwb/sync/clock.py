@@ -10,6 +10,9 @@ from itertools import pairwise
 import numpy as np
 
 _WANDER_S, _WANDER = 2e-3, 2.5e-4  # a clock leaves its line by no more, at no greater rate
+# a knot has few rows where time stamps are sharp, if the segment would be left with few knots
+_KNOT_ROWS, _FEW_KNOTS = (25, 150), 24
+_KNOT_ERROR_S = 2e-4
 _FOREIGN_S = 0.1  # farther from the rest than any jitter: rows beyond an unseen jump
 
 
@@ -160,7 +163,10 @@ def _floor_slope(device: np.ndarray, lag: np.ndarray, shared_slope: float) -> fl
 
 def _levels(device: np.ndarray, lag: np.ndarray, slope: float) -> tuple[np.ndarray, np.ndarray]:
     """Return places along a segment and the level of the lag there."""
-    n_knots = int(np.clip(device.size // 150, 1, 400))
+    spread = 1.05 * float(np.median(np.abs(np.diff(lag)))) if lag.size > 1 else 0.0
+    n_rows = np.clip((spread / _KNOT_ERROR_S) ** 2, *_KNOT_ROWS)
+    few = min(int(device.size // n_rows), _FEW_KNOTS)
+    n_knots = int(np.clip(device.size // _KNOT_ROWS[1], max(few, 1), 400))
     edges = np.linspace(0, device.size, n_knots + 1).astype(int)
     spans = list(pairwise(edges))
     at = np.array([device[a:b].mean() for a, b in spans])

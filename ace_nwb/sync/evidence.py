@@ -7,6 +7,9 @@ import numpy as np
 
 from ace_nwb.sync.timeline import Timeline
 
+MAX_LATENCY_S = 0.010
+"""Longest constant delay of a time stamp behind its pulse, unless somebody knows better."""
+
 _DENIED = -60.0
 _ASIDE = -12.0  # per frame beside a pin: rows are not decoded yet
 
@@ -20,6 +23,10 @@ class Evidence:
     record_press_s
         Device time of the record press (0 for Miniscope-DAQ-QT) if the line toggles only from
         then on; None if the line may run freely.
+    max_latency_s
+        Longest constant delay of a time stamp behind its pulse; the record press decides by it.
+    recorded_s
+        First and last instant of the ephys recording: pulses that reach them may go on beyond.
     lost_at_start
         Captured frames (pulses of the same regular train) before the first saved frame, if
         somebody states it: 0 says that the first pulse is the first saved frame.
@@ -30,6 +37,8 @@ class Evidence:
     """
 
     record_press_s: float | None = None
+    max_latency_s: float = MAX_LATENCY_S
+    recorded_s: tuple[float, float] | None = None
     lost_at_start: int | None = None
     lost_at_end: int | None = None
     pins: Mapping[int, int] = field(default_factory=dict)

@@ -125,20 +125,19 @@ def _refine(refiner: Refiner, start: Start) -> Match:
     segments, times = start.segments, refiner.timeline.times_s
     sizes = np.diff(segments.starts)
     placed_at = segments.captured + np.repeat(start.placement.shift, sizes)
-    grounds = frozenset({"press"} if start.rests_on_press else ())
+    grounds: frozenset[str] = frozenset()
     offset = segments.offset_s + times[placed_at] - times[segments.captured]
     segment = find_clock_segments(segments.starts, offset)
     refined = refiner.decode(placed_at, offset, segment, rates=start.rates)
     audit = refiner.audit(refined)
-    was_moved = not audit.is_settled
     for _ in range(_N_AUDITS):
         if audit.is_settled:
             break
         refined, placed_at = refiner.decode_again(refined, audit)
         grounds |= audit.grounds
-        audit = refiner.audit(refined, knows_texture="texture" in grounds)
+        audit = refiner.audit(refined)
     grounds |= audit.grounds
-    if not grounds and not was_moved:  # without more evidence, what was doubtful remains so
+    if refined.joined.any():  # the first look kept them apart: what it doubted remains in doubt
         first = np.repeat(start.placement.probability, sizes)
         placed = np.minimum(first, audit.probability)
     else:

@@ -7,21 +7,27 @@ segments form a chain, so the posterior over all placements is exact (forward-ba
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 import numpy as np
 from scipy.special import logsumexp
 
 from ace_nwb.sync.decoding import FaultRates
-from ace_nwb.sync.ends import Strays, price_runs, score_end, score_start
+from ace_nwb.sync.ends import (
+    Strays,
+    is_cut_off,
+    price_runs,
+    price_silence,
+    score_end,
+    score_start,
+)
 from ace_nwb.sync.evidence import Evidence, score_count, score_pins
+from ace_nwb.sync.press import Press
 from ace_nwb.sync.timeline import Timeline
 
 _JUMP = -16.0  # a jump at this row, of just this size
 _DAQ_MISMATCH = -14.0
-_OTHER_TEXTURE = -30.0
-_END_MISSING = 1e-3
 _USUAL_SHIFT = 100
 _BEYOND = 30
 _MAX_SHIFT = 700
@@ -85,8 +91,8 @@ def place_segments(
     *,
     strays: Strays,
     evidence: Evidence,
-    press_offset_s: float | None = None,
-    preferred: Mapping[int, int] | None = None,
+    press: Press | None = None,
+    texture: Mapping[int, Mapping[int, float]] | None = None,
 ) -> Placement:
     """Return the most probable whole-frame shift of every segment.
 
@@ -101,25 +107,24 @@ def place_segments(
     strays
         How often a pulse is no frame.
     evidence
-        What people have stated about the ends and single frames, and when the record was pressed.
-    press_offset_s
-        Clock offset at the record press, unshifted, if the press is to be asked.
-    preferred
-        Segment -> the shift that the texture of the intervals shows.
+        What people have stated about the ends and single frames.
+    press
+        When the record was pressed by the rows as they stand, if that is to be asked.
+    texture
+        Segment -> shift -> what the texture of its intervals says.
     """
     shifts = allowed_shifts(segments.captured, timeline)
-    scores = _segment_scores(segments, timeline, rates, shifts)
+    scores = _segment_scores(segments, timeline, rates, shifts, evidence)
     first, last = segments.captured[[0, -1]]
-    press_s = None
-    if press_offset_s is not None and evidence.record_press_s is not None:
+    if press is not None:
         moved = timeline.times_s[first + shifts] - timeline.times_s[first]
-        press_s = evidence.record_press_s + press_offset_s + moved
-    scores[0] += score_start(first + shifts, timeline, rates, strays, press_s)
+        press = replace(press, at_s=press.at_s + moved)
+    scores[0] += score_start(first + shifts, timeline, rates, strays, press)
     scores[-1] += score_end(last + shifts, timeline, rates, strays)
     scores[0] += _score_stated(timeline, first + shifts, evidence.lost_at_start, side=-1)
     scores[-1] += _score_stated(timeline, last + shifts, evidence.lost_at_end, side=1)
-    for g, shift in (preferred or {}).items():
-        scores[g] += np.where(shifts == shift, 0.0, _OTHER_TEXTURE)
+    for g, said in (texture or {}).items():
+        scores[g] += [said.get(shift, 0.0) for shift in shifts.tolist()]
     pinned = evidence.find_pinned(timeline) if evidence.pins else {}
     for g, (start, stop) in enumerate(pairwise(segments.starts.tolist())):
         scores[g] += score_pins(segments.captured, shifts, pinned, range(start, stop))
@@ -134,10 +139,15 @@ def place_segments(
 
 
 def allowed_shifts(captured: np.ndarray, timeline: Timeline) -> np.ndarray:
-    """Return the shifts worth weighing: a few hundred, and as many as bring all rows to pulses."""
+    """Return the shifts worth weighing: a few hundred, and as many as bring all rows to pulses.
+
+    A long gap in the rows may be a clock that jumped instead: rows behind it may be too late by it.
+    """
     held = np.flatnonzero(timeline.is_held)
     first, last = int(captured.min()), int(captured.max())
-    low = min(-_USUAL_SHIFT, int(held[-1]) - last - _BEYOND)
+    steps = np.diff(captured)
+    skipped = int(steps[steps > _BEYOND].sum())
+    low = min(-_USUAL_SHIFT, int(held[-1]) - last - _BEYOND, -skipped - _BEYOND)
     high = max(_USUAL_SHIFT, int(held[0]) - first + _BEYOND)
     low = max(low, -first, -_MAX_SHIFT)
     high = min(high, timeline.times_s.size - 1 - last, _MAX_SHIFT)
@@ -170,7 +180,11 @@ def _posterior(scores: np.ndarray, links: list[np.ndarray]) -> tuple[np.ndarray,
 
 
 def _segment_scores(
-    segments: Segments, timeline: Timeline, rates: FaultRates, shifts: np.ndarray
+    segments: Segments,
+    timeline: Timeline,
+    rates: FaultRates,
+    shifts: np.ndarray,
+    evidence: Evidence,
 ) -> np.ndarray:
     """Price of rows without pulses and pulses without rows inside each segment."""
     scores = np.zeros((segments.starts.size - 1, shifts.size))
@@ -182,7 +196,8 @@ def _segment_scores(
         for first, last in zip(edges[::2], edges[1::2], strict=True):  # silent stretches
             reach = np.clip(np.array([first, last])[:, None] - shifts, 0, held.size - 1)
             unseen = occupied[reach[1]] - occupied[reach[0]]
-            scores[g] += price_runs(unseen, rates.missing + _END_MISSING)
+            is_cut = is_cut_off(timeline, first, last, evidence.recorded_s)
+            scores[g] += price_silence(unseen, rates.missing, is_cut=is_cut)
         scores[g] += _lost_inside(rows, held, rates, shifts)
     return scores
 

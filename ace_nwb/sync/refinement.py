@@ -1,6 +1,6 @@
 """Rows decoded with the clock and the jitter that they show themselves, again and again."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 import numpy as np
@@ -68,16 +68,23 @@ class Refiner:
         segment: np.ndarray,
         *,
         rates: FaultRates,
+        joined: np.ndarray | None = None,
     ) -> Refined:
-        """Decode the rows, beginning with a clock offset and captured frames right to a frame."""
+        """Decode the rows, beginning with a clock offset and captured frames right to a frame.
+
+        Rows `joined` before, to a clock not their own, are still so.
+        """
         rows, timeline = self.rows, self.timeline
         times, good = timeline.times_s, ~rows.is_junk
         pinned = self.evidence.find_pinned(timeline) if self.evidence.pins else {}
         aligned = rows.device_time_s + offset_s
         jitter = JitterModel.learn((aligned - times[captured])[good], self.max_jitter_s)
-        joined = np.zeros(captured.size, dtype=bool)
+        joined = np.zeros(captured.size, dtype=bool) if joined is None else joined.copy()
         for _ in range(_N_ROUNDS):
             decoded = decode_rows(rows, aligned, timeline, rates, jitter, pinned=pinned)
+            if not pinned:
+                attached = np.minimum(rows.attach_junk_ends(decoded.captured), times.size - 1)
+                decoded = replace(decoded, captured=attached)
             before = segment
             clock, segment = self._fit(decoded.captured, segment, aligned - rows.device_time_s)
             joined |= _is_joined(before, segment)
@@ -95,9 +102,12 @@ class Refiner:
         device = self.rows.device_time_s
         clock, segment = self._fit(moved, audit.segment, times[moved] - device)
         offset = clock.to_session_time(device, segment) - device
-        return self.decode(moved, offset, audit.segment, rates=refined.rates), moved
+        again = self.decode(
+            moved, offset, audit.segment, rates=refined.rates, joined=refined.joined
+        )
+        return again, moved
 
-    def audit(self, refined: Refined, *, knows_texture: bool = False) -> Audit:
+    def audit(self, refined: Refined) -> Audit:
         """Question the placement of what was decoded."""
         return audit_placement(
             self.rows,
@@ -105,10 +115,10 @@ class Refiner:
             self.timeline,
             refined.captured,
             segment=refined.segment,
+            joined=refined.joined,
             clock=refined.clock,
             rates=refined.rates,
             evidence=self.evidence,
-            knows_texture=knows_texture,
         )
 
     def _fit(

@@ -28,6 +28,21 @@ class Rows:
     daq_step: np.ndarray
     interval_s: float
 
+    @property
+    def tick_s(self) -> float:
+        """Return the unit of the time stamps: a millisecond, or 0 if they are finer."""
+        in_ms = self.device_time_s[~self.is_junk] * 1e3
+        return 1e-3 if np.all(np.abs(in_ms - np.round(in_ms)) < 1e-3) else 0.0
+
+    def attach_junk_ends(self, captured: np.ndarray) -> np.ndarray:
+        """Return the frames with rows of unusable time stamps at the ends next to the others."""
+        good = np.flatnonzero(~self.is_junk)[[0, -1]]
+        step = np.cumsum(np.maximum(self.daq_step, 1))
+        attached = captured.copy()
+        attached[: good[0]] = captured[good[0]] + step[: good[0]] - step[good[0]]
+        attached[good[1] + 1 :] = captured[good[1]] + step[good[1] + 1 :] - step[good[1]]
+        return np.maximum(attached, 0)
+
 
 def clean_rows(
     device_time_s: np.ndarray, daq_frame: np.ndarray | None, *, max_jitter_s: float

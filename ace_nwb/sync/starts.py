@@ -36,8 +36,6 @@ class Start:
         What was found from this start.
     late_score
         Log likelihood of the time stamps' lateness.
-    rests_on_press
-        Whether the record press had to decide.
     """
 
     timeline: Timeline
@@ -45,7 +43,6 @@ class Start:
     placement: Placement
     rates: FaultRates
     late_score: float
-    rests_on_press: bool
 
     @property
     def is_settled(self) -> bool:
@@ -123,7 +120,7 @@ def follow_start(
     max_jitter_s
         Largest grab jitter.
     evidence
-        What else is known; the record press is asked only if counts leave a choice.
+        What else is known.
     known_s
         Capture times of the first row under the starts followed before; None is returned if
         this one leads to the same.
@@ -140,12 +137,7 @@ def follow_start(
         if np.abs(placement.shift).max() <= _FAR_FRAMES:
             break
         offsets = _moved_offsets(segments, timeline, placement)
-    rests_on_press = False
-    if evidence.record_press_s is not None and placement.probability[0] < SETTLED:
-        pressed = place(press_offset_s=float(segments.offset_s[0]))
-        rests_on_press = bool(pressed.probability[0] >= SETTLED)
-        placement = pressed if rests_on_press else placement
-    return Start(timeline, segments, placement, rates, late_score, rests_on_press)
+    return Start(timeline, segments, placement, rates, late_score)
 
 
 def _order_segments(

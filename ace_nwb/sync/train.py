@@ -246,8 +246,11 @@ def _cut_loose_ends(block: np.ndarray, steps: np.ndarray) -> np.ndarray:
     for start, stop in zip(starts, stops, strict=True):
         inside = steps[start : stop - 1]
         for pulses in range(1, min(5, stop - start - 1)):
-            broken[start + pulses] |= inside[:pulses].sum() > 2 * pulses
-            broken[stop - pulses] |= inside[inside.size - pulses :].sum() > 2 * pulses
+            for cut, tie, within in (
+                (start + pulses, pulses - 1, inside[:pulses]),
+                (stop - pulses, inside.size - pulses, inside[inside.size - pulses :]),
+            ):
+                broken[cut] |= inside[tie] > 1 and within.sum() > 2 * pulses
     return block + np.cumsum(broken)
 
 

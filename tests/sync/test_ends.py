@@ -8,7 +8,8 @@ from ace_nwb.sync.alignment import TRUSTED, align_frames
 from ace_nwb.sync.decoding import FaultRates
 from ace_nwb.sync.ends import Strays, score_end, score_start
 from ace_nwb.sync.evidence import Evidence
-from ace_nwb.sync.texture import find_sharpest_lag
+from ace_nwb.sync.press import Press
+from ace_nwb.sync.texture import LAGS, score_lags
 from ace_nwb.sync.timeline import Timeline, continue_train
 from ace_nwb.sync.train import build_train
 from tests.sync.sessions import Faults, draw_faults, simulate
@@ -38,8 +39,8 @@ def test_the_press_tells_how_many_frames_were_lost_before_the_first_row(n_lost: 
     timeline, strays, first = make_timeline(1.0 + PERIOD_S * np.arange(100))
     shifts = np.arange(6)
     # the first frame was captured 30 ms after the press; row 0 is frame n_lost
-    press_s = 0.97 + PERIOD_S * (shifts - n_lost)
-    scores = score_start(first + shifts, timeline, RATES, strays, press_s)
+    press = Press(0.97 + PERIOD_S * (shifts - n_lost), error_s=3e-4, max_latency_s=0.01)
+    scores = score_start(first + shifts, timeline, RATES, strays, press)
     assert int(np.argmax(scores)) == n_lost
 
 
@@ -50,8 +51,9 @@ def test_a_stray_on_the_lattice_before_the_press_is_likelier_where_strays_are_ab
     cost = {}
     for name, pulses in (("lonely", lonely), ("busy", busy)):
         timeline, strays, first = make_timeline(pulses)
-        press_s = np.array([0.97])  # before the first regular pulse, after the stray
-        cost[name] = score_start(np.array([first]), timeline, RATES, strays, press_s)[0]
+        # before the first regular pulse, after the stray
+        press = Press(np.array([0.97]), error_s=3e-4, max_latency_s=0.01)
+        cost[name] = score_start(np.array([first]), timeline, RATES, strays, press)[0]
     assert cost["lonely"] < cost["busy"] < -3
 
 
@@ -63,8 +65,9 @@ def test_irregular_intervals_tell_which_pulse_is_which_frames() -> None:
     captured = first + np.arange(200, 700)
     for shift in (0, -3, 7):
         moved_s = stamps_s[200:700] + shift * PERIOD_S  # as a clock fitted to that shift says
-        lag = find_sharpest_lag(moved_s, captured + shift, timeline)
-        assert lag == -shift
+        scores = score_lags(moved_s, captured + shift, timeline)
+        assert LAGS[np.argmax(scores)] == -shift
+        assert np.sort(scores)[-1] - np.sort(scores)[-2] > 7  # a thousand to one
 
 
 def test_coarse_time_stamps_and_exactly_regular_pulses_tell_nothing() -> None:
@@ -74,11 +77,12 @@ def test_coarse_time_stamps_and_exactly_regular_pulses_tell_nothing() -> None:
         timeline, _, first = make_timeline(true_s)
         stamps_s = np.round(true_s + rng.uniform(0, jitter_s, 900), 3)
         rows = slice(150, 750)
-        assert find_sharpest_lag(stamps_s[rows], first + np.arange(900)[rows], timeline) is None
+        scores = score_lags(stamps_s[rows], first + np.arange(900)[rows], timeline)
+        assert np.ptp(scores) < 7
 
 
 # refused or wrong before: lost frames at an end, with strays before them; jumps; only texture
-@pytest.mark.parametrize("seed", [80018, 80071, 80119, 80432, 80285])
+@pytest.mark.parametrize("seed", [80018, 80071, 80119, 80432, 80269])
 def test_sessions_that_the_evidence_at_the_ends_decides_are_right(seed: int) -> None:
     recording = simulate(draw_faults(seed), seed=seed)
     result = align_frames(
@@ -94,7 +98,7 @@ def test_sessions_that_the_evidence_at_the_ends_decides_are_right(seed: int) -> 
 
 
 def test_strays_and_lost_frames_that_explain_as_much_are_refused() -> None:
-    recording = simulate(draw_faults(80269), seed=80269)
+    recording = simulate(draw_faults(201299), seed=201299)
     with pytest.raises(SyncError, match="more than one way"):
         align_frames(
             recording.device_time_s,
