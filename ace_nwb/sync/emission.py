@@ -30,14 +30,21 @@ class JitterModel:
         return cls(above + np.minimum(late, 0) / 1e-3, max_jitter_s)
 
     @classmethod
-    def learn(cls, late_s: np.ndarray, max_jitter_s: float) -> Self:
-        """Learn the density from the lateness of decoded rows, shape (n,)."""
+    def learn(cls, late_s: np.ndarray, max_jitter_s: float, *, period_s: float) -> Self:
+        """Learn the density from the lateness of decoded rows, shape (n,).
+
+        A row later than a frame interval is taken for the frame behind, and so hardly ever seen:
+        beyond it the density is not let fall below that just before.
+        """
         n_bins = _n_bins(max_jitter_s)
         bins = np.clip(((late_s + _EARLY_S) / _BIN_S).astype(int), 0, n_bins - 1)
         counts = np.bincount(bins, minlength=n_bins).astype(float)
-        kernel = np.array([0.05, 0.1, 0.2, 0.3, 0.2, 0.1, 0.05])
-        smooth = np.convolve(np.pad(counts, 3, mode="edge"), kernel, mode="valid")
+        # no wider: what seems likely beside a sharp edge would be taken for certain
+        smooth = np.convolve(np.pad(counts, 1, mode="edge"), [0.25, 0.5, 0.25], mode="valid")
         smooth += 0.02 + 1e-4 * late_s.size / n_bins
+        before, beyond = ((np.array([0.5, 0.95]) * period_s + _EARLY_S) / _BIN_S).astype(int)
+        hidden = smooth[before : max(beyond, before + 1)].mean() if beyond < n_bins else 0.0
+        smooth[beyond:] = np.maximum(smooth[beyond:], hidden)
         return cls(np.log(smooth / smooth.max()), max_jitter_s)
 
     def score(self, late_s: np.ndarray) -> np.ndarray:

@@ -1,6 +1,7 @@
 """Rows decoded with the clock and the jitter that they show themselves, again and again."""
 
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import pairwise
 
 import numpy as np
@@ -78,7 +79,8 @@ class Refiner:
         times, good = timeline.times_s, ~rows.is_junk
         pinned = self.evidence.find_pinned(timeline) if self.evidence.pins else {}
         aligned = rows.device_time_s + offset_s
-        jitter = JitterModel.learn((aligned - times[captured])[good], self.max_jitter_s)
+        learn = partial(JitterModel.learn, max_jitter_s=self.max_jitter_s, period_s=rows.interval_s)
+        jitter = learn((aligned - times[captured])[good])
         joined = np.zeros(captured.size, dtype=bool) if joined is None else joined.copy()
         for _ in range(_N_ROUNDS):
             decoded = decode_rows(rows, aligned, timeline, rates, jitter, pinned=pinned)
@@ -91,7 +93,7 @@ class Refiner:
             aligned = clock.to_session_time(rows.device_time_s, segment)
             aligned[~good] = times[decoded.captured[~good]]
             late = aligned - times[decoded.captured]
-            jitter = JitterModel.learn(late[good], self.max_jitter_s)
+            jitter = learn(late[good])
             rates = find_rates(timeline, decoded.captured)
         return Refined(decoded, segment, late, clock, rates, joined)
 
