@@ -8,6 +8,7 @@ import numpy as np
 
 from ace_nwb.errors import ParameterError, SyncError, UnknownNameError
 from ace_nwb.nwb import layout
+from ace_nwb.nwb.content.ephys import list_ephys
 from ace_nwb.nwb.content.events import list_ttl_lines, read_ttl_line
 from ace_nwb.nwb.content.sync import Alignment as StoredAlignment
 from ace_nwb.nwb.content.sync import list_device_lines, list_device_series, read_device_times
@@ -72,6 +73,8 @@ def align(session: Session, params: SyncParams, context: StageContext) -> Stored
     pulses = _exclude(_find_pulses(session, params, rows), corrections)
     evidence = Evidence(
         record_press_s=_record_press(rows) if params.silent_before_recording else None,
+        max_latency_s=params.max_latency_ms / 1e3,
+        recorded_s=_find_span(session, params),
         lost_at_start=params.lost_at_start,
         lost_at_end=params.lost_at_end,
         pins=_find_pins(pulses, corrections, n_frames=len(rows.ledger_row)),
@@ -110,6 +113,20 @@ def align(session: Session, params: SyncParams, context: StageContext) -> Stored
             session, float(np.ptp(rows.device_time_s)), alignment.to_session_time
         ),
     )
+
+
+def _find_span(session: Session, params: SyncParams) -> tuple[float, float] | None:
+    """Return first and last instant at which pulses of the recording can have been seen."""
+    series = list_ephys(session)
+    if not series:
+        return None
+    start_s = min(one.start_s for one in series)
+    stop_s = max(one.start_s + one.n_samples / one.rate_hz for one in series)
+    if params.start_s is not None:
+        start_s = max(start_s, params.start_s)
+    if params.stop_s is not None:
+        stop_s = min(stop_s, params.stop_s)
+    return start_s, stop_s
 
 
 def _record_press(rows: FrameRows) -> float | None:

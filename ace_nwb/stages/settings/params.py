@@ -88,6 +88,12 @@ class SyncParams(StageParams):
         default=True,
         description="Whether the line toggles only while recording: its first edge is frame one.",
     )
+    max_latency_ms: float = Field(
+        default=10.0,
+        ge=0,
+        description="Longest constant delay of time stamps behind their pulses, ms, where the "
+        "record press must decide which frame is the first.",
+    )
     start_s: float | None = Field(
         default=None, description="Pulses before this time of the ephys clock are left out, s."
     )
