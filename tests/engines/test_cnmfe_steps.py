@@ -5,7 +5,7 @@ import pytest
 from scipy.ndimage import gaussian_filter
 from scipy.sparse import csc_array, csr_array
 
-from ace_nwb.engines.cnmfe.background import CoarseGrid, fit_background
+from ace_nwb.engines.cnmfe.background import Background, CoarseGrid, fit_background
 from ace_nwb.engines.cnmfe.footprints import (
     TraceProducts,
     centroids,
@@ -13,10 +13,12 @@ from ace_nwb.engines.cnmfe.footprints import (
     trim_footprints,
     update_footprints,
 )
+from ace_nwb.engines.cnmfe.joining import join_alike
 from ace_nwb.engines.cnmfe.merging import find_ghosts, find_groups, merge_groups
 from ace_nwb.engines.cnmfe.passes import correlate, project
 from ace_nwb.engines.cnmfe.seeds import disc_support
 from ace_nwb.engines.cnmfe.splitting import split_footprints
+from ace_nwb.engines.cnmfe.traces import Projections
 from ace_nwb.engines.cnmfe.unmixing import find_shares, take_shares
 from ace_nwb.imaging.movie import ArrayMovie
 
@@ -135,9 +137,9 @@ def test_overlapping_footprints_with_one_activity_merge_and_others_do_not() -> N
     same = np.column_stack([traces[:, 0], 0.5 * traces[:, 0], traces[:, 1]])
     groups = find_groups(footprints, same, merge_correlation=0.7)
     assert groups[0] == groups[1] != groups[2]
-    merged, joined, leaders = merge_groups(footprints, same, groups)
+    merged, joined, join = merge_groups(footprints, same, groups)
     assert merged.shape[1] == 2
-    assert leaders.tolist() == [0, 2]
+    np.testing.assert_allclose(merged.toarray(), (footprints @ join).toarray(), atol=1e-6)
     np.testing.assert_allclose(np.linalg.norm(merged.toarray(), axis=0), 1, rtol=1e-5)
     assert np.corrcoef(joined[:, 0], traces[:, 0])[0, 1] > 0.999
 
@@ -158,6 +160,29 @@ def test_traces_shared_out_at_random_between_equal_footprints_are_one_neuron(
     shares = find_shares(overlap, np.corrcoef(traces.T), traces, max_correlation=0.9)
     assert len(set(groups)) == n_neurons
     assert shares.any() == (n_neurons == 2)
+
+
+@pytest.mark.parametrize("n_neurons", [1, 2])
+def test_alike_footprints_are_joined_in_projections_if_they_share_one_activity(
+    n_neurons: int,
+) -> None:
+    grid = CoarseGrid(FIELD, 4)
+    squares = grid.shape[0] * grid.shape[1]
+    background = Background(
+        csr_array((squares, squares)),
+        np.zeros((squares, 1), np.float32),
+        np.zeros((N_PIXELS, 1), np.float32),
+        grid,
+    )
+    images = as_footprints(blob(14, 18), blob(14, 18.7), blob(28, 40))
+    footprints, _ = normalise(images)
+    activity = spiking(1500, 3)
+    activity[:, 1] = activity[:, 0] if n_neurons == 1 else activity[:, 1]
+    frames = activity @ footprints.T + np.random.default_rng(5).normal(0, 0.02, (1500, N_PIXELS))
+    seen = Projections((frames @ footprints).astype(np.float32), np.zeros((1500, 1)))
+    found, joined = join_alike(footprints, seen, background, frame_rate_hz=20.0, decay_time_s=0.5)
+    assert found.shape[1] == 1 + n_neurons
+    np.testing.assert_allclose(joined.footprints, frames @ found, atol=1e-3)
 
 
 def test_merging_keeps_the_light_of_the_movie() -> None:

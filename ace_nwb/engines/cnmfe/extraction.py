@@ -25,7 +25,13 @@ from ace_nwb.engines.cnmfe.footprints import (
     trim_footprints,
     update_footprints,
 )
-from ace_nwb.engines.cnmfe.merging import correlation_matrix, find_ghosts, find_groups, merge_groups
+from ace_nwb.engines.cnmfe.joining import join_alike
+from ace_nwb.engines.cnmfe.merging import (
+    correlation_matrix,
+    find_ghosts,
+    find_groups,
+    merge_groups,
+)
 from ace_nwb.engines.cnmfe.passes import correlate
 from ace_nwb.engines.cnmfe.residual import (
     Known,
@@ -315,11 +321,18 @@ def _finish(
     decay_time_s: float | None,
 ) -> Segmentation:
     """Compute the traces of every frame in one pass over the full movie."""
-    n_frames, n_rois = movie.shape[0], footprints.shape[1]
     rate = movie.frame_rate_hz
     projections = project_movie(
         movie, footprints, background, workers=scene.workers, progress=scene.steps.of(0, 1)
     )
+    footprints, projections = join_alike(
+        footprints,
+        projections,
+        background,
+        frame_rate_hz=rate,
+        decay_time_s=decay_time_s or _GUESSED_DECAY_S,
+    )
+    n_frames, n_rois = movie.shape[0], footprints.shape[1]
     mixing = mix(footprints, background)
     raw = demix(projections, mixing) if n_rois else np.zeros((n_frames, 0))
     decay = np.full(n_rois, decay_time_s or 1.0) if decay_time_s else estimate_decay(raw, rate)

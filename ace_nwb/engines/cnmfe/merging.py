@@ -1,7 +1,7 @@
 """Merging of neurons that are one, and removal of ghosts: tails and halos of other neurons."""
 
 import numpy as np
-from scipy.sparse import csc_array, csr_array, diags_array
+from scipy.sparse import csc_array, csr_array, diags_array, eye_array
 from scipy.sparse.csgraph import connected_components
 
 _LEAST_OVERLAP = 0.1
@@ -34,6 +34,11 @@ def find_groups(
     is_one = (overlap > _LEAST_OVERLAP) & (correlation > merge_correlation)
     is_one |= (overlap > _SAME_PLACE_OVERLAP) & (correlation > _SAME_PLACE_CORRELATION)
     is_one |= have_one_footprint(overlap, correlation)
+    return connect(is_one)
+
+
+def connect(is_one: np.ndarray) -> np.ndarray:
+    """Return the group number of each neuron, from which pairs are one, shape (roi, roi)."""
     return np.asarray(connected_components(csr_array(is_one), directed=False)[1])
 
 
@@ -43,8 +48,12 @@ def have_one_footprint(overlap: np.ndarray, correlation: np.ndarray) -> np.ndarr
     The movie says little of how to share light between such footprints: noise does it, anew at
     every event, and the shares correlate. Two true neurons fire each on its own.
     """
-    is_one = (overlap > _ONE_FOOTPRINT_OVERLAP) & (correlation > _ONE_FOOTPRINT_CORRELATION)
-    return np.asarray(is_one)
+    return np.asarray(is_alike(overlap) & (correlation > _ONE_FOOTPRINT_CORRELATION))
+
+
+def is_alike(overlap: np.ndarray) -> np.ndarray:
+    """Return which pairs of footprints are all but equal, by their cosine."""
+    return overlap > _ONE_FOOTPRINT_OVERLAP
 
 
 def correlation_matrix(traces: np.ndarray) -> np.ndarray:
@@ -61,17 +70,18 @@ def correlation_matrix(traces: np.ndarray) -> np.ndarray:
 
 def merge_groups(
     footprints: csc_array, traces: np.ndarray, groups: np.ndarray
-) -> tuple[csc_array, np.ndarray, np.ndarray]:
-    """Return one neuron per group.
+) -> tuple[csc_array, np.ndarray, csc_array]:
+    """Return one neuron per group, in the order of the groups' strongest members.
 
     Returns
     -------
-    footprints, traces, leaders
-        Footprints of norm 1; traces; the strongest member of each group, in ascending order.
+    footprints, traces, join
+        Footprints of norm 1; traces; what the old footprints were multiplied with, shape
+        (old roi, new roi).
     """
     n_groups = int(groups.max()) + 1 if len(groups) else 0
     if n_groups == len(groups):
-        return footprints, traces, np.arange(len(groups))
+        return footprints, traces, csc_array(eye_array(len(groups)))
     strength = np.sqrt(np.mean(traces**2, axis=0))
     order = np.lexsort((-strength, groups))
     leaders = order[np.searchsorted(groups[order], np.arange(n_groups))]
@@ -79,10 +89,11 @@ def merge_groups(
     join = csc_array((strength, (np.arange(len(groups)), rank)), shape=(len(groups), n_groups))
     merged = csc_array(footprints @ join)
     norms = np.sqrt(np.asarray(merged.multiply(merged).sum(0)).ravel())
-    merged = csc_array(merged @ csc_array(diags_array(1 / np.maximum(norms, 1e-30))))
+    join = csc_array(join @ diags_array(1 / np.maximum(norms, 1e-30)))
+    merged = csc_array(footprints @ join)
     is_member = rank[None, :] == np.arange(n_groups)[:, None]
     shared = (merged.T @ footprints).toarray() * is_member
-    return merged.astype(np.float32), traces @ shared.T, np.sort(leaders)
+    return merged.astype(np.float32), traces @ shared.T, join
 
 
 def find_ghosts(
