@@ -9,8 +9,11 @@ import numpy as np
 from pynwb import NWBHDF5IO, NWBFile
 
 from ace_nwb.errors import SessionFileError
+from ace_nwb.nwb import layout
 from ace_nwb.nwb.objects.columns import decode_texts
 from ace_nwb.nwb.objects.stored import iterate_references, open_stored
+
+_ONE_PER_SCOPE = (layout.MOVIE, layout.FRAME_LEDGER)
 
 
 class Session:
@@ -61,11 +64,25 @@ class Session:
         """
         found = self.find(path)
         if found is None:
+            self._refuse_several_scopes(path)
             raise SessionFileError(
                 f"{self.path} has no {path}. `ace-nwb status {self.path.name}` lists what has "
                 "been computed; run the stage that produces it."
             )
         return found
+
+    def _refuse_several_scopes(self, path: str) -> None:
+        """Raise if a missing object stands in the file once for each of several scopes."""
+        folder, _, name = path.rpartition("/")
+        if path not in _ONE_PER_SCOPE or not self.has(folder):
+            return
+        found = sorted(other for other in self.h5[folder] if other.startswith(name))
+        if found:
+            raise SessionFileError(
+                f"{self.path} holds {len(found)} scopes ({', '.join(found)}). Stages work on one. "
+                "Convert the folder of each scope (the one with its timeStamps.csv) into a session "
+                "file of its own, beside the same ephys folder."
+            )
 
     def has(self, path: str) -> bool:
         """Return whether the file holds an object at `path`."""

@@ -13,6 +13,7 @@ DEBOUNCE_MS = 0.5
 
 _MIN_SCORE = 0.5
 _CLEAR_LEAD = 0.1
+_LEAST_LEVELS = 4  # to say how long levels last
 
 
 @dataclass(frozen=True)
@@ -118,10 +119,30 @@ def split_word(
     for one in masks:
         levels = (values[order] & one != 0).astype(np.uint8)
         changed = np.flatnonzero(np.diff(levels)) + 1
-        # the first word tells a level, not an edge, unless the bit is high: ports rest low
-        edges = np.concatenate([[0], changed]) if levels.size and levels[0] else changed
+        is_edge = begins_with_edge(times, levels)
+        edges = np.concatenate([[0], changed]) if is_edge else changed
         lines[one] = (times[edges], levels[edges])
     return lines
+
+
+def begins_with_edge(times_s: np.ndarray, levels: np.ndarray) -> bool:
+    """Say whether the first word of a port is an edge of one of its lines.
+
+    What came before it is not recorded. Ports rest low, so a line that is high has risen; but one
+    that toggles may have rested high: then its first level ends sooner than any other does.
+
+    Parameters
+    ----------
+    times_s, levels
+        Times of the words in order, and the line's level in each, shape (n_words,).
+    """
+    if not levels.size or not levels[0]:
+        return False
+    changed = np.flatnonzero(np.diff(levels)) + 1
+    if changed.size < _LEAST_LEVELS:
+        return True
+    usual_s = float(np.quantile(np.diff(times_s[changed]), 0.05))
+    return bool(times_s[changed[0]] - times_s[0] >= 0.5 * usual_s)
 
 
 def score_line(

@@ -8,11 +8,13 @@ import re
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
+from operator import itemgetter
 from pathlib import Path
 
 import numpy as np
 
 from ace_nwb.interfaces.neuralynx.header import map_records, read_header
+from ace_nwb.sync.pulses import begins_with_edge
 
 NEV_RECORD = np.dtype(
     [
@@ -95,21 +97,23 @@ def read_events(file_paths: Sequence[Path]) -> EventFile:
     lines = [
         line
         for port in sorted(words)
-        for line in _lines(port, sorted(words[port]), several_systems=several_systems)
+        for line in _lines(
+            port, sorted(words[port], key=itemgetter(0)), several_systems=several_systems
+        )
     ]
     return EventFile(tuple(lines), tuple(sorted(messages, key=_time)), n_cut_bytes)
 
 
-def first_edge_bits(words: np.ndarray, used: Sequence[int]) -> set[int]:
+def first_edge_bits(times_us: np.ndarray, words: np.ndarray, used: Sequence[int]) -> set[int]:
     """Return the bits that the first word of a port counts as an edge of.
 
     The word before the first one is not recorded. Lines that are high in it are taken to have
-    risen, as lines rest low. If none is high, a line fell that had rested high: of lines that
-    toggle, such as the frame line, this is expected, so it is taken to be the busiest one.
+    risen, as lines rest low, unless they fall again too soon. If none is high, a line fell that had
+    rested high: of lines that toggle, such as the frame line, this is expected, so it is taken to
+    be the busiest one.
     """
-    high = {bit for bit in used if (words[0] >> bit) & 1}
-    if high or not used:
-        return high
+    if words[0] or not used:
+        return {bit for bit in used if begins_with_edge(times_us, (words >> bit) & 1)}
     return {max(used, key=lambda bit: np.count_nonzero(np.diff((words >> bit) & 1)))}
 
 
@@ -140,7 +144,7 @@ def _lines(
     """Return the lines of a port that are ever high."""
     times_us, words = np.array(events, dtype=np.int64).T
     used = [bit for bit in range(TTL_BITS) if ((words >> bit) & 1).any()]
-    first_edges = first_edge_bits(words, used)
+    first_edges = first_edge_bits(times_us, words, used)
     system, board, number = port
     prefix = f"TTL{system if several_systems else ''}Board{board}Port{number}"
     lines = []

@@ -61,6 +61,21 @@ def test_a_first_falling_edge_belongs_to_the_line_that_toggles_most(tmp_path):
     assert bit2.times_us.tolist() == [50, 51]
 
 
+def test_a_line_that_rested_high_has_no_edge_where_another_line_rises(tmp_path):
+    # bit 0 toggles every 10 us and was high before bit 1 rose
+    events = [ttl(99, 3), *(ttl(100 + 10 * n, 2 + n % 2) for n in range(12)), ttl(300, 0)]
+    bit0, bit1 = read(tmp_path, events).lines
+    assert bit0.times_us.tolist() == [100 + 10 * n for n in range(12)] + [300]
+    assert bit1.times_us.tolist() == [99, 300]
+
+
+def test_events_of_the_same_microsecond_stay_in_their_order(tmp_path):
+    events = [ttl(10, 1), ttl(20, 3), ttl(20, 2), ttl(30, 0)]
+    bit0, bit1 = read(tmp_path, events).lines
+    assert bit0.times_us.tolist() == [10, 20]
+    assert bit1.times_us.tolist() == [20, 30]
+
+
 def test_system_messages_change_no_line(tmp_path):
     start = (1, 0, "Starting Recording")
     note = (25, 0, "animal moved, port open")
