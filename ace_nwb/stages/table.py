@@ -83,7 +83,7 @@ STAGES: dict[str, Stage] = {
                 "/processing/sync/LowConfidence",
                 "/processing/sync/Corrections",
             ),
-            revision=3,
+            revision=4,
         ),
         Stage(
             "preprocess",

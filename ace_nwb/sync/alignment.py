@@ -159,11 +159,11 @@ def align_frames(
     known = evidence or Evidence()
     _check_pins(known, train)
     match = match_rows(rows, train, max_jitter_s=max_jitter_ms / 1e3, evidence=known)
-    _refuse_doubt(match)
+    _refuse_doubt(match, known)
     return _summarise(match, rows, train, pulses, known)
 
 
-def _refuse_doubt(match: Match) -> None:
+def _refuse_doubt(match: Match, known: Evidence) -> None:
     """Raise if the whole-frame placement of most frames is in doubt, or too little matches."""
     real = match.timeline.is_real[match.captured]
     if real.mean() < _MIN_MATCHED:
@@ -174,6 +174,8 @@ def _refuse_doubt(match: Match) -> None:
     if np.mean(match.placed >= TRUSTED) >= 0.5:
         _refuse_endless(match)
         return
+    if match.placement.probability.min() >= TRUSTED:
+        _refuse_contradiction(known)
     rivals = ", ".join(f"{s:+d} frames: {p:.3g}" for s, p in match.placement.rivals[:4])
     row = match.placement.rivals_from_row
     where = "all frames" if row == 0 else f"the frames from number {row} on"
@@ -185,6 +187,19 @@ def _refuse_doubt(match: Match) -> None:
         "or lost_at_end, the number of pulses before the first or after the last saved frame (0 "
         "if the first pulse is the first frame), start_s and stop_s, the part of the ephys "
         "session that holds this recording, or a correction that pins one frame to its edge."
+    )
+
+
+def _refuse_contradiction(known: Evidence) -> None:
+    """Raise because each look at the frames places them, but not where the one before did."""
+    stated = "The pins or numbers of lost frames that were stated contradict them; correct those."
+    unstated = (
+        "Check that line and movie belong to the same recording, state lost_at_start or "
+        "lost_at_end, or pin one frame to its edge by a correction."
+    )
+    raise SyncError(
+        "Time stamps, pulses and counts contradict each other about most frames. One placement "
+        f"that fits them all was expected. {stated if known.is_stated else unstated}"
     )
 
 

@@ -165,7 +165,7 @@ def _check_numbers(flashes: np.ndarray, markers: np.ndarray) -> None:
     if min(flashes.size, markers.size) < 3:
         raise SyncError(
             f"{flashes.size} flashes and {markers.size} markers were found. At least three of both "
-            "are needed. Check the marker line, or the threshold of flash detection (min_z)."
+            "are needed. Check the marker line, or the least height of a flash (min_flash_z)."
         )
 
 

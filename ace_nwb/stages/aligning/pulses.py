@@ -194,6 +194,7 @@ def _read_lines(session: Session, params: SyncParams) -> dict[str, Edges]:
     """Return the edges of every line within the window; words of a port bit by bit."""
     wanted = None if params.line is None else {n.strip() for n in params.line.split(",")}
     lines: dict[str, Edges] = {}
+    seen_s: list[float] = []
     for name in list_ephys_lines(session):
         if wanted is not None and not any(n.split(_BITS)[0] == name for n in wanted):
             lines[name] = (np.zeros(0), np.zeros(0), np.zeros(0, int))
@@ -205,7 +206,14 @@ def _read_lines(session: Session, params: SyncParams) -> dict[str, Edges]:
         if params.stop_s is not None:
             inside &= times <= params.stop_s
         table_rows = np.flatnonzero(inside)
+        seen_s += [float(times.min()), float(times.max())] if times.size else []
         lines |= _split(name, times[inside], values[inside], table_rows, params.bit_mask)
+    if seen_s and not any(times.size for times, _, _ in lines.values()):
+        raise ParameterError(
+            f"No edge lies between sync.start_s = {params.start_s} and sync.stop_s = "
+            f"{params.stop_s}. Lines have edges from {min(seen_s):.3f} to {max(seen_s):.3f} s of "
+            "the ephys clock; choose a window there."
+        )
     return lines
 
 
