@@ -36,6 +36,16 @@ def test_slow_curvature_is_followed_only_if_it_is_there() -> None:
     np.testing.assert_allclose(curved.to_session_time(device + bend, segment), session, atol=2.5e-3)
 
 
+def test_sharp_time_stamps_show_a_curve_within_half_a_minute() -> None:
+    rng = np.random.default_rng(3)
+    device, session = device_clock(600, 90.0, rng)
+    bend = 0.002 * np.sin(2 * np.pi * np.arange(600) / 600 + 1.0)
+    segment = np.zeros(600, dtype=int)
+    clock = fit_clock(np.round(device + bend, 3), session, segment)
+    late = clock.to_session_time(device + bend, segment) - session
+    assert np.abs(late - 4e-4).max() < 5e-4  # of time stamps in whole milliseconds
+
+
 def test_a_jump_is_a_break_with_its_size() -> None:
     rng = np.random.default_rng(2)
     device, session = device_clock(4000, 20.0, rng)

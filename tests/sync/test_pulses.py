@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from ace_nwb.errors import SyncError
-from ace_nwb.sync.pulses import LineScore, choose_line, find_pulses, score_line
+from ace_nwb.sync.pulses import LineScore, choose_line, find_pulses, score_line, split_word
 
 T = 1 / 20
 
@@ -35,6 +35,14 @@ def test_one_pulse_per_frame_gives_one_time_per_frame(width_s: float, active: in
     assert pulses.mode == "pulse"
     assert pulses.times_s.size == 300
     np.testing.assert_allclose(np.diff(pulses.times_s), T)
+
+
+def test_a_bit_that_rested_high_has_no_edge_at_the_first_word_of_its_port() -> None:
+    times, levels = toggling(first_level=0)
+    first = times[0] - 0.3 * T  # another line rises while the frame line rests high
+    lines = split_word(np.append(first, times), np.append(3, levels + 2))
+    np.testing.assert_array_equal(lines[1][0], times)
+    np.testing.assert_array_equal(lines[2][0], [first])
 
 
 def test_the_mode_can_be_overridden() -> None:
