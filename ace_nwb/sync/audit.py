@@ -29,6 +29,7 @@ _LEAST_ROWS, _MOST_ROWS = 12, 300
 _MOST_PIECES = 40
 _BESIDE_ROWS = 200
 _JUMP_S = 5e-3
+_SILENT_FRAMES = 3
 _LEAST_ERROR_S = 1e-3
 _WANDER = 1e-4  # of the clock's rate, in a pause
 
@@ -95,6 +96,7 @@ def audit_placement(
     """
     kept = np.flatnonzero(
         (np.diff(segment) != 0)
+        | _crosses_silence(timeline, captured)
         | np.diff(joined)
         | contradicts_numbers(rows.daq_step, timeline, captured)[1:]
     )
@@ -153,6 +155,14 @@ def contradicts_numbers(
     # a silent frame between may have been captured or not
     left = timeline.held_before[captured] - timeline.held_before[before + 1]
     return (daq_step > 0) & ((daq_step > step) | (daq_step <= left))
+
+
+def _crosses_silence(timeline: Timeline, captured: np.ndarray) -> np.ndarray:
+    """Say between which rows the line was silent: there frames may belong to either side."""
+    held = timeline.held_before
+    between = held[captured[1:]] - held[captured[:-1] + 1]
+    changes = np.diff(timeline.block[captured]) != 0
+    return changes | (np.diff(captured) - 1 - between > _SILENT_FRAMES)
 
 
 def _weigh_texture(

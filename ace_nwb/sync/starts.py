@@ -23,6 +23,7 @@ _OUTSIDE_FRAMES = 110
 _FAR_FRAMES = 2
 _N_FOLLOWED = 4
 _JUMP_S = 8e-3
+_SILENT = 3  # frames more than were numbered
 SETTLED = 0.999
 
 
@@ -236,12 +237,17 @@ def daq_step_at(rows: Rows, captured: np.ndarray, row: int, start: int, stop: in
     if rows.daq_step[row] == 0:
         return float("nan")
     start, stop = max(start, row - 40), min(stop, row + 40)
+    # numbers do not count the frames of a silence: rows beyond it say nothing about the cut
+    steps = np.diff(captured[max(start - 1, 0) : stop], prepend=captured[max(start - 1, 0)])[
+        -(stop - start) :
+    ]
+    unknown = (rows.daq_step[start:stop] == 0) | (steps > rows.daq_step[start:stop] + _SILENT)
     before = np.arange(start, row)[::-1]
-    unknown = np.flatnonzero(rows.daq_step[before] == 0)
-    before = before[: unknown[0] + 1] if unknown.size else before
+    breaks = np.flatnonzero(unknown[before - start])
+    before = before[: breaks[0] + 1] if breaks.size else before
     after = np.arange(row, stop)
-    unknown = np.flatnonzero(rows.daq_step[after[1:]] == 0)
-    after = after[: unknown[0] + 1] if unknown.size else after
+    breaks = np.flatnonzero(unknown[after[1:] - start])
+    after = after[: breaks[0] + 1] if breaks.size else after
     number = np.cumsum(rows.daq_step[start:stop])
     lag = np.median(captured[before] - number[before - start])
     lead = np.median(captured[after] - number[after - start])
