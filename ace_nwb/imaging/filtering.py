@@ -50,6 +50,27 @@ def filter_frames(frames: np.ndarray, cell_diameter_px: float) -> np.ndarray:
     return filtered
 
 
+def convolve_frames(frames: np.ndarray, taps: np.ndarray) -> np.ndarray:
+    """Return frames whose rows and columns are convolved with an odd number of weights.
+
+    Parameters
+    ----------
+    frames
+        Shape (frame, row, column).
+    taps
+        Symmetric, shape (tap,).
+
+    Returns
+    -------
+    np.ndarray
+        Same shape, float32; the edge is repeated outwards.
+    """
+    source = np.require(frames, np.float32, ["C", "W"])
+    convolved = np.empty_like(source)
+    _convolve_frames(source, np.ascontiguousarray(taps, np.float32), convolved)
+    return convolved
+
+
 def gaussian_taps(sd_px: float) -> np.ndarray:
     """Return the odd number of weights of a Gaussian filter, sum 1, float32."""
     radius = max(1, int(np.ceil(2.5 * sd_px)))
@@ -129,3 +150,19 @@ def _filter_frames(frames: np.ndarray, taps: np.ndarray, radius: int, filtered: 
             line[:] = 0
             _add_convolved(line, surround[pad - radius : end + radius], box)
             _add_convolved(line, centre[pad - reach : end + reach], taps)
+
+
+@numba.njit("void(f4[:, :, ::1], f4[::1], f4[:, :, ::1])", nogil=True, cache=True, fastmath=True)
+def _convolve_frames(frames: np.ndarray, taps: np.ndarray, convolved: np.ndarray) -> None:
+    n_frames, n_rows, n_columns = frames.shape
+    reach = taps.size // 2
+    end = reach + n_columns
+    line = np.zeros(n_columns + 2 * reach, np.float32)
+    for f in range(n_frames):
+        for r in range(n_rows):
+            line[:] = 0
+            _add_rows(line[reach:end], frames[f], r - reach, taps)
+            line[:reach] = line[reach]
+            line[end:] = line[end - 1]
+            convolved[f, r, :] = 0
+            _add_convolved(convolved[f, r], line, taps)

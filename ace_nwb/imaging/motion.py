@@ -20,6 +20,7 @@ from ace_nwb.imaging.motion_evidence import (
     find_bad_frames,
     keep_shared_motion,
 )
+from ace_nwb.imaging.motion_fine import Tissue, fit_shifts, model_tissue, soften
 from ace_nwb.imaging.motion_lens import Lens, Target
 from ace_nwb.imaging.movie import Movie, ProgressCallback, no_progress
 from ace_nwb.imaging.piecewise import NodeGrid, register_nodes, settle_nodes
@@ -27,10 +28,9 @@ from ace_nwb.imaging.warping import shift_frames
 
 _SAMPLE_BYTES = 2**27
 _BURST_FRAMES = 16
-_N_BURSTS = 20
+_N_BURSTS = 30
 _N_REFINEMENTS = 3
-_N_ROBUST_ROUNDS = 4
-_N_STEPS = 2
+_N_ROBUST_ROUNDS = 5
 _USUAL = 0.995
 _BINNINGS = ((2, 128), (4, 512))
 """Side of a binned pixel, and the least side of the field from which on it is used."""
@@ -102,11 +102,11 @@ def estimate_motion(
     """
     with threadpool_limits(1, user_api="blas"):
         lens = _choose_lens(movie, max_shift_px, filter_radius_px)
-        lens, target = _build_target(movie, lens)
+        lens, target, tissue = _build_target(movie, lens)
         grid = NodeGrid.over(movie.shape[1:], patch_size_px) if piecewise else None
 
         def register(_start: int, block: np.ndarray) -> _Registered:
-            return _register(block, lens, target, grid)
+            return _register(block, lens, target, tissue, grid)
 
         known = checkpoint.load() or _nothing(grid)
         found = {name: _extended(values, movie.shape[0]) for name, values in known.items()}
@@ -129,13 +129,16 @@ def estimate_motion(
     return Motion(shifts, found["quality"], is_bad, target.image, deviations)
 
 
-def _register(block: np.ndarray, lens: Lens, target: Target, grid: NodeGrid | None) -> _Registered:
+def _register(
+    block: np.ndarray, lens: Lens, target: Target, tissue: Tissue, grid: NodeGrid | None
+) -> _Registered:
     """Return shifts and quality of a run of frames, and of the nodes if there are any."""
-    images = lens.filter(block) - target.static
+    light = lens.expose(block)
+    images = lens.filter(light) - target.static
     shifts, quality = lens.register(lens.transform(images), target.spectrum)
-    for _ in range(_N_STEPS):
-        estimates = lens.refine(images, shifts, target)
-        shifts = estimates[:, 0]
+    shifts = lens.refine(images, shifts, target)
+    estimates = fit_shifts(soften(light, lens) - tissue.static, shifts, tissue, lens)
+    shifts = estimates[:, 0]
     found = {"shifts": estimates, "quality": quality}
     if grid is not None:
         found["nodes"] = register_nodes(images, shifts, target, lens, grid)
@@ -175,9 +178,10 @@ def _choose_lens(movie: Movie, max_shift_px: int, filter_radius_px: float) -> Le
     )
 
 
-def _build_target(movie: Movie, lens: Lens) -> tuple[Lens, Target]:
-    """Return the target made of bursts of frames from all over the movie, and how far they move."""
-    images = _sample_bursts(movie, lens)
+def _build_target(movie: Movie, lens: Lens) -> tuple[Lens, Target, Tissue]:
+    """Return the targets made of bursts from all over the movie, and how far they move."""
+    light = _sample_bursts(movie, lens)
+    images = lens.filter(light)
     middle = len(images) // 2
     spectra = lens.transform(images)
     burst = slice(middle, middle + _BURST_FRAMES)
@@ -190,10 +194,11 @@ def _build_target(movie: Movie, lens: Lens) -> tuple[Lens, Target]:
         shifts -= np.median(shifts, axis=0)
         is_good = quality >= np.quantile(quality, 0.2)
         template = _mean_spectrum(images[is_good], shifts[is_good], lens)
-    images, shifts = images[is_good], shifts[is_good]
+    images, shifts, light = images[is_good], shifts[is_good], light[is_good]
     furthest = int(np.ceil(np.quantile(np.abs(shifts), _USUAL)))
     lens = replace(lens, usual_reach=min(furthest, lens.reach))
-    return lens, _separate(images, shifts, lens)
+    target, shifts = _separate(images, shifts, lens)
+    return lens, target, model_tissue(light, shifts, lens)
 
 
 def _mean_spectrum(images: np.ndarray, shifts: np.ndarray, lens: Lens) -> np.ndarray:
@@ -202,7 +207,7 @@ def _mean_spectrum(images: np.ndarray, shifts: np.ndarray, lens: Lens) -> np.nda
     return np.asarray(lens.transform(mean[None])[0])
 
 
-def _separate(images: np.ndarray, shifts: np.ndarray, lens: Lens) -> Target:
+def _separate(images: np.ndarray, shifts: np.ndarray, lens: Lens) -> tuple[Target, np.ndarray]:
     """Tell what moves from what stays, refining the shifts on the way."""
     gains = np.ones(len(images))
     static = np.zeros(lens.field_shape, np.float32)
@@ -210,14 +215,18 @@ def _separate(images: np.ndarray, shifts: np.ndarray, lens: Lens) -> Target:
         moving = shift_frames(images - static, shifts, gains).mean(0)
         there = shift_frames(np.broadcast_to(moving, images.shape), -shifts, gains)
         static = static + (images - static - there).mean(0)
+        # A weaker template that moves further fits as well: what stays resembles it in nothing.
+        inner = moving[lens.inner]
+        share = np.vdot(static[lens.inner], inner) / max(np.vdot(inner, inner), 1e-12)
+        static = static - np.float32(share) * moving
         aligned = shift_frames(images - static, shifts, gains)
         image = aligned.mean(0)
         variance = (np.abs(aligned - image).mean(0) * np.sqrt(np.pi / 2)) ** 2
         floor = max(1e-3 * float(np.median(variance)), 1e-9)
         target = Target(image, static, np.maximum(variance, floor), lens.transform(image[None])[0])
-        shifts = lens.refine(images - static, shifts, target)[:, 0]
+        shifts = lens.refine(images - static, shifts, target)
         shifts = shifts - np.median(shifts, axis=0)
-    return target
+    return target, shifts
 
 
 def _sample_bursts(movie: Movie, lens: Lens) -> np.ndarray:
@@ -229,7 +238,7 @@ def _sample_bursts(movie: Movie, lens: Lens) -> np.ndarray:
     starts = np.linspace(0, max(0, n_frames - _BURST_FRAMES), n_bursts).astype(int)
     return np.concatenate(
         [
-            lens.filter(movie.read(start, min(n_frames, start + _BURST_FRAMES)))
+            lens.expose(movie.read(start, min(n_frames, start + _BURST_FRAMES)))
             for start in starts.tolist()
         ]
     )

@@ -13,7 +13,7 @@ from scipy.fft import dct, idct
 
 _BAD_QUALITY_SD = 6.0
 _JUMP_SD = 4.0
-_LEAST_AGREEMENT = 0.8
+_LEAST_AGREEMENT = 0.7
 _LEAST_FRAMES = 16
 
 

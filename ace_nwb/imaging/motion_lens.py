@@ -10,7 +10,6 @@ import numpy as np
 from scipy import fft
 
 from ace_nwb.imaging.filtering import filter_frames
-from ace_nwb.imaging.motion_evidence import split_field
 from ace_nwb.imaging.warping import shift_frames
 
 _LARGEST_STEP_PX = 1.5
@@ -79,8 +78,8 @@ class Lens:
         n_rows, n_columns = self.field_shape
         return slice(margin, n_rows - margin), slice(margin, n_columns - margin)
 
-    def filter(self, frames: np.ndarray) -> np.ndarray:
-        """Return the frames as they are compared, shape (frame, row, column), float32."""
+    def expose(self, frames: np.ndarray) -> np.ndarray:
+        """Return the logarithm of binned frames, shape (frame, row, column), float32."""
         side, (n_rows, n_columns) = self.binning, self.field_shape
         total = np.zeros((len(frames), n_rows, n_columns), np.float32)
         for row in range(side):
@@ -89,7 +88,11 @@ class Lens:
         total /= side**2
         total += np.float32(self.offset)
         np.maximum(total, np.float32(1e-3 * self.offset), out=total)
-        return filter_frames(np.log(total, out=total), self.diameter_px)
+        return np.log(total, out=total)
+
+    def filter(self, light: np.ndarray) -> np.ndarray:
+        """Return exposed frames as they are compared, shape (frame, row, column), float32."""
+        return filter_frames(light, self.diameter_px)
 
     def transform(self, images: np.ndarray) -> np.ndarray:
         """Return the spectra of images, each of unit energy."""
@@ -110,24 +113,15 @@ class Lens:
         return _find_peaks(window, reach, 1 / np.sqrt(max(energy, 1e-24)))
 
     def refine(self, images: np.ndarray, shifts: np.ndarray, target: Target) -> np.ndarray:
-        """Return shifts after one robust Gauss-Newton step towards the target.
-
-        Shape (frame, 3, 2): as the whole field sees it, and each half of it.
-        """
+        """Return shifts after one robust Gauss-Newton step towards the target, (frame, 2)."""
         inner = self.inner
-        white = split_field(self.field_shape, round(self.diameter_px))[inner].ravel()
         slopes = np.stack([slope[inner].ravel() for slope in np.gradient(target.image)])
-        halves = np.stack([slopes * white, slopes * ~white])
-        products = np.stack(
-            [halves[:, 0] * slopes[0], halves[:, 0] * slopes[1], halves[:, 1] * slopes[1]], axis=1
-        )
+        products = np.stack([slopes[0] ** 2, slopes[0] * slopes[1], slopes[1] ** 2])
         moved = shift_frames(images, shifts, np.ones(len(images)))[:, *inner]
         rest, weights = weigh_rest(moved, target, inner)
-        curvature = (weights @ products.reshape(6, -1).T).astype(float).reshape(-1, 2, 3)
-        pull = (rest @ halves.reshape(4, -1).T).astype(float).reshape(-1, 2, 2)
-        steps = [_solve_step(curvature.sum(1), pull.sum(1))]
-        steps += [_solve_step(curvature[:, half], pull[:, half]) for half in (0, 1)]
-        return np.stack([shifts + step for step in steps], axis=1)
+        curvature = (weights @ products.T).astype(float)
+        pull = (rest @ slopes.T).astype(float)
+        return shifts + _solve_step(curvature, pull)
 
 
 def weigh_rest(
