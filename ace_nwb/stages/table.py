@@ -104,7 +104,7 @@ STAGES: dict[str, Stage] = {
                 f"{_OPHYS}/MotionQuality",
             ),
             uses=("preprocess",),
-            revision=3,
+            revision=4,
         ),
         Stage(
             "summary",
