@@ -23,10 +23,6 @@ _SUPPORT_REACH_PX = 3
 _USUAL_CELL = 0.75
 _MAX_DUPLICATE_SCORE = 0.5
 _LEAST_SIZE_SHARE = 0.25
-_LARGEST_SIZE_SHARE = 1.5
-_LARGEST_CELL_SHARE = 2.0
-_CELL_R_VALUE = 0.95
-_LEAST_JUDGES = 5
 _LEAST_COMPACTNESS = 0.5
 _CLEAR_COMPACTNESS = 0.6
 _STRONG_SNR = 30.0
@@ -51,6 +47,9 @@ class ComponentMetrics:
     compactness
         Area of a disc with the footprint's spread over its size: 1 for a disc, less for
         anything long or scattered.
+    asymmetry
+        Skewness of the trace's changes: about 2 for calcium, which rises faster than it decays,
+        0 for what swells and ebbs alike.
     duplicate_score
         Largest product of footprint overlap and trace correlation with another ROI.
     accepted
@@ -61,6 +60,7 @@ class ComponentMetrics:
     r_value: np.ndarray
     size_px: np.ndarray
     compactness: np.ndarray
+    asymmetry: np.ndarray
     duplicate_score: np.ndarray
     accepted: np.ndarray
 
@@ -72,6 +72,7 @@ def evaluate_components(
     min_snr: float,
     min_r_value: float,
     min_size_px: int,
+    min_asymmetry: float,
     workers: int = 1,
     max_memory_bytes: int = 4 * 2**30,
     progress: ProgressCallback = no_progress,
@@ -87,8 +88,9 @@ def evaluate_components(
     min_snr, min_r_value, min_size_px
         Least values of an accepted ROI. Where the signal is strong (30 noise SDs), `r_value` may
         be 0.1 less and the compactness 0.25, else it must be 0.5; specks below a
-        quarter of the median size are not accepted, nor is what is half as large again as the
-        median of the brighter ROIs (twice as large, if `r_value` is 0.95).
+        quarter of the median size are not accepted.
+    min_asymmetry
+        Least asymmetry of an accepted ROI; 0 lets pass what swells and ebbs alike.
     workers
         Number of threads; the result does not depend on it.
     max_memory_bytes
@@ -99,11 +101,12 @@ def evaluate_components(
     if segmentation.n_rois == 0:
         nothing = np.zeros(0)
         return ComponentMetrics(
-            nothing, nothing, np.zeros(0, int), nothing, nothing, np.zeros(0, bool)
+            nothing, nothing, np.zeros(0, int), nothing, nothing, nothing, np.zeros(0, bool)
         )
     snr = peak_to_noise(segmentation, movie.frame_rate_hz)
     size = np.diff(segmentation.footprints.indptr)
     compactness = _compactness(segmentation)
+    asymmetry = rise_asymmetry(segmentation, movie.frame_rate_hz)
     is_strong = snr >= _STRONG_SNR
     is_clear = is_strong & (compactness >= _CLEAR_COMPACTNESS)
     is_clear &= size <= np.quantile(size, _USUAL_CELL)
@@ -116,18 +119,18 @@ def evaluate_components(
             kept, binned.factor, segmentation, is_clear, workers=workers, passes=counted
         )
     duplicates = _duplicate_score(segmentation, snr)
-    is_likely = (snr >= min_snr) & (r_value >= min_r_value) & (duplicates < _MAX_DUPLICATE_SCORE)
     return ComponentMetrics(
         snr=snr,
         r_value=r_value,
         size_px=size,
         compactness=compactness,
+        asymmetry=asymmetry,
         duplicate_score=duplicates,
         accepted=(snr >= min_snr)
         & (r_value >= min_r_value - np.where(is_strong, _STRONG_RELIEF, 0))
         & (compactness >= np.where(is_strong, 0.5, 1) * _LEAST_COMPACTNESS)
         & (size >= max(min_size_px, _LEAST_SIZE_SHARE * float(np.median(size))))
-        & (size <= _size_limit(size, snr, r_value, is_likely))
+        & (asymmetry >= min_asymmetry)
         & (duplicates < _MAX_DUPLICATE_SCORE),
     )
 
@@ -142,20 +145,19 @@ def peak_to_noise(segmentation: Segmentation, frame_rate_hz: float) -> np.ndarra
     return np.divide(height, noise, out=np.zeros_like(height), where=noise > 0)
 
 
-def _size_limit(
-    size: np.ndarray, snr: np.ndarray, r_value: np.ndarray, is_likely: np.ndarray
-) -> np.ndarray:
-    """Return the size above which each ROI is a patch of background, pixels, shape (roi,).
+def rise_asymmetry(segmentation: Segmentation, frame_rate_hz: float) -> np.ndarray:
+    """Return the skewness of the changes of each trace over 0.2 s, without noise, shape (roi,).
 
-    The brighter a cell, the more of its tails its footprint shows: an ROI much larger than the
-    likely cells brighter than it is none. With too few of them nothing is said.
+    Calcium rises at once and decays slowly: few changes are large, and these go up. Out-of-focus
+    light swells and ebbs alike. Noise adds to the second moment of the changes only, which is
+    therefore taken from the denoised trace.
     """
-    limit = np.full(len(size), np.inf)
-    for roi in range(len(size)):
-        judges = size[is_likely & (snr > snr[roi])]
-        if len(judges) >= _LEAST_JUDGES:
-            limit[roi] = float(np.median(judges))
-    return limit * np.where(r_value >= _CELL_R_VALUE, _LARGEST_CELL_SHARE, _LARGEST_SIZE_SHARE)
+    factor = bin_factor(frame_rate_hz)
+    changes = np.diff(_bin(segmentation.raw, factor), axis=0)
+    changes -= changes.mean(0)
+    spread = np.diff(_bin(segmentation.denoised, factor), axis=0).std(0)
+    third = np.mean(changes**3, axis=0)
+    return np.divide(third, spread**3, out=np.zeros_like(third), where=spread > 0)
 
 
 def _bin(traces: np.ndarray, factor: int) -> np.ndarray:

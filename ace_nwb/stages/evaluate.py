@@ -17,6 +17,7 @@ DESCRIPTIONS = {
     "snr": "Signal-to-noise ratio of the ROI's transients.",
     "r_value": "Correlation of the footprint with the movie at the ROI's own events.",
     "compactness": "How compact the footprint is, 1 for a disc.",
+    "asymmetry": "Skewness of the trace's changes: about 2 for calcium, 0 for background.",
     "duplicate_score": "Largest similarity with a better ROI, 1 for a duplicate.",
 }
 ENGINE_PREFIX = "engine_"

@@ -146,6 +146,7 @@ STAGES: dict[str, Stage] = {
                     "snr",
                     "r_value",
                     "compactness",
+                    "asymmetry",
                     "duplicate_score",
                     "accepted",
                     "Accepted",

@@ -150,7 +150,12 @@ def test_frames_that_repeat_do_no_harm(engine: str) -> None:
     found = run(engine, frames)
     assert np.isfinite(found.raw).all()
     metrics = evaluate_components(
-        ArrayMovie(frames, 20.0), found, min_snr=3.0, min_r_value=0.5, min_size_px=9
+        ArrayMovie(frames, 20.0),
+        found,
+        min_snr=3.0,
+        min_r_value=0.5,
+        min_size_px=9,
+        min_asymmetry=0.5,
     )
     assert metrics.accepted.sum() == 1
 

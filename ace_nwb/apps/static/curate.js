@@ -2,7 +2,8 @@
 const marks = { accept: "\u2713", reject: "\u2717", unsure: "?", conflict: "!", "": "" };
 const names = {
   snr: "SNR", r_value: "r", size_px: "size", n_events: "events", compactness: "compact",
-  duplicate_score: "double", decay_time_s: "decay", noise: "noise", accepted: "proposed",
+  asymmetry: "rise", duplicate_score: "double", decay_time_s: "decay", noise: "noise",
+  accepted: "proposed",
 };
 const first = ["snr", "r_value", "size_px", "compactness", "n_events"];
 const view = {

@@ -274,6 +274,12 @@ class EvaluateParams(StageParams):
         description="Least correlation of the footprint with the movie at the ROI's own events.",
     )
     min_size_px: int = Field(default=9, ge=1, description="Least number of pixels.")
+    min_asymmetry: float = Field(
+        default=0.95,
+        description="Least skewness of the trace's changes: calcium rises faster than it decays "
+        "(about 2), out-of-focus light swells and ebbs alike (0). Lower it for cells that fire "
+        "without pause.",
+    )
     judge: Literal["movie", "engine"] = Field(
         default="movie",
         description="Whose figures decide: ours, measured against the movie, or those of an engine "
