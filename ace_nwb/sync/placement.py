@@ -27,6 +27,7 @@ from ace_nwb.sync.press import Press
 from ace_nwb.sync.timeline import Timeline
 
 _JUMP = -16.0  # a jump at this row, of just this size
+_LONG_GAP = 30
 _DAQ_MISMATCH = -14.0
 _USUAL_SHIFT = 100
 _BEYOND = 30
@@ -249,10 +250,13 @@ def _link(
     moved_before = segments.offset_s[row - 1] + times[inside_before + shifts] - times[inside_before]
     moved_after = segments.offset_s[row] + times[inside_after + shifts] - times[inside_after]
     jump = np.abs(moved_after[None, :] - moved_before[:, None])
+    # a step of very many frames is as likely a jump of the clock as a loss of just that many
+    is_long = after - before > _LONG_GAP
+    price = max(_JUMP, float(price_runs(after - before - 1, rates.lost))) if is_long else _JUMP
     if segments.offset_error_s is None:
-        link = np.where(jump > max(4e-3, 0.15 * period), _JUMP, 0.0)
+        link = np.where(jump > max(4e-3, 0.15 * period), price, 0.0)
     else:
-        link = np.logaddexp(-0.5 * (jump / segments.offset_error_s[g]) ** 2, _JUMP)
+        link = np.logaddexp(-0.5 * (jump / segments.offset_error_s[g]) ** 2, price)
     step = (after + shifts)[None, :] - (before + shifts)[:, None]
     held = timeline.held_before
     left = (
