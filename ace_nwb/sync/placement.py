@@ -250,8 +250,8 @@ def _link(
     moved_before = segments.offset_s[row - 1] + times[inside_before + shifts] - times[inside_before]
     moved_after = segments.offset_s[row] + times[inside_after + shifts] - times[inside_after]
     jump = np.abs(moved_after[None, :] - moved_before[:, None])
-    # a step of very many frames is as likely a jump of the clock as a loss of just that many
-    is_long = after - before > _LONG_GAP
+    # without numbers a very long step is as likely a jump of the clock as a loss of just that many
+    is_long = after - before > _LONG_GAP and not np.isfinite(segments.daq_step[g])
     price = max(_JUMP, float(price_runs(after - before - 1, rates.lost))) if is_long else _JUMP
     if segments.offset_error_s is None:
         link = np.where(jump > max(4e-3, 0.15 * period), price, 0.0)
