@@ -3,6 +3,7 @@
 from datetime import timedelta
 from pathlib import Path
 
+import h5py
 import numpy as np
 import pynwb
 import pytest
@@ -12,7 +13,7 @@ from pynwb.image import ImageSeries
 
 from ace_nwb import pipeline
 from ace_nwb.cli import run
-from ace_nwb.errors import ParameterError, SyncError
+from ace_nwb.errors import ParameterError, SessionFileError, SyncError
 from ace_nwb.nwb import layout
 from ace_nwb.nwb.content.events import read_events
 from ace_nwb.nwb.content.movie import NwbMovie
@@ -127,6 +128,20 @@ def test_of_two_equal_recordings_in_one_ephys_session_the_window_chooses(file, t
     np.testing.assert_allclose(movie_times(file), truth - 60.0, atol=1e-6)
     with open_session(file) as session:  # rows of the whole table, not of the window
         np.testing.assert_array_equal(read_ledger(session)["pulse"], np.arange(N_FRAMES))
+
+
+def test_a_window_without_edges_is_refused_with_where_they_are(file):
+    with pytest.raises(ParameterError, match=r"No edge lies between.*from 3\.\d+ to"):
+        pipeline.process(file, "sync", {"start_s": 5000.0})
+
+
+def test_a_file_of_two_scopes_is_refused_with_what_to_do(file):
+    with h5py.File(file, "r+") as h5:
+        ledger = h5[layout.FRAME_LEDGER]
+        h5.copy(ledger, f"{layout.FRAME_LEDGER}ScopeA")
+        h5.move(layout.FRAME_LEDGER, f"{layout.FRAME_LEDGER}ScopeB")
+    with pytest.raises(SessionFileError, match=r"holds 2 scopes.*file of its own"):
+        pipeline.process(file, "sync")
 
 
 def test_pulses_in_the_lines_of_two_ephys_files_are_joined(file, truth):
