@@ -143,7 +143,7 @@ def _refine(refiner: Refiner, start: Start) -> Match:
     else:
         placed = audit.probability
     placed = minimum_filter1d(placed, 2 * BESIDE + 1)
-    if not audit.is_settled:
+    if not audit.is_settled or _share_a_frame(refiner.rows, refined.captured):
         placed = np.minimum(placed, 0.5)
     return Match(
         timeline=refiner.timeline,
@@ -157,6 +157,11 @@ def _refine(refiner: Refiner, start: Start) -> Match:
         rates=refined.rates,
         grounds=grounds,
     )
+
+
+def _share_a_frame(rows: Rows, captured: np.ndarray) -> bool:
+    """Whether two rows have one frame: then one side is off, as where a clock jumps by a frame."""
+    return bool((np.diff(captured[~rows.is_junk]) <= 0).any())
 
 
 def _judge(refiner: Refiner, refined: Refined, placed_at: np.ndarray) -> np.ndarray:
