@@ -178,7 +178,9 @@ def _levels(device: np.ndarray, lag: np.ndarray, slope: float) -> tuple[np.ndarr
 
 def _level(lag: np.ndarray) -> float:
     """Return a robust level near the early edge of one stretch of lags."""
-    near = lag[np.abs(lag - np.median(lag)) < _FOREIGN_S]
+    half = lag.size // 2
+    middle = np.partition(lag, half)[half]  # one of them, so that some are near it
+    near = lag[np.abs(lag - middle) < _FOREIGN_S]
     ordered = np.sort(near)[::-1]
     return float(ordered[: max(int(0.6 * near.size), 1)].mean())
 

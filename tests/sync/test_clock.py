@@ -24,6 +24,13 @@ def test_the_clock_runs_along_the_floor_of_late_time_stamps(shape: str) -> None:
     np.testing.assert_allclose(mapped, session, atol=1.5e-3)
 
 
+def test_two_clocks_in_one_segment_still_give_a_finite_fit() -> None:
+    device = np.arange(400) / 20
+    lag = np.where(np.arange(400) % 2, 0.0, 5.0)
+    clock = fit_clock(device, device + lag, np.zeros(400, dtype=int))
+    assert np.isfinite(clock.to_session_time(device, np.zeros(400, dtype=int))).all()
+
+
 def test_slow_curvature_is_followed_only_if_it_is_there() -> None:
     rng = np.random.default_rng(1)
     device, session = device_clock(12000, -40.0, rng)
