@@ -79,13 +79,6 @@ def gaussian_taps(sd_px: float) -> np.ndarray:
     return (taps / taps.sum()).astype(np.float32)
 
 
-def filter_noise_gain(cell_diameter_px: float) -> float:
-    """Return the factor by which the filter scales the SD of white noise."""
-    impulse = np.zeros((1, *2 * [4 * int(np.ceil(cell_diameter_px)) + 9]), np.float32)
-    impulse[0, impulse.shape[1] // 2, impulse.shape[2] // 2] = 1
-    return float(np.sqrt(np.sum(filter_frames(impulse, cell_diameter_px) ** 2)))
-
-
 @numba.njit("void(f4[::1], f4[::1], f4[::1])", nogil=True, cache=True, fastmath=True)
 def _add_convolved(total: np.ndarray, line: np.ndarray, taps: np.ndarray) -> None:
     """Add the correlation of `line` with `taps`, four taps at a time for the vector units."""

@@ -151,11 +151,6 @@ def extend_times(times: FrameTimes, n_rows: int) -> FrameTimes:
     )
 
 
-def shift_times(times: FrameTimes, offset_s: float) -> FrameTimes:
-    """Return times counted from an earlier zero."""
-    return replace(times, device_time_s=times.device_time_s + offset_s)
-
-
 def unwrap_daq_frames(daq_frame: np.ndarray) -> np.ndarray:
     """Continue a 16-bit frame number, kept minus an offset, beyond its wraps.
 

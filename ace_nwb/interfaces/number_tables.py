@@ -92,22 +92,6 @@ def read_table(
     return NumberTable(file_path, columns, tuple(bad_cells), cut_row, len(names))
 
 
-def read_numbers(file_path: Path, *, required: Sequence[str]) -> dict[str, np.ndarray]:
-    """Read a CSV file of numbers into columns by name.
-
-    Raises
-    ------
-    TimestampError
-        Naming file, line and column of what is wrong.
-    """
-    table = read_table(file_path, required=required)
-    if table.cut_row is not None:
-        raise TimestampError(f"{describe_cut_row(table)}. {CUT_ROW_EXPECTED}")
-    if table.bad_cells:
-        raise TimestampError(f"{describe_bad_cell(table)}. {BAD_CELL_EXPECTED}")
-    return table.columns
-
-
 CUT_ROW_EXPECTED = (
     "Whole rows were expected; the file was cut off while it was written: remove the broken line."
 )

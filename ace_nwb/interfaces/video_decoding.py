@@ -2,8 +2,7 @@
 
 FFV1 and MJPEG are decoded in groups of frames that need nothing from before their first one, on
 all cores. Threads within libav do not help there: Miniscope-DAQ writes one slice a frame, and
-every frame but the first of a group waits for the one before it. Long movies of its kind are
-decoded by `ffv1_decoding`; libav gives the same pixels, more slowly.
+every frame but the first of a group waits for the one before it.
 """
 
 import os
@@ -20,7 +19,6 @@ import numpy as np
 from av.error import FFmpegError
 
 from ace_nwb.errors import MovieError
-from ace_nwb.imaging.storage import empty_pages
 from ace_nwb.interfaces.ffv1_checksum import find_damaged_frame
 from ace_nwb.interfaces.isxd_movie import iterate_isxd
 from ace_nwb.interfaces.tiff_movie import SUFFIXES, iterate_tiff
@@ -38,9 +36,6 @@ GROUPED_CODECS = {"ffv1", "mjpeg"}
 
 GROUP_FRAMES = 12
 """Frames of a group at least; FFV1 of Miniscope-DAQ has a key frame every 12."""
-
-LONG_MOVIE_PIXELS = 200_000_000
-"""Pixels from which on it pays to load our own decoder, or to compile it at the very first time."""
 
 LIMITED_BLACK, LIMITED_WHITE = 16, 235
 """Luminance of black and white in pictures of limited range."""
@@ -63,7 +58,6 @@ class _Group:
     first_frame: int
     has_checksums: bool
     packets: list[Any] = field(default_factory=list)
-    frames: np.ndarray | None = None
 
 
 def iterate_frames(
@@ -134,15 +128,10 @@ def _frames_in_order(container: Any, stream: Any) -> Iterator[Any]:
 def _decode_groups(probes: Sequence[MovieProbe], workers: int) -> Iterator[np.ndarray]:
     """Yield the frames of files whose groups decode side by side, a few groups ahead."""
     waiting: deque[Future[list[np.ndarray]]] = deque()
-    n_pixels = sum(probe.n_frames * probe.n_rows * probe.n_columns for probe in probes)
-    is_long = n_pixels >= LONG_MOVIE_PIXELS
     with ThreadPoolExecutor(workers) as pool:
         try:
             for group in _packet_groups(probes, workers):
-                if is_long and _is_simple(group):
-                    shape = (len(group.packets), group.probe.n_rows, group.probe.n_columns)
-                    group.frames = empty_pages(shape, np.dtype(np.uint8))
-                waiting.append(pool.submit(_decode_quickly, group))
+                waiting.append(pool.submit(_decode_group, group))
                 if len(waiting) > workers:
                     yield from waiting.popleft().result()
             while waiting:
@@ -177,22 +166,6 @@ def _packet_groups(probes: Sequence[MovieProbe], workers: int) -> Iterator[_Grou
         except FFmpegError as error:
             raise _undecodable(probe, n_packets, error) from error
         _check_count(probe, n_packets)
-
-
-def _decode_quickly(group: _Group) -> list[np.ndarray]:
-    """Return the frames of a group, by our own decoder if it knows their kind."""
-    if group.frames is None:
-        return _decode_group(group)
-    from ace_nwb.interfaces.ffv1_decoding import decode_group
-
-    is_done = decode_group(group.packets, group.frames)
-    return list(group.frames) if is_done else _decode_group(group)
-
-
-def _is_simple(group: _Group) -> bool:
-    """Whether frames may be of the kind that Miniscope-DAQ writes."""
-    probe = group.probe
-    return probe.codec == "ffv1" and probe.pixel_format == "gray" and not group.has_checksums
 
 
 def _decode_group(group: _Group) -> list[np.ndarray]:
