@@ -51,20 +51,30 @@ def upgrade(path: Path) -> list[int]:
     if steps:
         with edit_session(path) as writer:
             for step in steps:
-                _MIGRATIONS[step](writer)
+                if step in _MIGRATIONS:
+                    _MIGRATIONS[step](writer)
+            _record_version(writer)
     return steps
 
 
-def _to_layout_2(writer: SessionWriter) -> None:
-    """Record the version of the layout."""
+def _record_version(writer: SessionWriter) -> None:
+    """Record the present version of the layout, in place of an older one."""
     rows: list[Any] = []
     if writer.has(_GENERATED_BY):
         rows = writer.h5[_GENERATED_BY].asstr()[:].tolist()
-    writer.set_value(_GENERATED_BY, [*rows, version_row()])
+    own = version_row()
+    writer.set_value(_GENERATED_BY, [*(row for row in rows if row[0] != own[0]), own])
 
 
-_MIGRATIONS: dict[int, Callable[[SessionWriter], None]] = {2: _to_layout_2}
-"""Version -> the change that leads to it from the one before."""
+def _to_layout_3(writer: SessionWriter) -> None:
+    """Take away what tables of ROIs said of the movie: notebooks walked it in a circle."""
+    for path, described in list_contents(writer)["objects"].items():
+        if described["type"] == "PlaneSegmentation":
+            writer.remove([f"{path}/reference_images"])
+
+
+_MIGRATIONS: dict[int, Callable[[SessionWriter], None]] = {3: _to_layout_3}
+"""Version -> the change that leads to it from the one before; 2 did no more than record itself."""
 
 
 def _old(version: int) -> Iterator[Finding]:

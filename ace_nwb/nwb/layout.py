@@ -4,8 +4,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-LAYOUT_VERSION = 2
-"""2: the version is recorded in the file. Older files are brought up by `ace-nwb upgrade`."""
+LAYOUT_VERSION = 3
+"""2: the version is recorded in the file; 3: tables of ROIs do not refer back to the movie.
+
+Older files are brought up by `ace-nwb upgrade`."""
 
 MOVIE = "/acquisition/OnePhotonSeries"
 EVENTS = "/events"

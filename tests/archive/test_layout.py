@@ -81,3 +81,22 @@ def test_an_older_file_is_brought_up_and_a_newer_or_foreign_one_is_left_alone(se
         writer.remove(["/processing/misc/stage_runs"])
         writer.set_value("/general/was_generated_by", [["other program", "1"]])
     assert found(session_copy) == []
+
+
+def test_tables_of_rois_of_an_older_file_lose_what_led_back_to_the_movie(session_copy):
+    table = "/processing/ophys/ImageSegmentation/PlaneSegmentation"
+    with h5py.File(session_copy, "r+") as file:
+        links = file[table].require_group("reference_images")
+        links["OnePhotonSeries"] = h5py.SoftLink("/acquisition/OnePhotonSeries")
+        before = file[f"{table}/image_mask"][:]
+        rows = file["/general/was_generated_by"].asstr()[:].tolist()
+        del file["/general/was_generated_by"]
+        old = [[name, "2" if "layout" in name else value] for name, value in rows]
+        file["/general/was_generated_by"] = old
+    assert upgrade(session_copy) == [3]
+    with h5py.File(session_copy) as file:
+        assert "OnePhotonSeries" not in file[table].get("reference_images", {})
+        assert np.array_equal(file[f"{table}/image_mask"][:], before)
+        names = [name for name, _ in file["/general/was_generated_by"].asstr()[:]]
+    assert names.count("ace_nwb layout") == 1
+    assert found(session_copy) == []

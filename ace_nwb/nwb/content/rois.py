@@ -232,7 +232,11 @@ def _roi_series(
 def _plane_segmentation(
     writer: SessionWriter, segmentation: Segmentation, field: FieldOfView, ids: Sequence[int]
 ) -> PlaneSegmentation:
-    """Build the ROI table with masks over the recorded field."""
+    """Build the ROI table with masks over the recorded field.
+
+    Without `reference_images`: the movie there would close a circle (movie -> series that share its
+    time stamps -> their ROIs -> movie), which what Jupyter shows of a file walks without end.
+    """
     movie = writer.get(layout.MOVIE)
     masks = _stored_masks(segmentation, field)
     sizes = np.diff(segmentation.footprints.indptr)
@@ -261,7 +265,6 @@ def _plane_segmentation(
         name="PlaneSegmentation",
         description="ROIs found by source extraction; see stage_runs for engine and parameters.",
         imaging_plane=movie.imaging_plane,
-        reference_images=movie,
         columns=columns,
         id=list(ids),
     )
