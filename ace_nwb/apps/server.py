@@ -5,6 +5,7 @@ Paths are looked up in the tables of the page and nowhere else: no path leads to
 
 import json
 import logging
+import socket
 import webbrowser
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -15,7 +16,14 @@ from threading import Condition
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
-from ace_nwb.apps.access import LOOPBACK, TOKEN_HEADER, new_token, refusal
+from ace_nwb.apps.access import (
+    EVERY_ADDRESS,
+    TOKEN_HEADER,
+    in_address,
+    names_of,
+    new_token,
+    refusal,
+)
 from ace_nwb.apps.app import App, Reply, json_reply
 from ace_nwb.apps.pages import build_page
 from ace_nwb.errors import AceNwbError, CurationError, InputError, OutputError, SessionLockedError
@@ -24,6 +32,7 @@ logger = logging.getLogger(__name__)
 
 DEFAULT_PORT = 8765
 _PORTS_TRIED = 20
+_HIGHEST_PORT = 2**16 - 1
 _LARGEST_BODY = 2**18
 _LONGEST_ANSWER_S = 30.0
 _HEADERS = {
@@ -49,7 +58,7 @@ class PageServer(ThreadingHTTPServer):
     app
         The page.
     host
-        Address to listen on.
+        Name or address, also IPv6, to listen on; 0.0.0.0 or :: for all of this computer.
     port
         Port; 0 takes any, None the first free one from 8765.
     token
@@ -58,32 +67,41 @@ class PageServer(ThreadingHTTPServer):
 
     daemon_threads = True
     allow_reuse_address = platform != "win32"
+    request_queue_size = 128
+    """Connections that wait to be accepted; the default of 5 resets most of 60 at once."""
 
     def __init__(
         self, app: App, *, host: str = "127.0.0.1", port: int | None = None, token: str = ""
     ):
         self.app = app
         self.token = token or new_token()
-        self.hosts = LOOPBACK if host in LOOPBACK else (*LOOPBACK, host.lower())
-        self._is_named = host in LOOPBACK
+        self.hosts = names_of(host)
+        self._host = host
         self._at_work = Condition()
         self._n_at_work = 0
         self._is_closing = False
         self._listen(host, port)
 
     def _listen(self, host: str, port: int | None) -> None:
+        if port is not None and not 0 <= port <= _HIGHEST_PORT:
+            raise OutputError(
+                f"There is no port {port}; a number from 0, which takes any free one, to "
+                f"{_HIGHEST_PORT} was expected. Give another one with --port."
+            )
         ports = [port] if port is not None else range(DEFAULT_PORT, DEFAULT_PORT + _PORTS_TRIED)
         problem: OSError | None = None
         for number in ports:
             try:
+                found = socket.getaddrinfo(host, number, type=socket.SOCK_STREAM)[0]
+                self.address_family = found[0]
                 super().__init__((host, number), _Handler)
             except OSError as error:
                 problem = error
             else:
                 return
         raise OutputError(
-            f"Port {ports[0]} of {host} cannot be used ({problem}). A free port was expected: "
-            "give another one with --port, or --port 0 for any."
+            f"Port {ports[0]} of {host} cannot be used ({problem}). A free port of an address of "
+            "this computer was expected: give another one with --port, or --port 0 for any."
         ) from problem
 
     @property
@@ -94,8 +112,8 @@ class PageServer(ThreadingHTTPServer):
     @property
     def address(self) -> str:
         """The address to open in a browser."""
-        host = "127.0.0.1" if self._is_named else self.server_address[0]
-        return f"http://{host!s}:{self.port}/?token={self.token}"
+        host = self._host if self._host not in EVERY_ADDRESS else socket.gethostname()
+        return f"http://{in_address(host)}:{self.port}/?token={self.token}"
 
     @contextmanager
     def working(self) -> Iterator[bool]:
@@ -195,7 +213,8 @@ class _Handler(BaseHTTPRequestHandler):
     def _refused(self, given: str, *, is_write: bool) -> bool:
         """Refuse a request that may not pass; return whether it was refused."""
         server = self.server
-        headers = {name: str(value) for name, value in self.headers.items()}
+        given_headers = self.headers
+        headers = {name: ", ".join(given_headers.get_all(name, ())) for name in given_headers}
         reason = refusal(
             headers, given=given, token=server.token, hosts=server.hosts, is_write=is_write
         )

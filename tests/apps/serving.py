@@ -15,6 +15,8 @@ class Client:
 
     def __init__(self, server):
         self.server = server
+        named = str(server.server_address[0])
+        self.host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(named, named)
 
     def ask(self, path, *, method="GET", token=None, body=None, **headers):
         """Return (status, content, headers)."""
@@ -24,9 +26,9 @@ class Client:
         if body is not None:
             sent = {"Content-Type": "application/json"} | sent
             content = body if isinstance(body, bytes) else json.dumps(body)
-        connection = http.client.HTTPConnection("127.0.0.1", self.server.port, timeout=60)
+        connection = http.client.HTTPConnection(self.host, self.server.port, timeout=60)
         try:
-            connection.putrequest(method, path, skip_host="Host" in sent)
+            connection.putrequest(method, path, skip_host="host" in {name.lower() for name in sent})
             for name, value in sent.items():
                 connection.putheader(name, value)
             if content is not None:
@@ -60,9 +62,9 @@ class Client:
 
 
 @contextmanager
-def served(app):
+def served(app, *, host="127.0.0.1"):
     """Serve an app on a free port; yields a client."""
-    with PageServer(app, port=0) as server:
+    with PageServer(app, host=host, port=0) as server:
         thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
         thread.start()
         try:

@@ -1,6 +1,9 @@
 """Who may ask the server, and what it never gives away."""
 
 import logging
+import socket
+from threading import Thread
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -77,6 +80,10 @@ def test_token_in_the_address_opens_the_page_but_no_question(client):
         {"Host": "127.0.0.1.evil.example"},
         {"Host": ""},
         {"Origin": "http://evil.example"},
+        {"origin": "http://evil.example"},
+        {"host": "evil.example"},
+        {"sec_fetch_site": "cross-site"},
+        {"Host": "127.0.0.1", "host": "evil.example"},
         {"Origin": "null"},
         {"Origin": "https://127.0.0.1"},
         {"Sec_Fetch_Site": "cross-site"},
@@ -94,6 +101,53 @@ def test_other_hosts_and_origins_are_refused_even_with_the_token(client, writes,
 def test_a_forwarded_port_may_have_any_number(client, host):
     assert client.ask("/api/echo?a=1", Host=host)[0] == 200
     assert client.ask("/api/echo", Host=host, Origin=f"http://{host}")[0] == 200
+
+
+def test_names_of_headers_have_no_case(client):
+    assert client.ask("/api/echo", host="127.0.0.1:1", origin="http://127.0.0.1:1")[0] == 200
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "127.0.0.1", "localhost", "::1", "::"])
+def test_a_page_is_reached_at_every_address_that_its_host_promises(host):
+    app = App("crop", "t", {"/api/echo": lambda _query: json_reply({})})
+    try:
+        socket.create_server(("::1", 0), family=socket.AF_INET6).close()
+    except OSError:
+        if ":" in host:
+            pytest.skip("no IPv6 here")
+    with served(app, host=host) as client:
+        names = {"::1": ["[::1]:80"], "0.0.0.0": ["192.0.2.7:80", socket.gethostname().upper()]}
+        for name in ["localhost:80", urlsplit(client.server.address).netloc, *names.get(host, [])]:
+            assert client.ask("/api/echo", Host=name)[0] == 200, name
+        assert client.ask("/api/echo", Host="evil.example")[0] == 403
+
+
+@pytest.mark.parametrize("port", [-1, 65536, 99999])
+def test_a_port_that_does_not_exist_is_refused_by_its_number(port):
+    with pytest.raises(OutputError, match=f"no port {port}"):
+        PageServer(App("crop", "t", {}), port=port)
+
+
+def test_sixty_requests_at_once_are_all_answered():
+    app = App("crop", "t", {"/api/echo": lambda _query: json_reply({})})
+    server = PageServer(app, port=0)
+    connections = [
+        socket.create_connection(("127.0.0.1", server.port), timeout=10) for _ in range(60)
+    ]  # before anybody accepts: the system keeps what the backlog holds
+    head = f"GET /api/echo HTTP/1.1\r\nHost: localhost\r\nX-Session-Token: {server.token}\r\n\r\n"
+    for connection in connections:
+        connection.sendall(head.encode())
+    thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
+    thread.start()
+    try:
+        answers = [connection.recv(12) for connection in connections]
+    finally:
+        for connection in connections:
+            connection.close()
+        server.shutdown()
+        thread.join()
+        server.close()
+    assert answers == [b"HTTP/1.1 200"] * 60
 
 
 @pytest.mark.parametrize(
