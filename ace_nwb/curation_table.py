@@ -19,6 +19,7 @@ from ace_nwb.errors import CurationError
 from ace_nwb.nwb.content.decisions import Decision, Line
 from ace_nwb.nwb.content.rois import read_roi_table
 from ace_nwb.nwb.session import open_session
+from ace_nwb.spreadsheets.formulas import as_cell, from_cell
 from ace_nwb.stages.common.curated import VOTES, Curation, check_decision, read_curation
 
 COLUMNS = ("roi", "decision", "reviewer", "reason", "decided_at", "outcome", "made_from", "line")
@@ -41,11 +42,11 @@ def export_rois(nwb_path: Path, csv_path: Path) -> int:
     count = 0
     with csv_path.open("w", newline="", encoding="utf-8") as stream:
         writer = csv.writer(stream)
-        writer.writerow([*COLUMNS, *numbers])
+        writer.writerow([*COLUMNS, *map(as_cell, numbers)])
         for roi in rois:
             values = [_cell(table[name][place[roi]]) if roi in place else "" for name in numbers]
             for texts in _decision_cells(curation, roi):
-                writer.writerow([*texts, *values])
+                writer.writerow([*map(as_cell, texts), *values])
                 count += 1
     return count
 
@@ -229,7 +230,8 @@ def _read_rows(csv_path: Path) -> Iterator[_Row]:
         )
     for cells in reader:
         if any(cell.strip() for cell in cells):
-            values = dict(zip(names, (cell.strip() for cell in cells), strict=False))
+            texts = (from_cell(cell.strip()) for cell in cells)
+            values = dict(zip(names, texts, strict=False))
             yield _Row(reader.line_num, values)
 
 

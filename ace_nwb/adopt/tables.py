@@ -11,6 +11,7 @@ from ace_nwb.nwb import layout
 from ace_nwb.nwb.content.rois import read_footprints, read_roi_series, read_roi_table
 from ace_nwb.nwb.content.series import read_times
 from ace_nwb.nwb.session import Session
+from ace_nwb.spreadsheets.formulas import as_cell
 
 TRACES = {
     "raw": layout.RAW_TRACES,
@@ -52,11 +53,10 @@ def export_tables(session: Session, folder: Path, *, kind: str = "csv") -> list[
         check_new(path)
     folder.mkdir(parents=True, exist_ok=True)
     for name, columns in tables.items():
-        frame = pd.DataFrame(columns)
         if kind == "parquet":
-            frame.to_parquet(paths[name], index=False)
+            pd.DataFrame(columns).to_parquet(paths[name], index=False)
         else:
-            frame.to_csv(paths[name], index=False)
+            pd.DataFrame(_as_cells(columns)).to_csv(paths[name], index=False)
     return list(paths.values())
 
 
@@ -129,6 +129,14 @@ def _tables(session: Session) -> Iterator[tuple[str, dict[str, np.ndarray]]]:
         table = read_roi_table(session)
         yield "rois", {key: column for key, column in table.items() if column.ndim == 1}
     yield from _events(session)
+
+
+def _as_cells(columns: dict[str, np.ndarray]) -> dict[str, Any]:
+    """Return columns in which no text is taken for a formula."""
+    return {
+        as_cell(name): values if values.dtype.kind in "biuf" else [as_cell(one) for one in values]
+        for name, values in columns.items()
+    }
 
 
 def _events(session: Session) -> Iterator[tuple[str, dict[str, np.ndarray]]]:

@@ -12,6 +12,7 @@ import numpy as np
 from ace_nwb import pipeline
 from ace_nwb.errors import OutputError, ParameterError
 from ace_nwb.nwb.session import open_session
+from ace_nwb.spreadsheets.formulas import as_cell
 from ace_nwb.stages.register_sessions import ProjectRegistration, register_project
 from ace_nwb.stages.running.execution import StageOutcome
 from ace_nwb.stages.settings.params import RegisterSessionsParams
@@ -70,9 +71,10 @@ def register_files(
 
 def write_table(project: ProjectRegistration, path: Path) -> None:
     """Write a CSV: one row per cell, its ROI in each session, its probability."""
+    names = [as_cell(session.name) for session in project.sessions]
     with path.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
-        writer.writerow(["cell", "n_sessions", "probability", *(s.name for s in project.sessions)])
+        writer.writerow(["cell", "n_sessions", "probability", *names])
         rows = zip(project.cells.rois, project.cells.probability, strict=True)
         for cell, (rois, probability) in enumerate(rows):
             shown = "" if np.isnan(probability) else f"{probability:.4f}"

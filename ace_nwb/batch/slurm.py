@@ -1,5 +1,6 @@
 """Plain sbatch scripts that run a batch without Dask: an array job, and one that sums it up."""
 
+import re
 import shlex
 import sys
 from collections.abc import Sequence
@@ -22,7 +23,7 @@ _ARRAY = """#!/bin/bash
 # One session per task of the array; without Slurm: SLURM_ARRAY_TASK_ID=0 bash {script}
 set -eu
 session=$(sed -n "$((SLURM_ARRAY_TASK_ID + 1))p" {names})
-exec {command} batch {manifest} --only "$session" --workers 1 --threads {threads} \\
+exec {command} batch {manifest} --only="$session" --workers 1 --threads {threads} \\
   --max-memory {max_memory_mb}MB
 """
 
@@ -80,7 +81,7 @@ def write_scripts(
     folder.mkdir(parents=True, exist_ok=True)
     manifest = Path(manifest_path).resolve()
     values = {
-        "name": manifest.stem,
+        "name": re.sub(r"[^\w.-]", "_", manifest.stem),  # stands in a line of its own, unquoted
         "last": len(names) - 1,
         "jobs": options.jobs,
         "threads": settings.threads,

@@ -5,6 +5,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
+from ace_nwb.cli.console import say
 from ace_nwb.errors import ParameterError
 
 Box = tuple[float, float, float, float]
@@ -69,7 +70,7 @@ def adopt(
         placement=Placement(origin, crop, binning, first_frame, frame_step),
         replacement=Replacement(keep_as=keep_as, discard_curation=discard_curation),
     )
-    print(f"{file}: {n_rois} ROIs of {found.program}. Next: ace-nwb run {file}.")
+    say(f"{file}: {n_rois} ROIs of {found.program}. Next: ace-nwb run {file}.")
 
 
 def _box_of_line(path: Path, line: str) -> Box | None:

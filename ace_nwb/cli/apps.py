@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 from cyclopts import Parameter
 
+from ace_nwb.cli.console import say
 from ace_nwb.cli.tuning import Headless, tune_headless
 
 
@@ -77,7 +78,7 @@ def crop(
         _serve(lambda: build_crop_app(file), serving)
         return
     box = crop_by_numbers(file, rows or ":", columns or ":")
-    print(
+    say(
         f"Recorded rows {box.row_start}:{box.row_stop}, columns {box.column_start}:"
         f"{box.column_stop} for the next run of preprocess."
     )
@@ -115,12 +116,12 @@ def _serve(build: Callable[[], Any], serving: Serving | None) -> None:
 
     serving = serving or Serving()
     with PageServer(build(), host=serving.host, port=serving.port) as server:
-        print(f"Open {server.address}")
-        print(f"From another computer: ssh -L {server.port}:localhost:{server.port} THIS_COMPUTER")
-        print("Stop with Ctrl+C; everything the page calls saved is in the file.", flush=True)
+        say(f"Open {server.address}")
+        say(f"From another computer: ssh -L {server.port}:localhost:{server.port} THIS_COMPUTER")
+        say("Stop with Ctrl+C; everything the page calls saved is in the file.")
         if not serving.no_browser:
             open_browser(server.address)
         try:
             server.serve_forever()
         except KeyboardInterrupt:
-            print("Stopped.")
+            say("Stopped.")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
 
-from ace_nwb.cli.console import parse_size, print_json
+from ace_nwb.cli.console import parse_size, print_json, say
 from ace_nwb.errors import ManifestError, OutputError, ParameterError
 
 if TYPE_CHECKING:
@@ -157,8 +157,8 @@ def _import_spreadsheets(
     refuse(experiments, imported.problems)
     output.write_text(imported.to_yaml(), encoding="utf-8")
     for remark in imported.remarks:
-        print(remark)
-    print(f"Wrote {output}. Next: ace-nwb batch {output} --check.")
+        say(remark)
+    say(f"Wrote {output}. Next: ace-nwb batch {output} --check.")
     return 0
 
 
@@ -168,9 +168,9 @@ def _check(jobs: "list[SessionJob]", manifest: Path) -> int:
 
     problems = check_sources(jobs, manifest)
     for problem in problems:
-        print(problem.text)
+        say(problem.text)
     n_bad = len(problems)
-    print(f"{len(jobs) - n_bad} of {len(jobs)} sessions can be run.")
+    say(f"{len(jobs) - n_bad} of {len(jobs)} sessions can be run.")
     return 1 if problems else 0
 
 
@@ -269,7 +269,7 @@ def _sum_up(jobs: Any, manifest: Path, *, is_part: bool, json: bool) -> int:
     if json:
         print_json(summary.to_json())
     else:
-        print(summary.to_text())
+        say(summary.to_text())
         if paths:
-            print(f"Wrote {' and '.join(str(path) for path in paths)}.")
+            say(f"Wrote {' and '.join(str(path) for path in paths)}.")
     return 1 if summary.failed else 0

@@ -5,6 +5,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+from ace_nwb.cli.console import say
+
 if TYPE_CHECKING:
     from ace_nwb.batch import Snapshot
 
@@ -78,4 +80,4 @@ class _Lines:
                 self._states[view.name] = view.state
                 reason = f": {view.error.partition(chr(10))[0]}" if view.state == "failed" else ""
                 line = f"{view.name} {view.state}{reason} ({headline(snapshot)})"
-                print(line, file=sys.stderr, flush=True)
+                say(line, to_stderr=True)

@@ -5,7 +5,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from ace_nwb.cli.console import print_json, print_table
+from ace_nwb.cli.console import print_json, print_table, say
 
 
 def doctor(
@@ -31,5 +31,5 @@ def doctor(
     else:
         rows = [(c.topic, c.name, c.state, c.found, c.advice) for c in checks]
         print_table(("", "what", "state", "found", "advice"), rows)
-        print("Fit for work." if is_fit(checks) else "NOT fit: see the problems above.")
+        say("Fit for work." if is_fit(checks) else "NOT fit: see the problems above.")
     return 0 if is_fit(checks) else 1

@@ -14,14 +14,33 @@ SECONDS_BETWEEN_LINES = 30.0
 UNITS = {"": 1, "K": 2**10, "M": 2**20, "G": 2**30, "T": 2**40}
 
 
+_CONTROLS = {
+    code: f"\\u{code:04x}"
+    for code in (*range(0x20), *range(0x7F, 0xA0), *range(0x202A, 0x202F), *range(0x2066, 0x206A))
+    if chr(code) not in "\n\t"
+}
+"""Characters that steer a terminal (C0, DEL, C1) or turn the direction of text, and what is shown
+in their place: texts of files may hold them."""
+
+
+def plain(text: Any) -> str:
+    """Return a text without characters that steer the terminal; they are shown as escapes."""
+    return str(text).translate(_CONTROLS)
+
+
+def say(text: Any = "", *, end: str = "\n", to_stderr: bool = False) -> None:
+    """Write a text to the terminal; the only way to do so, as it may come from a file."""
+    print(plain(text), end=end, file=sys.stderr if to_stderr else sys.stdout, flush=True)
+
+
 def print_error(message: str) -> None:
     """Write an error to standard error."""
-    print(f"error: {message}", file=sys.stderr)
+    say(f"error: {message}", to_stderr=True)
 
 
 def print_json(content: Any) -> None:
     """Write machine-readable output."""
-    print(json.dumps(content, indent=2, ensure_ascii=False, default=str))
+    say(json.dumps(content, indent=2, ensure_ascii=False, default=str))
 
 
 def print_table(columns: Sequence[str], rows: Iterable[Sequence[Any]], *, title: str = "") -> None:
@@ -30,9 +49,11 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[Any]], *, title:
     from rich.table import Table
     from rich.text import Text
 
-    table = Table(*columns, title=title or None, title_justify="left", header_style="bold")
+    table = Table(
+        *map(plain, columns), title=plain(title) or None, title_justify="left", header_style="bold"
+    )
     for row in rows:
-        table.add_row(*(Text(str(cell)) for cell in row))
+        table.add_row(*(Text(plain(cell)) for cell in row))
     Console(width=None if sys.stdout.isatty() else WIDTH_IN_A_FILE).print(table)
 
 
@@ -77,10 +98,10 @@ def _progress_lines(title: str) -> Iterator[Callable[[int, int], None]]:
             return
         said, left_s = now, (now - started) * (of - done) / done
         left = f"{left_s // 60:.0f} min {left_s % 60:.0f} s left"
-        print(f"{title}: {done / of:.0%}, {left}", file=sys.stderr, flush=True)
+        say(f"{title}: {done / of:.0%}, {left}", to_stderr=True)
 
     yield tell
-    print(f"{title}: {time.perf_counter() - started:.1f} s", file=sys.stderr, flush=True)
+    say(f"{title}: {time.perf_counter() - started:.1f} s", to_stderr=True)
 
 
 def parse_size(text: str) -> int:

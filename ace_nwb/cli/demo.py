@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Literal
 
-from ace_nwb.cli.console import print_table, progress_bar
+from ace_nwb.cli.console import print_table, progress_bar, say
 
 
 def demo(
@@ -34,5 +34,5 @@ def demo(
     rows = [(figure.name, figure.text, figure.meaning) for figure in summary.figures]
     print_table(("figure", "value", "meaning"), rows, title="Result against the truth")
     for name, path in summary.files.items():
-        print(f"{name + ':':<9} {path}")
+        say(f"{name + ':':<9} {path}")
     return 0 if summary.is_valid else 1

@@ -5,7 +5,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from ace_nwb.cli.console import progress_bar
+from ace_nwb.cli.console import progress_bar, say
 from ace_nwb.errors import ParameterError
 
 Flag = Parameter(negative="")
@@ -48,13 +48,13 @@ def export(
     if rois is not None:
         from ace_nwb.curation_table import export_rois
 
-        print(f"Wrote {rois}, {export_rois(file, rois)} rows.")
+        say(f"Wrote {rois}, {export_rois(file, rois)} rows.")
     if zarr is not None:
         from ace_nwb.nwb.zarr.session import export_zarr
 
         with progress_bar("export") as progress:
             export_zarr(file, zarr, progress=progress)
-        print(f"Wrote {zarr}.")
+        say(f"Wrote {zarr}.")
     if without_raw is not None:
         _export_light(file, without_raw, preview=preview, anonymise=anonymise)
 
@@ -88,20 +88,20 @@ def import_session(
         from ace_nwb.curation_table import import_rois
 
         made = import_rois(source, output, reviewer=reviewer)
-        print(f"{output}: {len(made)} new decisions. `ace-nwb run {output}` applies them.")
+        say(f"{output}: {len(made)} new decisions. `ace-nwb run {output}` applies them.")
         return
     if raw is not None:
         from ace_nwb.nwb.shared.light import join_movies
 
         with progress_bar("import") as progress:
             movies = join_movies(source, raw, output, progress=progress)
-        print(f"Wrote {output} with {', '.join(movies)}.")
+        say(f"Wrote {output} with {', '.join(movies)}.")
         return
     from ace_nwb.nwb.zarr.session import import_zarr
 
     with progress_bar("import") as progress:
         import_zarr(source, output, progress=progress)
-    print(f"Wrote {output}.")
+    say(f"Wrote {output}.")
 
 
 def _export_light(file: Path, output: Path, *, preview: int, anonymise: bool) -> None:
@@ -115,6 +115,6 @@ def _export_light(file: Path, output: Path, *, preview: int, anonymise: bool) ->
             is_anonymous=anonymise,
             progress=progress,
         )
-    print(f"Wrote {output}, {light.n_bytes / 1e6:.1f} MB, without {', '.join(light.movies)}.")
+    say(f"Wrote {output}, {light.n_bytes / 1e6:.1f} MB, without {', '.join(light.movies)}.")
     if light.anonymised:
-        print(f"Left out: {', '.join(light.anonymised)}.")
+        say(f"Left out: {', '.join(light.anonymised)}.")

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 from cyclopts import App, Parameter
 
 from ace_nwb.cli.batch import Load, Slurm, slurm_options, worker_settings
-from ace_nwb.cli.console import progress_bar
+from ace_nwb.cli.console import progress_bar, say
 from ace_nwb.cli.exchange import export
 
 Flag = Annotated[bool, Parameter(negative="")]
@@ -29,7 +29,7 @@ def export_estimates(file: Path, output: Path, /) -> None:
 
     with open_session(file) as session:
         n_rois = write(session, output)
-    print(f"Wrote {output}, {n_rois} ROIs.")
+    say(f"Wrote {output}, {n_rois} ROIs.")
 
 
 def export_tables(
@@ -57,7 +57,7 @@ def export_tables(
 
     with open_session(file) as session:
         paths = write_tables(session, folder, kind=format)
-    print(f"Wrote {', '.join(path.name for path in paths)} into {folder}.")
+    say(f"Wrote {', '.join(path.name for path in paths)} into {folder}.")
 
 
 def export_pynapple(file: Path, folder: Path, /) -> None:
@@ -77,7 +77,7 @@ def export_pynapple(file: Path, folder: Path, /) -> None:
 
     with open_session(file) as session:
         paths = write_arrays(session, folder)
-    print(f"Wrote {', '.join(path.name for path in paths)} into {folder}.")
+    say(f"Wrote {', '.join(path.name for path in paths)} into {folder}.")
 
 
 def export_matlab(file: Path, output: Path, /) -> None:
@@ -97,7 +97,7 @@ def export_matlab(file: Path, output: Path, /) -> None:
 
     with open_session(file) as session:
         names = write_matlab(session, output)
-    print(f"Wrote {output}: {', '.join(names)}.")
+    say(f"Wrote {output}: {', '.join(names)}.")
 
 
 def export_movie(
@@ -133,7 +133,7 @@ def export_movie(
     with open_session(file) as session, progress_bar("movie") as progress:
         part = MovieRange(start, stop, corrected)
         n_frames = write_movie(session, output, part=part, progress=progress)
-    print(f"Wrote {output}, {n_frames} frames.")
+    say(f"Wrote {output}, {n_frames} frames.")
 
 
 def export_job(
@@ -168,8 +168,8 @@ def export_job(
         settings=worker_settings(load, is_local=False),
         options=slurm_options(slurm),
     )
-    print(f"Wrote {', '.join(path.name for path in scripts.paths)} into {folder}.")
-    print(f"Next: bash {folder / 'submit.sh'}.")
+    say(f"Wrote {', '.join(path.name for path in scripts.paths)} into {folder}.")
+    say(f"Next: bash {folder / 'submit.sh'}.")
 
 
 def _build_export_app() -> App:

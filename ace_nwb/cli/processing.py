@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 from cyclopts import App, Parameter
 
-from ace_nwb.cli.console import parse_size, print_table, progress_bar
+from ace_nwb.cli.console import parse_size, print_table, progress_bar, say
 from ace_nwb.stages.settings.params import StageParams
 from ace_nwb.stages.table import STAGES, Stage
 
@@ -125,9 +125,7 @@ def _undo_sync(file: Path) -> None:
     from ace_nwb import pipeline
 
     was_aligned = pipeline.undo_sync(file)
-    print(
-        f"{file}: {'back on' if was_aligned else 'not aligned; it is on'} the camera's own clock."
-    )
+    say(f"{file}: {'back on' if was_aligned else 'not aligned; it is on'} the camera's own clock.")
 
 
 def run(
@@ -160,7 +158,7 @@ def run(
             file, plan, settings=_settings(execution), bar=progress_bar, **_rerun(rerun)
         )
     if all(outcome.action != "ran" for outcome in outcomes):
-        print(f"Nothing to do: every stage of {file} is done.")
+        say(f"Nothing to do: every stage of {file} is done.")
     _print_outcomes(outcomes)
 
 

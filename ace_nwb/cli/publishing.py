@@ -5,7 +5,7 @@ from typing import Annotated
 
 from cyclopts import App, Parameter
 
-from ace_nwb.cli.console import print_table, progress_bar
+from ace_nwb.cli.console import print_table, progress_bar, say
 
 dandi_app = App(
     name="dandi",
@@ -31,7 +31,7 @@ def describe(file: Path, metadata: Path, /) -> None:
     from ace_nwb.archive.description import describe as describe_session
 
     written = describe_session(file, metadata)
-    print(f"Wrote {', '.join(written) if written else 'nothing: the file gives no value'}.")
+    say(f"Wrote {', '.join(written) if written else 'nothing: the file gives no value'}.")
 
 
 def contents(file: str, /) -> None:
@@ -66,7 +66,7 @@ def upgrade(file: Path, /) -> None:
     from ace_nwb.archive.layout import upgrade as upgrade_session
 
     steps = upgrade_session(file)
-    print(f"{file}: now layout {steps[-1]}." if steps else f"{file} is up to date.")
+    say(f"{file}: now layout {steps[-1]}." if steps else f"{file} is up to date.")
 
 
 @dandi_app.command
@@ -105,12 +105,12 @@ def prepare(
     for session in prepared.sessions:
         place = session.asset or "not copied: what is required is missing"
         videos = f" and {len(session.videos)} videos" if session.videos else ""
-        print(f"{session.source}: {place}{videos}")
+        say(f"{session.source}: {place}{videos}")
     _print_findings(prepared.findings)
     if prepared.number == PLACEHOLDER:
-        print("The dandiset has no number yet: create it on the archive's page, and repeat with")
-        print("--dandiset and its six digits.")
-    print(f"{folder}: {'ready for upload' if prepared.is_ready else 'NOT ready for upload'}.")
+        say("The dandiset has no number yet: create it on the archive's page, and repeat with")
+        say("--dandiset and its six digits.")
+    say(f"{folder}: {'ready for upload' if prepared.is_ready else 'NOT ready for upload'}.")
     return 0 if prepared.is_ready else 1
 
 
@@ -129,7 +129,7 @@ def check(folder: Path, /) -> int:
 
     findings = check_dandiset(folder)
     _print_findings(findings)
-    print(f"{folder}: {len(findings)} errors.")
+    say(f"{folder}: {len(findings)} errors.")
     return 1 if findings else 0
 
 
@@ -153,7 +153,7 @@ def upload(
     from ace_nwb.archive.upload import upload_dandiset
 
     upload_dandiset(folder, instance=to)
-    print(f"Sent {folder} to {to}.")
+    say(f"Sent {folder} to {to}.")
 
 
 def _print_findings(findings: list) -> None:

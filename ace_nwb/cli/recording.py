@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
-from ace_nwb.cli.console import print_json, progress_bar
+from ace_nwb.cli.console import print_json, progress_bar, say
 
 if TYPE_CHECKING:
     from ace_nwb.interfaces.sources import SourceOptions
@@ -65,7 +65,7 @@ def inspect(
     if json:
         print_json(inspection.to_json())
     else:
-        print(inspection.to_text())
+        say(inspection.to_text())
 
 
 def convert(
@@ -126,7 +126,7 @@ def convert(
             ),
             progress=progress,
         )
-    print(f"Wrote {output}. Next: ace-nwb sync {output}, then ace-nwb run {output}.")
+    say(f"Wrote {output}. Next: ace-nwb sync {output}, then ace-nwb run {output}.")
 
 
 def _source_options(

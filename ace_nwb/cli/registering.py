@@ -5,7 +5,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from ace_nwb.cli.console import print_table, progress_bar
+from ace_nwb.cli.console import print_table, progress_bar, say
 from ace_nwb.stages.settings.params import RegisterSessionsParams
 
 
@@ -50,6 +50,6 @@ def register_sessions(
         )
     columns = ("session", "ROIs", "found again", "rotation, deg", "likeness of the fields", "")
     print_table(columns, rows)
-    print(f"{len(project.cells.rois)} cells in {len(project.sessions)} sessions.")
+    say(f"{len(project.cells.rois)} cells in {len(project.sessions)} sessions.")
     for path in output or ():
-        print(f"Wrote {path}.")
+        say(f"Wrote {path}.")

@@ -5,7 +5,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from ace_nwb.cli.console import print_json, print_table
+from ace_nwb.cli.console import print_json, print_table, say
 
 Json = Annotated[bool, Parameter(negative="", help="Print JSON for scripts.")]
 
@@ -54,7 +54,7 @@ def history(
     from ace_nwb.nwb.session import open_session
 
     if as_pipeline:
-        print(pipeline.history_as_pipeline(file), end="")
+        say(pipeline.history_as_pipeline(file), end="")
         return
 
     with open_session(file) as session:
@@ -96,7 +96,7 @@ def diff(first: Path, second: Path, /, *, json: Json = False) -> int:
     else:
         rows = [(d.stage, d.what, d.first, d.second) for d in found]
         print_table(("stage", "what", str(first), str(second)), rows)
-        print("The files differ." if found else "Same stages, parameters, versions, fingerprints.")
+        say("The files differ." if found else "Same stages, parameters, versions, fingerprints.")
     return 1 if found else 0
 
 
@@ -120,7 +120,7 @@ def validate(file: Path, /, *, json: Json = False) -> int:
     else:
         rows = [(f.severity, f.check, f.location, f.message) for f in findings]
         print_table(("severity", "check", "object", "message"), rows)
-        print(f"{file}: {'valid' if is_valid(findings) else 'NOT valid'}.")
+        say(f"{file}: {'valid' if is_valid(findings) else 'NOT valid'}.")
     return 0 if is_valid(findings) else 1
 
 
@@ -139,7 +139,7 @@ def repack(file: Path, /) -> None:
 
     with progress_bar("repack") as progress:
         sizes = repack_file(file, progress=progress)
-    print(f"{file}: {sizes.size_before / 1e6:.1f} MB, now {sizes.size_after / 1e6:.1f} MB.")
+    say(f"{file}: {sizes.size_before / 1e6:.1f} MB, now {sizes.size_after / 1e6:.1f} MB.")
 
 
 def recover(file: Path, /, *, dry_run: Annotated[bool, Parameter(negative="")] = False) -> None:
@@ -156,4 +156,4 @@ def recover(file: Path, /, *, dry_run: Annotated[bool, Parameter(negative="")] =
     """
     from ace_nwb.nwb.commit.journal import recover as recover_file
 
-    print(recover_file(file, dry_run=dry_run))
+    say(recover_file(file, dry_run=dry_run))

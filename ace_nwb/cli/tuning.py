@@ -6,7 +6,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from ace_nwb.cli.console import print_json, print_table, progress_bar
+from ace_nwb.cli.console import print_json, print_table, progress_bar, say
 
 
 @Parameter(name="*")
@@ -72,14 +72,14 @@ def tune_headless(file: Path, options: Headless) -> None:
     ]
     print_table(columns, rows, title=f"Trials on {result.box.shape} px")
     limits = result.proposal.thresholds
-    print(
+    say(
         f"{len(result.proposal.seeds)} seeds in the whole field at correlation "
         f"{limits.min_correlation:.2f}, peak-to-noise {limits.min_peak_to_noise:.2f}."
     )
-    print(f"Proposed: ace-nwb run {file} {' '.join(result.settings)}")
+    say(f"Proposed: ace-nwb run {file} {' '.join(result.settings)}")
     if options.save:
-        print(f"Recorded in {file} for the next run.")
-    print(f"Pictures and tables: {folder}")
+        say(f"Recorded in {file} for the next run.")
+    say(f"Pictures and tables: {folder}")
 
 
 def _record(file: Path, parameters: dict[str, float]) -> None:

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 from cyclopts import Parameter
 
-from ace_nwb.cli.console import progress_bar
+from ace_nwb.cli.console import progress_bar, say
 from ace_nwb.errors import ParameterError
 
 Flag = Parameter(negative="")
@@ -49,7 +49,7 @@ def report(
     target = output or (others[0] if others else file.with_suffix(".html"))
     findings, statuses = _check(file)
     write_report(file, target, findings=findings, stage_status=statuses)
-    print(f"Wrote {target}.")
+    say(f"Wrote {target}.")
 
 
 def movie(
@@ -90,7 +90,7 @@ def movie(
     with progress_bar("movie") as progress:
         clip = write_clip(file, target, request, progress=progress)
     names = ", ".join(panel.name for panel in clip.stage.panels)
-    print(f"Wrote {target}: frames {clip.first_frame} to {clip.stop_frame - 1}, {names}.")
+    say(f"Wrote {target}: frames {clip.first_frame} to {clip.stop_frame - 1}, {names}.")
 
 
 def _report_batch(paths: list[Path], output: Path | None) -> None:
@@ -104,8 +104,8 @@ def _report_batch(paths: list[Path], output: Path | None) -> None:
         entries = write_gallery(files, target, check=_check, progress=progress)
     for entry in entries:
         if entry.error:
-            print(f"{entry.file_name}: {entry.error}")
-    print(f"Wrote {target}. {describe_states(entries)}.")
+            say(f"{entry.file_name}: {entry.error}")
+    say(f"Wrote {target}. {describe_states(entries)}.")
 
 
 def _check(file: Path) -> tuple[list[Any], list[Any]]:

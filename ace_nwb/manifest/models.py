@@ -4,7 +4,10 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
-Name = Annotated[str, StringConstraints(pattern=r"^[^/\\:*?\"<>|]+$", strip_whitespace=True)]
+Name = Annotated[
+    str, StringConstraints(pattern=r"^[^/\\:*?\"<>|\x00-\x1f\x7f]+$", strip_whitespace=True)
+]
+"""What may be the name of a file anywhere, in one line: lists of sessions hold one name a line."""
 Stages = dict[str, dict[str, Any] | None]
 
 

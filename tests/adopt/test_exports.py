@@ -1,9 +1,11 @@
 """What we write for other programs holds the same numbers, and they read it."""
 
+import csv
 import json
 import subprocess
 
 import av
+import h5py
 import numpy as np
 import pytest
 from PIL import Image
@@ -39,6 +41,21 @@ def test_tables_hold_the_traces_with_their_times(with_rois, tmp_path, kind):
     np.testing.assert_allclose(table.iloc[:, 1:], found.raw, rtol=1e-5)
     assert "snr" in read(folder / f"rois.{kind}")
     assert run(["export", "tables", str(recorded.path), str(folder), "--format", kind]) == 1
+
+
+def test_tables_hold_no_text_of_the_file_that_computes(with_rois, tmp_path):
+    path = with_rois[0].path
+    with h5py.File(path, "r+") as h5:
+        table = h5["processing/ophys/ImageSegmentation/PlaneSegmentation"]
+        texts = ["@SUM(A1)"] * len(table["id"])
+        column = table.create_dataset("=cmd", data=texts, dtype=h5py.string_dtype())
+        column.attrs.update(table["id"].attrs)
+        column.attrs["neurodata_type"], column.attrs["description"] = "VectorData", "="
+        table.attrs["colnames"] = [*table.attrs["colnames"], "=cmd"]
+    assert run(["export", "tables", str(path), str(tmp_path / "tables")]) == 0
+    with (tmp_path / "tables" / "rois.csv").open(newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    assert {row["'=cmd"] for row in rows} == {"'@SUM(A1)"}
 
 
 def test_arrays_are_read_by_pynapple(with_rois, tmp_path):
@@ -110,3 +127,21 @@ def test_job_scripts_name_one_session_per_task(tmp_path, capsys):
     assert (folder / "sessions.txt").read_text() == "a b\nc\n"
     for name in ("sessions.sbatch", "summary.sbatch", "submit.sh"):
         subprocess.run(["bash", "-n", str(folder / name)], check=True)
+
+
+def test_names_of_several_lines_are_refused_as_they_would_shift_the_tasks(tmp_path, capsys):
+    manifest = tmp_path / "sessions.yaml"
+    manifest.write_text('sessions:\n  - {name: "a\\nb", folder: x}\n  - {name: c, folder: y}\n')
+    assert run(["export", "job", str(manifest), str(tmp_path / "jobs")]) == 1
+    assert "name is 'a\\nb'" in capsys.readouterr().err
+    assert not (tmp_path / "jobs").exists()
+
+
+def test_a_manifest_of_any_name_gives_one_name_of_a_job(tmp_path):
+    manifest = tmp_path / "a\n#SBATCH --mail-user=x.yaml"
+    manifest.write_text("sessions:\n  - {name: -x, folder: x}\n")
+    assert run(["export", "job", str(manifest), str(tmp_path / "jobs")]) == 0
+    script = (tmp_path / "jobs" / "sessions.sbatch").read_text()
+    directives = script.partition("set -eu")[0]
+    assert "\n#SBATCH --mail-user" not in directives
+    assert '--only="$session"' in script
