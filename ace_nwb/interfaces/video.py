@@ -35,6 +35,9 @@ LAST = 20
 MICROSECONDS = 1e6
 """Units of a container's duration, per second."""
 
+BROKEN_TEXT = {"metadata_errors": "replace"} if int(av.__version__.split(".")[0]) < 19 else {}
+"""Opens a container whose metadata are no UTF-8; since PyAV 19 every one opens, without an option."""
+
 
 @dataclass(frozen=True)
 class MovieProbe:
@@ -245,7 +248,7 @@ def _stream_facts(stream: Any, file_path: Path) -> dict[str, Any]:
 def open_container(file_path: Path) -> Any:
     """Open a movie file for reading."""
     try:
-        return av.open(str(file_path), mode="r", metadata_errors="replace")
+        return av.open(str(file_path), mode="r", **BROKEN_TEXT)
     except (FFmpegError, OSError) as error:
         raise _unreadable(file_path, str(error.strerror)) from error
 
