@@ -36,7 +36,7 @@ MICROSECONDS = 1e6
 """Units of a container's duration, per second."""
 
 BROKEN_TEXT = {"metadata_errors": "replace"} if int(av.__version__.split(".")[0]) < 19 else {}
-"""Opens a container whose metadata are no UTF-8; since PyAV 19 every one opens, without an option."""
+"""Opens a container whose metadata are no UTF-8; PyAV 19 opens every one, and has no option."""
 
 
 @dataclass(frozen=True)

@@ -174,3 +174,13 @@ def test_every_codec_is_counted_alike_by_packets_and_by_decoding(tmp_path, name)
     probe = probe_movie(tmp_path / file_name)
     assert (probe.n_frames, probe.is_cut_off) == (11, False)
     assert count_decoded_frames(tmp_path / file_name) == 11
+
+
+@pytest.mark.parametrize("name", ["a.avi", "a.mkv"])
+def test_a_movie_whose_metadata_are_no_utf_8_is_read_like_any_other(tmp_path, name):
+    frames, path = draw_frames(5), tmp_path / name
+    write_movie(path, frames, title="Tuesday")
+    path.write_bytes(path.read_bytes().replace(b"Tuesday", b"Tues\xe9ay"))  # Latin 1
+    assert b"Tues\xe9ay" in path.read_bytes()
+    assert probe_movie(path).n_frames == 5
+    assert np.array_equal(read_all(path), frames)
