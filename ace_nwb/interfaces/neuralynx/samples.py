@@ -1,4 +1,4 @@
-"""Continuous channels (`.ncs`): samples, gap-free segments, true rates."""
+"""Continuous channels (`.ncs`): their samples; gaps and rates are in `segments`."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,8 +9,13 @@ import numpy as np
 from ace_nwb.errors import EphysError
 from ace_nwb.imaging.storage import sample_chunk_shape
 from ace_nwb.interfaces.neuralynx.header import map_records, number_entry, read_header
+from ace_nwb.interfaces.neuralynx.segments import (
+    RECORD_SAMPLES,
+    Segment,
+    find_segments,
+    measure_rate,
+)
 
-RECORD_SAMPLES = 512
 NCS_RECORD = np.dtype(
     [
         ("timestamp", "<u8"),
@@ -20,22 +25,6 @@ NCS_RECORD = np.dtype(
         ("samples", "<i2", (RECORD_SAMPLES,)),
     ]
 )
-
-GAP_SAMPLES = 0.5
-"""A record is late, and a gap before it, if it is off by more than this many samples."""
-
-STAMP_ERROR_US = 2.0
-"""Time stamps are whole microseconds: nominal and true rate are told apart beyond this error."""
-
-
-@dataclass(frozen=True)
-class Segment:
-    """Samples without a gap: records `first_record` to before `stop_record`."""
-
-    first_record: int
-    stop_record: int
-    start_us: int
-    n_samples: int
 
 
 @dataclass(frozen=True)
@@ -117,53 +106,6 @@ def read_channel(file_path: Path) -> Channel | None:
         segments=segments,
         n_cut_bytes=n_cut_bytes,
     )
-
-
-def find_segments(
-    stamps: np.ndarray, n_valid: np.ndarray, *, nominal_hz: float
-) -> tuple[Segment, ...]:
-    """Cut the records where a record does not follow the one before it without a gap.
-
-    Parameters
-    ----------
-    stamps
-        Time of the first sample of every record, microseconds.
-    n_valid
-        Samples in every record.
-    nominal_hz
-        Rate by the header.
-    """
-    steps_us = np.diff(stamps)
-    sample_us = 1e6 / nominal_hz
-    is_full = n_valid[:-1] == RECORD_SAMPLES
-    if is_full.any():
-        measured_us = float(np.median(steps_us[is_full])) / RECORD_SAMPLES
-        sample_us = measured_us if 0.9 < measured_us / sample_us < 1.1 else sample_us
-    late_us = steps_us - n_valid[:-1] * sample_us
-    cuts = np.flatnonzero(np.abs(late_us) > GAP_SAMPLES * sample_us) + 1
-    starts = [0, *cuts.tolist()]
-    stops = [*cuts.tolist(), len(stamps)]
-    return tuple(
-        Segment(start, stop, int(stamps[start]), int(n_valid[start:stop].sum()))
-        for start, stop in zip(starts, stops, strict=True)
-    )
-
-
-def measure_rate(
-    stamps: np.ndarray,
-    n_valid: np.ndarray,
-    *,
-    segments: Sequence[Segment],
-    nominal_hz: float,
-) -> float:
-    """Return the rate by the time stamps of the longest segment; the nominal one if it agrees."""
-    longest = max(segments, key=lambda segment: segment.n_samples)
-    last = longest.stop_record - 1
-    elapsed_us = int(stamps[last] - stamps[longest.first_record])
-    n_samples = int(n_valid[longest.first_record : last].sum())
-    if elapsed_us == 0 or abs(n_samples / nominal_hz * 1e6 - elapsed_us) <= STAMP_ERROR_US:
-        return nominal_hz
-    return n_samples / elapsed_us * 1e6
 
 
 class SegmentSource:
