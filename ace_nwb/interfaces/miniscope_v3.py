@@ -30,12 +30,14 @@ from ace_nwb.interfaces.imaging_recording import (
 )
 from ace_nwb.interfaces.imaging_summary import summarise_imaging
 from ace_nwb.interfaces.numbered_files import list_numbered
-from ace_nwb.interfaces.policies import Irregularity
+from ace_nwb.interfaces.policies import Irregularity, Policies
+from ace_nwb.interfaces.texts import read_typed_text
 
 NAME = "miniscope-v3"
 PROGRAM = "Miniscope_DAQ_Software"
 TIMESTAMPS_FILE = "timestamp.dat"
 SETTINGS_FILE = "settings_and_notes.dat"
+NOTE_HEADER = "elapsedTime"
 STAMP_COLUMNS = ("camNum", "frameNum", "sysClock", "buffer")
 _TIME_FOLDER = re.compile(r"H(\d+)_M(\d+)_S(\d+)")
 _DATE_FOLDER = re.compile(r"(\d{1,2})_(\d{1,2})_(\d{4})")
@@ -63,7 +65,7 @@ def read_recording(folder_path: Path, options: ReadOptions | None = None) -> Ima
     """
     chosen = options or ReadOptions()
     tables = read_timestamps(folder_path / TIMESTAMPS_FILE)
-    settings, notes = read_settings(folder_path / SETTINGS_FILE)
+    settings, notes = read_settings(folder_path / SETTINGS_FILE, chosen.policies)
     kinds: list[Literal["scope", "camera"]] = ["scope", "camera"]
     folders = [
         DeviceFolder(name, kind, folder_path, settings if kind == "scope" else {})
@@ -173,21 +175,42 @@ def match_cameras(
     return numbers
 
 
-def read_settings(file_path: Path) -> tuple[dict[str, str], tuple[Note, ...]]:
-    """Return the settings of a recording, and its notes."""
+def read_settings(
+    file_path: Path, policies: Policies | None = None
+) -> tuple[dict[str, str], tuple[Note, ...]]:
+    """Return the settings of a recording, and its notes.
+
+    Raises
+    ------
+    MetadataError
+        If it is text in an unknown code page.
+    """
     if not file_path.is_file():
         return {}, ()
-    lines = [clean_text(line) for line in _read_lines(file_path)]
+    text = read_typed_text(file_path, policies or Policies())
+    lines = [clean_text(line) for line in text.splitlines()] or [""]
     names = lines[0].split("\t")
     values = lines[1].split("\t") if len(lines) > 1 else []
     pairs = zip(names, values, strict=False)
     settings = {name.strip(): value.strip() for name, value in pairs if value.strip()}
-    notes = []
-    for line in lines[2:]:
+    return settings, _read_notes(lines[2:])
+
+
+def _read_notes(lines: list[str]) -> tuple[Note, ...]:
+    """Return the notes, "ms <tab> text"; a line without a time belongs to the one before it.
+
+    Before all others it stands at 0 s.
+    """
+    notes: list[Note] = []
+    for line in filter(str.strip, lines):
         stamp, _, text = line.partition("\t")
         if stamp.strip().isdigit():
             notes.append(Note(int(stamp) / 1000.0, text.strip(), None))
-    return settings, tuple(notes)
+        elif notes:
+            notes[-1] = replace(notes[-1], text=f"{notes[-1].text}\n{line.strip()}")
+        elif stamp.strip() != NOTE_HEADER:
+            notes.append(Note(0.0, line.strip(), None))
+    return tuple(notes)
 
 
 def read_start_time(folder_path: Path, options: ReadOptions) -> datetime | None:

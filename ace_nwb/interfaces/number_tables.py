@@ -1,8 +1,9 @@
 """CSV files of numbers, read by the names of their columns; what is irregular in them."""
 
 import csv
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -31,6 +32,8 @@ class NumberTable:
         (line, number of cells) of a last row that breaks off, None if it is whole.
     n_header_cells
         Columns of the header.
+    first_line
+        Line of the first row, counted from 1.
     """
 
     file_path: Path
@@ -38,13 +41,14 @@ class NumberTable:
     bad_cells: tuple[tuple[int, str, str], ...]
     cut_row: tuple[int, int] | None
     n_header_cells: int
+    first_line: int = 2
 
 
 def read_table(
     file_path: Path,
     *,
     required: Sequence[str],
-    header: Sequence[str] | None = None,
+    headers: Mapping[tuple[str, ...], Sequence[str]] | None = None,
     skip: Sequence[str] = (),
 ) -> NumberTable:
     """Read a CSV file; cells that are no number and a broken last row are noted, not raised.
@@ -55,8 +59,9 @@ def read_table(
         The file.
     required
         Columns that must be there.
-    header
-        Names of the columns of a file that has no header line.
+    headers
+        Header lines of other versions of the recorder -> what their columns are; () stands for a
+        file without a header line, which begins with numbers.
     skip
         Columns of text, left out.
 
@@ -71,11 +76,15 @@ def read_table(
             "movie were expected; copy the file from the acquisition computer."
         )
     rows = _csv_rows(file_path)
-    names = [name.strip() for name in (next(rows, []) if header is None else header)]
+    first = [cell.strip() for cell in next(rows, [])]
+    known = headers or {}
+    is_headed = () not in known or not first or not _is_number(first[0])
+    names = list(known.get(tuple(first) if is_headed else (), first) if first else [])
     missing = [name for name in required if name not in names]
     if missing:
         raise TimestampError(_say_missing(file_path, names, missing=missing[0]))
-    numbered = [(line, row) for line, row in enumerate(rows, start=1 + (header is None)) if row]
+    data = rows if is_headed else chain([first], rows)
+    numbered = [(line, row) for line, row in enumerate(data, start=1 + is_headed) if row]
     while numbered and not any(numbered[-1][1]):  # rows of commas, as spreadsheets add them
         numbered.pop()
     cut_row = None
@@ -89,7 +98,9 @@ def read_table(
         )
     _check_lengths(file_path, numbered, n_columns=len(names))
     columns, bad_cells = _to_numbers(numbered, names, skip=skip)
-    return NumberTable(file_path, columns, tuple(bad_cells), cut_row, len(names))
+    return NumberTable(
+        file_path, columns, tuple(bad_cells), cut_row, len(names), first_line=1 + is_headed
+    )
 
 
 CUT_ROW_EXPECTED = (
@@ -199,11 +210,19 @@ def _number(cell: str) -> float | None:
     return number if abs(number) <= LARGEST_NUMBER else None
 
 
+def _is_number(cell: str) -> bool:
+    """Return whether a cell is a number that a recorder writes."""
+    return _number(cell) is not None
+
+
 def _csv_rows(file_path: Path) -> Iterator[list[str]]:
     """Yield the rows of a CSV file as text cells."""
     try:
         with file_path.open(encoding="utf-8-sig", newline="") as file:
-            yield from csv.reader(line.replace("\0", "") for line in file)
+            lines = (line.replace("\0", "") for line in file)
+            first = next(lines, "")
+            has_tabs = "\t" in first and "," not in first and _is_number(first.split("\t")[0])
+            yield from csv.reader(chain([first], lines), delimiter="\t" if has_tabs else ",")
     except (UnicodeDecodeError, csv.Error) as error:
         raise TimestampError(
             f"{file_path} is no CSV text ({error}). Comma-separated UTF-8 was expected; copy the "

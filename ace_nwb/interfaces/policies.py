@@ -14,6 +14,7 @@ from ace_nwb.errors import EphysError, InputError, ParameterError, unknown_name_
 
 REFUSE = "refuse"
 ALL = "all"
+TEXT_ENCODING = "text_encoding"
 _REFUSE = {REFUSE: "refuse the recording"}
 
 RULES: dict[str, dict[str, str]] = {
@@ -69,6 +70,20 @@ RULES: dict[str, dict[str, str]] = {
     "broken_cameras": {
         **_REFUSE,
         "leave_out": "leave that behaviour camera out and convert everything else",
+    },
+    TEXT_ENCODING: _REFUSE
+    | {
+        name: f"read typed texts that are not UTF-8 as {language} ({name})"
+        for name, language in {
+            "cp1252": "Western European",
+            "cp1250": "Central European",
+            "cp1251": "Cyrillic",
+            "cp932": "Japanese",
+            "gb18030": "simplified Chinese",
+            "big5": "traditional Chinese",
+            "cp949": "Korean",
+            "mac_roman": "Western European of a Mac",
+        }.items()
     },
 }
 """Policy -> choice -> what `convert` does then; the first choice is the default."""
@@ -155,7 +170,8 @@ class Irregularity:
 def parse_policies(texts: Iterable[str] | Mapping[str, str] | None) -> Policies:
     """Return policies from "name=choice" texts or a mapping.
 
-    "all=repair" takes the first choice that is not "refuse" of every policy.
+    "all=repair" takes the first choice that is not "refuse" of every policy but `text_encoding`,
+    which only a person knows.
 
     Raises
     ------
@@ -227,7 +243,11 @@ def _all(choice: str) -> dict[str, str]:
         )
     if choice == REFUSE:
         return dict.fromkeys(RULES, REFUSE)
-    return {name: next(c for c in rules if c != REFUSE) for name, rules in RULES.items()}
+    return {
+        name: next(c for c in rules if c != REFUSE)
+        for name, rules in RULES.items()
+        if name != TEXT_ENCODING
+    }
 
 
 def _check_choice(name: str, choice: str) -> None:

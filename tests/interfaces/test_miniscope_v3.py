@@ -7,7 +7,7 @@ from pynwb import NWBHDF5IO
 from ace_nwb.convert import convert
 from ace_nwb.errors import InputError, MetadataError, TimestampError
 from ace_nwb.inspection import inspect_folder
-from ace_nwb.interfaces.miniscope_v3 import read_recording
+from ace_nwb.interfaces.miniscope_v3 import read_recording, read_settings
 from ace_nwb.interfaces.policies import parse_policies
 from ace_nwb.interfaces.sources import SourceOptions
 from ace_nwb.simulation.miniscope_v3 import write_recording
@@ -90,3 +90,20 @@ def test_a_damaged_table_is_refused(tmp_path, text, words):
     (truth.folder / "timestamp.dat").write_text(text)
     with pytest.raises(TimestampError, match=words):
         read_recording(truth.folder)
+
+
+def test_every_line_of_the_notes_is_kept(tmp_path):
+    path = tmp_path / "settings_and_notes.dat"
+    notes = "elapsedTime\tNote\n1200\tgrooming\nand rearing\n\n2500\tsleeps\n"
+    path.write_text(f"animal\texcitation\nm7\t12\n\n{notes}")
+    texts = [note.text for note in read_settings(path)[1]]
+    assert texts == ["grooming\nand rearing", "sleeps"]
+
+
+def test_settings_in_a_code_page_are_asked_about(tmp_path):
+    path = tmp_path / "settings_and_notes.dat"
+    path.write_bytes("animal\texcitation\nMäx\t12\n".encode("cp1252"))
+    with pytest.raises(MetadataError, match="text_encoding"):
+        read_settings(path)
+    settings, _ = read_settings(path, parse_policies(["text_encoding=cp1252"]))
+    assert settings["animal"] == "Mäx"

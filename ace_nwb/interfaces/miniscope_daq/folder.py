@@ -133,12 +133,21 @@ def folder_name(device_name: str) -> str:
 def _device(path: Path, metadata: dict[str, Any]) -> DeviceFolder:
     """Describe one device folder."""
     settings = read_json(path / METADATA_FILE)
+    if _is_of_another(path, str(settings.get("deviceName")), metadata=metadata):
+        settings = {}
     return DeviceFolder(
         name=str(settings.get("deviceName") or path.name),
         kind=_kind(path, settings=settings, metadata=metadata),
         path=path,
         settings=settings,
     )
+
+
+def _is_of_another(path: Path, device_name: str, *, metadata: dict[str, Any]) -> bool:
+    """Whether a folder holds another device's settings: v0.1 wrote a scope's for a camera."""
+    listed = [name for key in ("miniscopes", "cameras") for name in listed_names(metadata, key)]
+    folders = set(map(folder_name, listed))
+    return path.name in folders and folder_name(device_name) in folders - {path.name}
 
 
 def _kind(

@@ -1,5 +1,6 @@
 """A Miniscope-DAQ recording as read from disk: devices, movies, times, orientation, notes."""
 
+import re
 from datetime import UTC, datetime, timedelta, timezone
 from functools import partial
 from pathlib import Path
@@ -37,6 +38,7 @@ from ace_nwb.interfaces.miniscope_daq.folder import (
 from ace_nwb.interfaces.miniscope_daq.timestamps import read_frame_times
 from ace_nwb.interfaces.number_tables import read_table, table_irregularities
 from ace_nwb.interfaces.policies import Irregularity, Policies
+from ace_nwb.interfaces.texts import read_typed_text
 
 PROGRAM = "Miniscope-DAQ-QT"
 ORIENTATION_FILE = "headOrientation.csv"
@@ -44,6 +46,13 @@ NOTES_FILE = "notes.csv"
 SIDE_FILES = "broken_side_files"
 QUATERNION_COLUMNS = ("qw", "qx", "qy", "qz")
 QUARTER_HOUR_S = 900
+START_OF_EARLY_VERSIONS = "msecSinceEpoch"
+"""Entry of metaData.json itself with the start time in v0.1 to v1.02; since then nested."""
+START_FIELDS = {"year", "month", "day", "hour", "minute", "second", "msec", "msecSinceEpoch"}
+ORIENTATION_COLUMNS = (TIME_COLUMN, *QUATERNION_COLUMNS)
+ORIENTATION_HEADERS = {(): ORIENTATION_COLUMNS, QUATERNION_COLUMNS: ORIENTATION_COLUMNS}
+"""Header as written -> what the columns are: none in v0.1, without the time in v0.11 to v0.14."""
+_SEPARATOR = re.compile("[,\t]")
 
 
 def read_recording(folder_path: Path, options: ReadOptions | None = None) -> ImagingRecording:
@@ -59,7 +68,7 @@ def read_recording(folder_path: Path, options: ReadOptions | None = None) -> Ima
     devices = [_read_any(device, folder.path, chosen) for device in folder.devices]
     names = {device.path.name for device in folder.devices}
     notes = read_or_note(
-        partial(read_notes, folder.path / NOTES_FILE, device_names=names),
+        partial(read_notes, folder.path / NOTES_FILE, device_names=names, policies=chosen.policies),
         policy=SIDE_FILES,
         name=NOTES_FILE,
         policies=chosen.policies,
@@ -139,6 +148,8 @@ def read_start_time(
     rounded to a quarter of an hour. A stated zone replaces it: the local fields are of that zone.
     """
     fields = folder.metadata.get("recordingStartTime")
+    if fields is None and START_OF_EARLY_VERSIONS in folder.metadata:
+        fields = {name: value for name, value in folder.metadata.items() if name in START_FIELDS}
     if not isinstance(fields, dict):
         return None
     stated = None if options is None else options.zone
@@ -167,7 +178,7 @@ def read_orientation(
     """Return the head orientation beside a movie, None if the scope has no sensor."""
     if not file_path.is_file():
         return None, ()
-    table = read_table(file_path, required=(TIME_COLUMN, *QUATERNION_COLUMNS))
+    table = read_table(file_path, required=ORIENTATION_COLUMNS, headers=ORIENTATION_HEADERS)
     stamps = make_stamp_table(file_path, table.columns[TIME_COLUMN] / 1000.0)
     noted = table_irregularities(table, policies=policies, device=device)
     times = repair_table(stamps, policies=policies, device=device, irregularities=noted)
@@ -176,21 +187,26 @@ def read_orientation(
     return orientation, times.irregularities
 
 
-def read_notes(file_path: Path, *, device_names: set[str]) -> tuple[Note, ...]:
-    """Return the notes of a recording; a line "device,control,value" is a change."""
+def read_notes(
+    file_path: Path, *, device_names: set[str], policies: Policies | None = None
+) -> tuple[Note, ...]:
+    """Return the notes of a recording; a line "device,control,value" is a change.
+
+    There is a header since v1.11; v0.1 separates by a tab, all others by a comma.
+    """
     if not file_path.is_file():
         return ()
-    lines = file_path.read_text(encoding="utf-8-sig", errors="replace").splitlines()[1:]
+    lines = read_typed_text(file_path, policies or Policies()).splitlines()
     return tuple(
         _note(line, file_path, number=number, device_names=device_names)
-        for number, line in enumerate(lines, start=2)
-        if line.strip("\0 \t")
+        for number, line in enumerate(lines, start=1)
+        if line.strip("\0 \t") and not (number == 1 and line.startswith(TIME_COLUMN))
     )
 
 
 def _note(line: str, file_path: Path, *, number: int, device_names: set[str]) -> Note:
-    """Read one line of the notes, split at its first comma only."""
-    stamp, _, text = line.partition(",")
+    """Read one line of the notes, split at its first comma or tab only."""
+    stamp, text = [*_SEPARATOR.split(line, maxsplit=1), ""][:2]
     try:
         device_time_s = float(stamp) / 1000.0
         if not np.isfinite(device_time_s):

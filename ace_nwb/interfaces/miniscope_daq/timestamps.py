@@ -1,4 +1,4 @@
-"""Reads timeStamps.csv by the names of its columns: 3 of v1, 4 of v2, or 5."""
+"""Reads timeStamps.csv by the names of its columns: 3 of v0.11 to v1, 4 of v2, or 5."""
 
 from pathlib import Path
 
@@ -13,6 +13,8 @@ FRAME_COLUMN = "Frame Number"
 BUFFER_COLUMN = "Buffer Index"
 DAQ_COLUMN = "DAQ Frame Number"
 UNIX_COLUMN = "Unix Time Stamp (ms)"
+HEADERS: dict[tuple[str, ...], tuple[str, ...]] = {(): (FRAME_COLUMN, TIME_COLUMN, BUFFER_COLUMN)}
+"""Columns of v0.1, which wrote no header and separated by tabs."""
 
 
 def read_frame_times(
@@ -26,7 +28,7 @@ def read_frame_times(
         If the file is missing, empty, lacks the time column, or is no CSV text.
     """
     chosen = policies or Policies()
-    table = read_table(device_path / TIMESTAMPS_FILE, required=(TIME_COLUMN,))
+    table = read_table(device_path / TIMESTAMPS_FILE, required=(TIME_COLUMN,), headers=HEADERS)
     noted = table_irregularities(table, policies=chosen, device=device)
     return repair_table(_stamp_table(table), policies=chosen, device=device, irregularities=noted)
 
@@ -47,7 +49,7 @@ def _stamp_table(table: NumberTable) -> StampTable:
         daq_frame=daq_frame,
         buffer_index=_whole(columns.get(BUFFER_COLUMN, np.full(n_rows, -1.0))),
         unix_time_s=unix_s,
-        lines=2 + np.arange(n_rows),
+        lines=table.first_line + np.arange(n_rows),
     )
 
 

@@ -132,7 +132,7 @@ def read_bno055(
     if file_path is None:
         return None, (), []
     header = _bno_header(file_path)
-    table = read_table(file_path, required=(), header=header, skip=("flag",))
+    table = read_table(file_path, required=(), headers={(): header}, skip=("flag",))
     if table.bad_cells:
         line, name, cell = table.bad_cells[0]
         raise TimestampError(
