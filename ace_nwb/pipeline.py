@@ -12,8 +12,8 @@ import yaml
 
 from ace_nwb.engines.base import EngineSettings
 from ace_nwb.errors import ParameterError
-from ace_nwb.nwb.checks import Finding
 from ace_nwb.nwb.content.choices import append_choices
+from ace_nwb.nwb.findings import Finding
 from ace_nwb.nwb.history import current_runs
 from ace_nwb.nwb.session import check_changeable, edit_session, find_folder, open_session
 from ace_nwb.stages.common.curated import read_curation

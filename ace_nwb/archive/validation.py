@@ -6,7 +6,8 @@ from pathlib import Path
 
 from ace_nwb.archive.layout import check_layout
 from ace_nwb.errors import SessionFileError, SessionLockedError
-from ace_nwb.nwb.checks import Finding, check_session
+from ace_nwb.nwb.checks import check_session
+from ace_nwb.nwb.findings import Finding
 from ace_nwb.nwb.opening import existing_file
 from ace_nwb.nwb.session import as_url, open_session
 

@@ -1,7 +1,6 @@
 """What pynwb and the NWB Inspector do not check: lengths, order of times, regions, paths, links."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,34 +13,12 @@ from pynwb.image import ImageSeries
 from pynwb.ophys import PlaneSegmentation, RoiResponseSeries
 
 from ace_nwb.nwb import layout
+from ace_nwb.nwb.findings import Finding
 from ace_nwb.nwb.objects.columns import read_columns
 from ace_nwb.nwb.objects.links import find_dangling_links
 from ace_nwb.nwb.session import Session
 
 _BLOCK = 1_000_000
-
-
-@dataclass(frozen=True)
-class Finding:
-    """Something wrong, or not as good as it could be, in a session file.
-
-    Parameters
-    ----------
-    severity
-        "ERROR", "CRITICAL", "BEST_PRACTICE_VIOLATION" (these make a file invalid) or
-        "BEST_PRACTICE_SUGGESTION".
-    check
-        Which rule.
-    location
-        The object.
-    message
-        What was found and what was expected.
-    """
-
-    severity: str
-    check: str
-    location: str
-    message: str
 
 
 def check_session(session: Session) -> list[Finding]:

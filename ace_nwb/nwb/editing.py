@@ -13,10 +13,9 @@ from typing import Any
 
 import h5py
 import numpy as np
-from pynwb import NWBFile
 
 from ace_nwb.errors import OutputError
-from ace_nwb.nwb import layout
+from ace_nwb.nwb import classes, layout
 from ace_nwb.nwb.commit import journal
 from ace_nwb.nwb.commit import overlay as overlay_module
 from ace_nwb.nwb.commit.disk import Disk
@@ -47,7 +46,7 @@ class SessionWriter(Session):
         self._aside: dict[str, h5py.Group] = {}
 
     @property
-    def nwbfile(self) -> NWBFile:
+    def nwbfile(self) -> "classes.NWBFile":
         """The file as pynwb sees it; what is added to it is written by `flush` or at the end."""
         if self._nwbfile is None:
             self._nwbfile = self._read_nwbfile("r+")

@@ -8,9 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from pynwb import NWBFile
-
-from ace_nwb.nwb import layout
+from ace_nwb.nwb import classes, layout
 from ace_nwb.nwb.objects import tables
 from ace_nwb.nwb.objects.columns import Columns, build_table
 from ace_nwb.nwb.session import Session, SessionWriter
@@ -100,7 +98,7 @@ class StageRun:
     parameters: tuple[RunParameter, ...] = ()
 
 
-def add_history(nwbfile: NWBFile, run: StageRun) -> None:
+def add_history(nwbfile: "classes.NWBFile", run: StageRun) -> None:
     """Start the history of a file that has none yet, with its first run."""
     _add_table(nwbfile, "stage_runs", _described(_RUN_COLUMNS, _run_rows(run)))
     if run.parameters:
@@ -157,7 +155,7 @@ def next_run_id(session: Session) -> int:
     return int(ids[-1]) + 1 if len(ids) else 0
 
 
-def _add_table(nwbfile: NWBFile, name: str, columns: Columns) -> None:
+def _add_table(nwbfile: "classes.NWBFile", name: str, columns: Columns) -> None:
     """Add a table of the history to a file."""
     if "misc" not in nwbfile.processing:
         nwbfile.create_processing_module(name="misc", description=layout.MODULES["misc"])

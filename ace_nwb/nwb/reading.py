@@ -6,10 +6,9 @@ from typing import Any, Self
 
 import h5py
 import numpy as np
-from pynwb import NWBHDF5IO, NWBFile
 
 from ace_nwb.errors import SessionFileError
-from ace_nwb.nwb import layout
+from ace_nwb.nwb import classes, layout
 from ace_nwb.nwb.objects.columns import decode_texts
 from ace_nwb.nwb.objects.stored import iterate_references, open_stored
 
@@ -38,10 +37,10 @@ class Session:
         self.path = path
         self.h5 = h5
         self._io: Any = None
-        self._nwbfile: NWBFile | None = None
+        self._nwbfile: classes.NWBFile | None = None
 
     @property
-    def nwbfile(self) -> NWBFile:
+    def nwbfile(self) -> "classes.NWBFile":
         """The file as pynwb sees it, read on first use; data stay on disk until sliced.
 
         It takes half a second; what stages read they read through `get`.
@@ -119,10 +118,10 @@ class Session:
         self._nwbfile = self._io = None
         self.h5.close()
 
-    def _read_nwbfile(self, mode: str) -> NWBFile:
+    def _read_nwbfile(self, mode: str) -> "classes.NWBFile":
         """Let pynwb read the open HDF5 file."""
         try:
-            self._io = NWBHDF5IO(file=self.h5, mode=mode, load_namespaces=True)
+            self._io = classes.NWBHDF5IO(file=self.h5, mode=mode, load_namespaces=True)
             return self._io.read()
         except Exception as error:  # a damaged file can make pynwb stumble over anything
             reason = str(error.args[-1] if error.args else error)[:300]

@@ -7,7 +7,7 @@ from ace_nwb.imaging.motion import Motion, estimate_motion
 from ace_nwb.nwb.content.imaging import write_deviations, write_motion
 from ace_nwb.nwb.session import Session, SessionWriter
 from ace_nwb.registry import load_object
-from ace_nwb.stages.common.corrected import open_corrected_movie
+from ace_nwb.stages.common.corrected import open_checkpoint, open_corrected_movie
 from ace_nwb.stages.running.context import StageContext
 from ace_nwb.stages.settings.params import MotionParams
 
@@ -34,7 +34,7 @@ def compute(session: Session, params: MotionParams, context: StageContext) -> Mo
             **parameters,
             workers=workers,
             progress=context.progress,
-            checkpoint=context.checkpoint(movie),
+            checkpoint=open_checkpoint(context.scratch, movie),
         )
     n_bad = int(np.count_nonzero(motion.is_bad))
     if n_bad:

@@ -3,10 +3,8 @@
 from dataclasses import dataclass
 
 import numpy as np
-from pynwb.base import TimeSeriesReference, TimeSeriesReferenceVectorData
-from pynwb.core import VectorData, VectorIndex
-from pynwb.epoch import TimeIntervals
 
+from ace_nwb.nwb import classes
 from ace_nwb.nwb.content.ephys import EphysSeries
 from ace_nwb.nwb.layout import module_and_name
 from ace_nwb.nwb.objects.columns import Columns, build_column, decode_texts
@@ -60,7 +58,7 @@ def write_artifacts(
         return ARTIFACTS
     rows.sort(key=lambda row: (row[0], row[2]))
     references = [
-        TimeSeriesReference(int(start), int(stop - start), writer.get(path))
+        classes.TimeSeriesReference(int(start), int(stop - start), writer.get(path))
         for *_, (start, stop), path in rows
     ]
     write_intervals(
@@ -80,7 +78,7 @@ def write_intervals(
     intervals_s: np.ndarray,
     *,
     columns: Columns,
-    references: list[TimeSeriesReference],
+    references: "list[classes.TimeSeriesReference]",
     description: str,
 ) -> None:
     """Write intervals of a processing module with the samples that they are made of.
@@ -98,20 +96,24 @@ def write_intervals(
     description
         How they were found.
     """
-    series = TimeSeriesReferenceVectorData(
+    series = classes.TimeSeriesReferenceVectorData(
         name="timeseries", description="The samples.", data=references
     )
     module, name = module_and_name(path)
     built = [
-        VectorData(
+        classes.VectorData(
             name="start_time", description="Time of the first sample, s.", data=intervals_s[:, 0]
         ),
-        VectorData(name="stop_time", description="Time of the end, s.", data=intervals_s[:, 1]),
+        classes.VectorData(
+            name="stop_time", description="Time of the end, s.", data=intervals_s[:, 1]
+        ),
         *(build_column(key, text, values) for key, (text, values) in columns.items()),
         series,
-        VectorIndex(name="timeseries_index", data=np.arange(1, len(references) + 1), target=series),
+        classes.VectorIndex(
+            name="timeseries_index", data=np.arange(1, len(references) + 1), target=series
+        ),
     ]
-    table = TimeIntervals(
+    table = classes.TimeIntervals(
         name=name, description=description, columns=built, id=np.arange(len(intervals_s))
     )
     writer.module(module).add(table)

@@ -4,9 +4,8 @@ from itertools import pairwise
 from typing import Any
 
 import numpy as np
-from pynwb.core import VectorData
-from pynwb.epoch import TimeIntervals
 
+from ace_nwb.nwb import classes
 from ace_nwb.nwb.objects.columns import build_column, decode_texts
 from ace_nwb.nwb.objects.stored import is_ragged, is_region
 from ace_nwb.nwb.session import Session, SessionWriter
@@ -24,12 +23,16 @@ def write_conditions(writer: SessionWriter, windows: dict[str, np.ndarray]) -> s
     if not rows:
         return CONDITIONS
     starts, stops, names = zip(*rows, strict=True)
-    table = TimeIntervals(
+    table = classes.TimeIntervals(
         name="Conditions",
         description="Conditions of the experiment, as the user named them.",
         columns=[
-            VectorData(name="start_time", description="Start, s.", data=np.array(starts, float)),
-            VectorData(name="stop_time", description="End, s.", data=np.array(stops, float)),
+            classes.VectorData(
+                name="start_time", description="Start, s.", data=np.array(starts, float)
+            ),
+            classes.VectorData(
+                name="stop_time", description="End, s.", data=np.array(stops, float)
+            ),
             build_column("condition", "Name of the condition.", list(names)),
         ],
         id=np.arange(len(rows)),

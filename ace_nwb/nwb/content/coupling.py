@@ -7,9 +7,8 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-from pynwb.core import DynamicTable, DynamicTableRegion
 
-from ace_nwb.nwb import layout
+from ace_nwb.nwb import classes, layout
 from ace_nwb.nwb.content.ephys import list_ephys
 from ace_nwb.nwb.layout import module_and_name
 from ace_nwb.nwb.objects.columns import Columns, build_column
@@ -63,7 +62,9 @@ def write_result_table(
                 _region(writer, "electrode", "The channel's electrode.", _ELECTRODES, rows)
             )
     n_rows = len(next(iter(columns.values()))[1])
-    table = DynamicTable(name=name, description=description, columns=built, id=np.arange(n_rows))
+    table = classes.DynamicTable(
+        name=name, description=description, columns=built, id=np.arange(n_rows)
+    )
     writer.module(module).add(table)
     return path
 
@@ -78,9 +79,9 @@ def read_result_table(session: Session, path: str) -> Mapping[str, np.ndarray]:
 
 def _region(
     writer: SessionWriter, name: str, description: str, path: str, rows: Any
-) -> DynamicTableRegion:
+) -> "classes.DynamicTableRegion":
     """Build a column of references to rows of a table."""
-    return DynamicTableRegion(
+    return classes.DynamicTableRegion(
         name=name,
         description=description,
         data=np.asarray(rows, np.int64),

@@ -3,10 +3,8 @@
 from collections.abc import Mapping
 
 import numpy as np
-from pynwb.core import DynamicTableRegion, VectorData
-from pynwb.event import DurationVectorData, EventsTable, TimestampVectorData
 
-from ace_nwb.nwb import layout
+from ace_nwb.nwb import classes, layout
 from ace_nwb.nwb.content.series import compressed
 from ace_nwb.nwb.layout import module_and_name
 from ace_nwb.nwb.objects.columns import read_columns
@@ -82,17 +80,17 @@ def write_calcium_events(
     """
     writer.remove([path])
     module, name = module_and_name(path)
-    stamps = TimestampVectorData(
+    stamps = classes.TimestampVectorData(
         name="timestamp", description="Time of the event.", data=compressed(times)
     )
-    region = DynamicTableRegion(
+    region = classes.DynamicTableRegion(
         name="roi",
         description="The ROI that was active.",
         data=np.asarray(roi, np.int64),
         table=writer.get(layout.PLANE_SEGMENTATION),
     )
     others = [_column(key, np.asarray(values)) for key, values in columns.items()]
-    table = EventsTable(
+    table = classes.EventsTable(
         name=name,
         description=description,
         columns=[stamps, *others, region],
@@ -102,11 +100,11 @@ def write_calcium_events(
     return path
 
 
-def _column(name: str, values: np.ndarray) -> VectorData:
+def _column(name: str, values: np.ndarray) -> "classes.VectorData":
     """Build a column of event values."""
     if name == "duration":
-        return DurationVectorData(
+        return classes.DurationVectorData(
             name=name, description="Duration of the event.", data=compressed(values)
         )
     description = _COLUMN_DESCRIPTIONS.get(name, f"{name} of the event.")
-    return VectorData(name=name, description=description, data=compressed(values))
+    return classes.VectorData(name=name, description=description, data=compressed(values))

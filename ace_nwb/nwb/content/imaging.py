@@ -1,11 +1,9 @@
 """Fields, projection images, shifts and traces of the whole frame in a session file."""
 
 import numpy as np
-from pynwb.base import Images
-from pynwb.image import GrayscaleImage
 
 from ace_nwb.imaging.storage import turn_axes
-from ace_nwb.nwb import layout
+from ace_nwb.nwb import classes, layout
 from ace_nwb.nwb.content.series import compressed, read_series, write_series
 from ace_nwb.nwb.layout import FieldOfView
 from ace_nwb.nwb.objects.columns import build_table
@@ -81,12 +79,12 @@ def write_images(
     writer.remove([path])
     field = read_field(writer)
     module, name = layout.module_and_name(path)
-    container = Images(name=name, description=description)
+    container = classes.Images(name=name, description=description)
     for image_name, image in images.items():
         _check_field(image.shape, field, image_name)
         whole = turn_axes(field.embed(np.asarray(image, np.float32)))
         container.add_image(
-            GrayscaleImage(
+            classes.GrayscaleImage(
                 name=image_name,
                 data=compressed(np.ascontiguousarray(whole)),
                 description=_DESCRIPTIONS.get(image_name, f"{image_name} image."),

@@ -4,10 +4,8 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 
 import numpy as np
-from pynwb.core import DynamicTable, DynamicTableRegion
-from pynwb.ecephys import ElectricalSeries
 
-from ace_nwb.nwb import layout
+from ace_nwb.nwb import classes, layout
 from ace_nwb.nwb.content.ephys import EphysSeries, describe_series, list_ephys
 from ace_nwb.nwb.content.series import compressed
 from ace_nwb.nwb.layout import module_and_name
@@ -76,10 +74,10 @@ def write_filtered_ephys(
     writer.remove([path])
     module, name = module_and_name(path)
     electrodes = writer.get(source).electrodes
-    series = ElectricalSeries(
+    series = classes.ElectricalSeries(
         name=name,
         data=compressed(volts.astype(np.float32)),
-        electrodes=DynamicTableRegion(
+        electrodes=classes.DynamicTableRegion(
             name="electrodes",
             data=list(electrodes.data[:]),
             description="The electrodes of the recorded series.",
@@ -108,13 +106,13 @@ def write_event_phase(writer: SessionWriter, phases: EventPhase) -> str:
     """Write the preferred phases, replacing those of an earlier run."""
     writer.remove([EVENT_PHASE])
     values = asdict(phases)
-    roi = DynamicTableRegion(
+    roi = classes.DynamicTableRegion(
         name="roi",
         description=_COLUMNS["roi"],
         data=values.pop("roi").astype(np.int64),
         table=writer.get(layout.PLANE_SEGMENTATION),
     )
-    table = DynamicTable(
+    table = classes.DynamicTable(
         name="EventPhase",
         description="Phase of ephys channels at the calcium events of each ROI.",
         columns=[roi, *(build_column(n, _COLUMNS[n], column) for n, column in values.items())],

@@ -3,13 +3,9 @@
 from dataclasses import dataclass
 
 import numpy as np
-from hdmf.common import DynamicTableRegion, VectorData
-from pynwb.base import Images
-from pynwb.core import DynamicTable
-from pynwb.image import GrayscaleImage
 
 from ace_nwb.imaging.storage import turn_axes
-from ace_nwb.nwb import layout
+from ace_nwb.nwb import classes, layout
 from ace_nwb.nwb.content.series import compressed
 from ace_nwb.nwb.objects.columns import build_column, build_table, read_columns
 from ace_nwb.nwb.session import Session, SessionWriter
@@ -68,7 +64,7 @@ def write_registration(writer: SessionWriter, result: RegisteredSession) -> list
     table = writer.get(layout.PLANE_SEGMENTATION)
     module = writer.module("ophys")
     module.add(
-        DynamicTable(
+        classes.DynamicTable(
             name="SessionRegistration",
             description="Cells that ROIs of several sessions were found to be.",
             columns=[
@@ -108,22 +104,28 @@ def read_matches(session: Session) -> dict[str, np.ndarray]:
     return {"roi": np.asarray(table["roi"].data[:]), **read_columns(table)}
 
 
-def _region(name: str, table: DynamicTable, rows: np.ndarray) -> DynamicTableRegion:
+def _region(
+    name: str, table: "classes.DynamicTable", rows: np.ndarray
+) -> "classes.DynamicTableRegion":
     text = "ROI of this session."
-    return DynamicTableRegion(name=name, description=text, data=np.asarray(rows, int), table=table)
+    return classes.DynamicTableRegion(
+        name=name, description=text, data=np.asarray(rows, int), table=table
+    )
 
 
-def _build_matches(table: DynamicTable, result: RegisteredSession) -> DynamicTable:
+def _build_matches(
+    table: "classes.DynamicTable", result: RegisteredSession
+) -> "classes.DynamicTable":
     """Return one row per ROI and partner."""
     rois, names, others, probability = zip(*result.matches, strict=True)
-    return DynamicTable(
+    return classes.DynamicTable(
         name="SessionMatches",
         description="The ROIs of other sessions that are the same cell.",
         columns=[
             _region("roi", table, np.array(rois)),
             build_column("session", "File name of the other session.", list(names)),
             build_column("other_roi", "Row of its ROI table.", np.array(others, int)),
-            VectorData(
+            classes.VectorData(
                 name="probability",
                 description="Probability that they are one cell.",
                 data=np.array(probability, float),
@@ -133,7 +135,7 @@ def _build_matches(table: DynamicTable, result: RegisteredSession) -> DynamicTab
     )
 
 
-def _build_alignment(result: RegisteredSession) -> DynamicTable:
+def _build_alignment(result: RegisteredSession) -> "classes.DynamicTable":
     """Return the affine part and how well it fits, in one row."""
     entries = {
         f"{axis}_from_{source}": result.matrix[i, j]
@@ -156,10 +158,10 @@ def _build_alignment(result: RegisteredSession) -> DynamicTable:
     )
 
 
-def _build_displacement(displacement: np.ndarray) -> Images:
+def _build_displacement(displacement: np.ndarray) -> "classes.Images":
     """Return the displacement along both axes as images of the recorded field."""
     images = [
-        GrayscaleImage(
+        classes.GrayscaleImage(
             name=axis,
             data=compressed(np.ascontiguousarray(turn_axes(displacement[..., index]), np.float32)),
             description=f"Displacement along the {axis}s, px.",
@@ -167,4 +169,4 @@ def _build_displacement(displacement: np.ndarray) -> Images:
         for index, axis in enumerate(("row", "column"))
     ]
     text = "Displacement after the affine map, at each pixel of this session."
-    return Images(name="SessionDisplacement", description=text, images=images)
+    return classes.Images(name="SessionDisplacement", description=text, images=images)

@@ -4,21 +4,12 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from hdmf.backends.hdf5 import H5DataIO
-from pynwb.core import DynamicTable, DynamicTableRegion, VectorData, VectorIndex
-from pynwb.ophys import (
-    DfOverF,
-    Fluorescence,
-    ImageSegmentation,
-    PlaneSegmentation,
-    RoiResponseSeries,
-)
 from scipy.sparse import csc_array, csr_array
 
 from ace_nwb.errors import SessionFileError
 from ace_nwb.imaging.segmentation import RingBackground, Segmentation
 from ace_nwb.imaging.storage import turn_axes
-from ace_nwb.nwb import layout
+from ace_nwb.nwb import classes, layout
 from ace_nwb.nwb.content.imaging import read_field, read_images, write_images
 from ace_nwb.nwb.content.series import compressed, time_arguments
 from ace_nwb.nwb.layout import FieldOfView
@@ -86,7 +77,7 @@ def write_rois(
         )
     numbers = range(segmentation.n_rois) if ids is None else ids
     table = _plane_segmentation(writer, segmentation, field, numbers)
-    writer.module("ophys").add(ImageSegmentation(plane_segmentations=[table]))
+    writer.module("ophys").add(classes.ImageSegmentation(plane_segmentations=[table]))
     _add_traces(writer, table, segmentation)
     return [layout.PLANE_SEGMENTATION, layout.FLUORESCENCE]
 
@@ -199,7 +190,7 @@ def write_roi_series(
         module.add(series)
         return path
     if container_name not in module.data_interfaces:
-        kind = DfOverF if container_name == "DfOverF" else Fluorescence
+        kind = classes.DfOverF if container_name == "DfOverF" else classes.Fluorescence
         module.add(kind(name=container_name))
     module[container_name].add_roi_response_series(series)
     return path
@@ -210,18 +201,20 @@ def read_roi_series(session: Session, path: str) -> np.ndarray:
     return np.asarray(session.get(path).data[:])
 
 
-def all_rois(table: PlaneSegmentation, description: str = "All ROIs.") -> DynamicTableRegion:
+def all_rois(
+    table: "classes.PlaneSegmentation", description: str = "All ROIs."
+) -> "classes.DynamicTableRegion":
     """Return a region over all ROIs."""
     return table.create_roi_table_region(description, region=list(range(len(table))))
 
 
 def _roi_series(
-    name: str, data: np.ndarray, table: PlaneSegmentation, **arguments: Any
-) -> RoiResponseSeries:
+    name: str, data: np.ndarray, table: "classes.PlaneSegmentation", **arguments: Any
+) -> "classes.RoiResponseSeries":
     """Build a series over all ROIs, chunked so that single traces are read cheaply."""
     n_samples, n_rois = data.shape
     chunks = (min(n_samples, 4096), min(n_rois, 16)) if data.size else None
-    return RoiResponseSeries(
+    return classes.RoiResponseSeries(
         name=name,
         data=compressed(np.asarray(data, np.float32), chunks=chunks),
         rois=all_rois(table),
@@ -231,7 +224,7 @@ def _roi_series(
 
 def _plane_segmentation(
     writer: SessionWriter, segmentation: Segmentation, field: FieldOfView, ids: Sequence[int]
-) -> PlaneSegmentation:
+) -> "classes.PlaneSegmentation":
     """Build the ROI table with masks over the recorded field.
 
     Without `reference_images`: the movie there would close a circle (movie -> series that share its
@@ -247,13 +240,13 @@ def _plane_segmentation(
         **segmentation.metrics,
     }
     columns = [
-        VectorData(
+        classes.VectorData(
             name="image_mask",
             description="Spatial weights of each ROI over the recorded field (x, y).",
-            data=H5DataIO(masks, compression="gzip", chunks=(1, *masks.shape[1:])),
+            data=classes.H5DataIO(masks, compression="gzip", chunks=(1, *masks.shape[1:])),
         ),
         *(
-            VectorData(
+            classes.VectorData(
                 name=name,
                 description=_COLUMNS.get(name, _metric_description(name)),
                 data=np.asarray(column),
@@ -261,7 +254,7 @@ def _plane_segmentation(
             for name, column in values.items()
         ),
     ]
-    return PlaneSegmentation(
+    return classes.PlaneSegmentation(
         name="PlaneSegmentation",
         description="ROIs found by source extraction; see stage_runs for engine and parameters.",
         imaging_plane=movie.imaging_plane,
@@ -285,12 +278,12 @@ def _stored_masks(segmentation: Segmentation, field: FieldOfView) -> np.ndarray:
 
 
 def _add_traces(
-    writer: SessionWriter, table: PlaneSegmentation, segmentation: Segmentation
+    writer: SessionWriter, table: "classes.PlaneSegmentation", segmentation: Segmentation
 ) -> None:
     """Add the four traces of the extraction."""
     unit = writer.get(layout.MOVIE).unit
     times = time_arguments(writer)
-    container = Fluorescence(name="Fluorescence")
+    container = classes.Fluorescence(name="Fluorescence")
     for key, (name, description) in _TRACES.items():
         container.add_roi_response_series(
             _roi_series(
@@ -300,7 +293,7 @@ def _add_traces(
     writer.module("ophys").add(container)
 
 
-def _metrics(table: PlaneSegmentation) -> dict[str, np.ndarray]:
+def _metrics(table: "classes.PlaneSegmentation") -> dict[str, np.ndarray]:
     """Return the engine's own numbers among the columns of the ROI table."""
     return {
         name: np.asarray(table[name].data[:])
@@ -346,12 +339,12 @@ def _write_background(writer: SessionWriter, background: RingBackground) -> list
         description="Constant part of the background model.",
     )
     weights = csr_array(background.weights)
-    neighbours = VectorData(
+    neighbours = classes.VectorData(
         name="neighbours",
         description="Coarse pixels (row-major) that this one is predicted from.",
         data=compressed(weights.indices.astype(np.int32)),
     )
-    values = VectorData(
+    values = classes.VectorData(
         name="weights", description="Weight of each neighbour.", data=compressed(weights.data)
     )
     ends = np.asarray(weights.indptr[1:], np.int64)
@@ -360,15 +353,15 @@ def _write_background(writer: SessionWriter, background: RingBackground) -> list
         "weights @ (movie - neurons - baseline). Row = coarse pixel of the analysed field, "
         f"row-major, {background.downsampling} px wide."
     )
-    table = DynamicTable(
+    table = classes.DynamicTable(
         name="BackgroundModel",
         description=description,
         columns=[
             neighbours,
-            VectorIndex(name="neighbours_index", data=ends, target=neighbours),
+            classes.VectorIndex(name="neighbours_index", data=ends, target=neighbours),
             values,
-            VectorIndex(name="weights_index", data=ends, target=values),
-            VectorData(
+            classes.VectorIndex(name="weights_index", data=ends, target=values),
+            classes.VectorData(
                 name="downsampling",
                 description="Side of the coarse pixel, px.",
                 data=np.full(len(ends), background.downsampling, np.int32),

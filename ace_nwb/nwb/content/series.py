@@ -3,21 +3,20 @@
 from typing import Any
 
 import numpy as np
-from hdmf.backends.hdf5 import H5DataIO
-from pynwb import TimeSeries
 
+from ace_nwb.nwb import classes
 from ace_nwb.nwb.layout import MOVIE, module_and_name
 from ace_nwb.nwb.session import Session, SessionWriter
 
 GZIP_LEVEL = 1
 
 
-def compressed(data: np.ndarray, *, chunks: tuple[int, ...] | None = None) -> H5DataIO:
+def compressed(data: np.ndarray, *, chunks: tuple[int, ...] | None = None) -> "classes.H5DataIO":
     """Return data to be written gzip-compressed; small arrays stay contiguous."""
     array = np.asarray(data)
     if array.nbytes < 2**14 and chunks is None:
         return array
-    return H5DataIO(
+    return classes.H5DataIO(
         array,
         compression="gzip",
         compression_opts=GZIP_LEVEL,
@@ -87,7 +86,7 @@ def write_series(
     """
     writer.remove([path])
     module, name = module_and_name(path)
-    series = TimeSeries(
+    series = classes.TimeSeries(
         name=name,
         data=compressed(data),
         unit=unit,

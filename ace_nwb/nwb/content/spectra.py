@@ -4,10 +4,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from pynwb.core import DynamicTableRegion
-from pynwb.misc import DecompositionSeries, FrequencyBandsTable
 
-from ace_nwb.nwb import layout
+from ace_nwb.nwb import classes, layout
 from ace_nwb.nwb.content.series import compressed, read_times, time_arguments
 from ace_nwb.nwb.layout import module_and_name
 from ace_nwb.nwb.objects.columns import build_column
@@ -65,13 +63,13 @@ def write_spectrogram(writer: SessionWriter, path: str, found: BandPower, **time
     module, name = module_and_name(path)
     region = None
     if found.source_rois is not None:
-        region = DynamicTableRegion(
+        region = classes.DynamicTableRegion(
             name="source_channels",
             description="The ROIs analysed.",
             data=np.asarray(found.source_rois, np.int64),
             table=writer.get(layout.PLANE_SEGMENTATION),
         )
-    series = DecompositionSeries(
+    series = classes.DecompositionSeries(
         name=name,
         data=compressed(np.asarray(found.power, np.float32)),
         metric=found.metric,
@@ -94,7 +92,7 @@ def read_spectrogram(session: Session, path: str) -> dict[str, np.ndarray]:
     return {"power": power, "band_limits_hz": limits, "times_s": read_times(series)}
 
 
-def _bands(limits_hz: np.ndarray) -> FrequencyBandsTable:
+def _bands(limits_hz: np.ndarray) -> "classes.FrequencyBandsTable":
     """Build the table of frequency bands."""
     limits = np.asarray(limits_hz, np.float64)
     columns = {
@@ -104,4 +102,4 @@ def _bands(limits_hz: np.ndarray) -> FrequencyBandsTable:
         "band_stdev": ("Standard deviation of a flat band, Hz.", np.ptp(limits, axis=1) / 12**0.5),
     }
     built = [build_column(name, text, values) for name, (text, values) in columns.items()]
-    return FrequencyBandsTable(columns=built, id=np.arange(len(limits)))
+    return classes.FrequencyBandsTable(columns=built, id=np.arange(len(limits)))

@@ -12,10 +12,9 @@ from typing import Any
 
 import h5py
 import numpy as np
-from pynwb.epoch import TimeIntervals
 
 from ace_nwb.errors import SessionFileError
-from ace_nwb.nwb import layout
+from ace_nwb.nwb import classes, layout
 from ace_nwb.nwb.content.series import read_times, write_series
 from ace_nwb.nwb.objects.columns import Columns, build_table, read_columns
 from ace_nwb.nwb.session import Session, SessionWriter
@@ -307,7 +306,7 @@ def _write_low_confidence(writer: SessionWriter, alignment: Alignment) -> str:
     stretches = alignment.low_confidence_s
     if np.any(stretches[:, 1] < stretches[:, 0]):
         raise SessionFileError("a stretch of low confidence stops before it starts")
-    table = TimeIntervals(
+    table = classes.TimeIntervals(
         name="LowConfidence", description="Stretches in which the aligned times are doubtful."
     )
     for name, (description, _) in alignment.low_confidence.items():

@@ -4,26 +4,26 @@ from collections.abc import Collection, Mapping
 from typing import Any
 
 import numpy as np
-from pynwb.core import DynamicTable, VectorData
 
+from ace_nwb.nwb import classes
 from ace_nwb.nwb.objects.stored import is_ragged, is_region
 
 Columns = Mapping[str, tuple[str, Any]]
 """Column name -> (description, values, one per row)."""
 
 
-def build_table(name: str, description: str, columns: Columns) -> DynamicTable:
+def build_table(name: str, description: str, columns: Columns) -> "classes.DynamicTable":
     """Build a table from whole columns."""
     built = [build_column(key, text, values) for key, (text, values) in columns.items()]
     ids = np.arange(len(built[0].data))
-    return DynamicTable(name=name, description=description, columns=built, id=ids)
+    return classes.DynamicTable(name=name, description=description, columns=built, id=ids)
 
 
-def build_column(name: str, description: str, values: Any) -> VectorData:
+def build_column(name: str, description: str, values: Any) -> "classes.VectorData":
     """Build one column; texts as a list, which pynwb stores as such."""
     array = np.asarray(values)
     data = array.tolist() if array.dtype.kind in "UO" else array
-    return VectorData(name=name, description=description, data=data)
+    return classes.VectorData(name=name, description=description, data=data)
 
 
 def read_columns(table: Any, skip: Collection[str] = ()) -> dict[str, np.ndarray]:

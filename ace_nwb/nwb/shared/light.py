@@ -14,11 +14,9 @@ from typing import Any
 
 import h5py
 import numpy as np
-from pynwb.base import Images
-from pynwb.image import GrayscaleImage
 
 from ace_nwb.errors import OutputError, SessionFileError
-from ace_nwb.nwb import layout
+from ace_nwb.nwb import classes, layout
 from ace_nwb.nwb.objects.columns import build_table
 from ace_nwb.nwb.objects.copying import copy_file
 from ace_nwb.nwb.objects.links import iterate_soft_links
@@ -308,10 +306,10 @@ def _add_preview(writer: SessionWriter, movie: _Movie, frames: dict[int, np.ndar
     if not frames:
         return
     images = [
-        GrayscaleImage(name=f"frame_{index}", data=frame, description=f"Frame {index}.")
+        classes.GrayscaleImage(name=f"frame_{index}", data=frame, description=f"Frame {index}.")
         for index, frame in frames.items()
     ]
-    preview = Images(
+    preview = classes.Images(
         name=movie.preview,
         description="Some frames of the movie that was left out of this file.",
         images=images,

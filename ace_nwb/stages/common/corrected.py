@@ -5,9 +5,11 @@ from hashlib import blake2b
 import numpy as np
 
 from ace_nwb.imaging.blocks import sample_frames
+from ace_nwb.imaging.checkpoint import NO_CHECKPOINT, Checkpoint
 from ace_nwb.imaging.corrected import CorrectedMovie
 from ace_nwb.imaging.cropping import CropBox
 from ace_nwb.nwb import layout
+from ace_nwb.nwb.commit.scratch import Scratch
 from ace_nwb.nwb.content.imaging import read_deviations, read_field, read_motion
 from ace_nwb.nwb.content.movie import NwbMovie
 from ace_nwb.nwb.content.series import read_series
@@ -30,6 +32,11 @@ def open_corrected_movie(
         shifts=_read_shifts(session) if with_motion else None,
         deviations=read_deviations(session) if with_motion else None,
     )
+
+
+def open_checkpoint(scratch: Scratch | None, movie: CorrectedMovie) -> Checkpoint:
+    """Return what keeps the work of a long computation on `movie`; None keeps nothing."""
+    return NO_CHECKPOINT if scratch is None else scratch.open(movie_digest(movie))
 
 
 def movie_digest(movie: CorrectedMovie) -> bytes:

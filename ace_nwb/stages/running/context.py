@@ -3,11 +3,8 @@
 from dataclasses import dataclass, field
 
 from ace_nwb.engines.base import EngineSettings
-from ace_nwb.imaging.checkpoint import NO_CHECKPOINT, Checkpoint
-from ace_nwb.imaging.corrected import CorrectedMovie
 from ace_nwb.imaging.movie import ProgressCallback, no_progress
 from ace_nwb.nwb.commit.scratch import Scratch
-from ace_nwb.stages.common.corrected import movie_digest
 
 
 @dataclass(frozen=True)
@@ -33,7 +30,3 @@ class StageContext:
     remarks: list[str] = field(default_factory=list)
     software: dict[str, str] = field(default_factory=dict)
     scratch: Scratch | None = None
-
-    def checkpoint(self, movie: CorrectedMovie) -> Checkpoint:
-        """Return what keeps the work of a long computation on `movie`."""
-        return NO_CHECKPOINT if self.scratch is None else self.scratch.open(movie_digest(movie))
