@@ -8,6 +8,7 @@ from ace_nwb.engines.evaluation import ComponentMetrics, evaluate_components
 from ace_nwb.errors import RequirementError
 from ace_nwb.nwb import layout
 from ace_nwb.nwb.content.rois import read_segmentation
+from ace_nwb.nwb.history import current_runs
 from ace_nwb.nwb.session import Session, SessionWriter
 from ace_nwb.stages.common.corrected import open_corrected_movie
 from ace_nwb.stages.running.context import StageContext
@@ -19,6 +20,9 @@ DESCRIPTIONS = {
     "compactness": "How compact the footprint is, 1 for a disc.",
     "asymmetry": "Skewness of the trace's changes: about 2 for calcium, 0 for background.",
     "duplicate_score": "Largest similarity with a better ROI, 1 for a duplicate.",
+    "surround": "Light around the ROI at its events relative to its own: 0 for a cell in focus.",
+    "sharpness": "Steepness of the ROI's rim at its events, peaks per diameter: about 2 in focus.",
+    "cell_probability": "Probability that the ROI is a cell in focus.",
 }
 ENGINE_PREFIX = "engine_"
 ACCEPTED = "Whether the ROI passes the thresholds of the evaluate stage."
@@ -27,10 +31,11 @@ ACCEPTED = "Whether the ROI passes the thresholds of the evaluate stage."
 def compute(session: Session, params: EvaluateParams, context: StageContext) -> ComponentMetrics:
     """Compare every ROI with the movie."""
     segmentation = read_segmentation(session)
+    diameter_px = params.cell_diameter_px or _extracted_diameter_px(session)
     metrics = evaluate_components(
         open_corrected_movie(session, workers=context.settings.workers),
         segmentation,
-        **params.model_dump(exclude={"judge"}),
+        **params.model_dump(exclude={"judge"}) | {"cell_diameter_px": diameter_px},
         workers=context.settings.workers,
         progress=context.progress,
     )
@@ -39,6 +44,13 @@ def compute(session: Session, params: EvaluateParams, context: StageContext) -> 
     accepted = int(np.count_nonzero(metrics.accepted))
     context.remarks.append(f"{accepted} of {len(metrics.accepted)} ROIs accepted")
     return metrics
+
+
+def _extracted_diameter_px(session: Session) -> float | None:
+    """Return the cell diameter that the extraction was told, None if it was not ours."""
+    run = current_runs(session).get("extract")
+    known = {} if run is None else {parameter.name: parameter.value for parameter in run.parameters}
+    return float(known["cell_diameter_px"]) if "cell_diameter_px" in known else None
 
 
 def _judged_by_engine(

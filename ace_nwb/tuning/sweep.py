@@ -134,6 +134,7 @@ def _run_trial(
 ) -> Trial:
     clock = time.process_time()
     found = extract(movie, settings=settings, progress=no_progress, **parameters)
+    evaluation = evaluation | {"cell_diameter_px": parameters["cell_diameter_px"]}
     metrics = evaluate_components(movie, found, workers=settings.workers, **evaluation)
     accepted = np.flatnonzero(metrics.accepted)
 

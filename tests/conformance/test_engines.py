@@ -155,7 +155,9 @@ def test_frames_that_repeat_do_no_harm(engine: str) -> None:
         min_snr=3.0,
         min_r_value=0.5,
         min_size_px=9,
-        min_asymmetry=0.5,
+        min_asymmetry=0.0,
+        min_probability=0.5,
+        cell_diameter_px=DIAMETER_PX,
     )
     assert metrics.accepted.sum() == 1
 

@@ -73,8 +73,15 @@ def metrics(scene: tuple) -> ComponentMetrics:
 
 
 def evaluate(movie: ArrayMovie, found: Segmentation, **settings) -> ComponentMetrics:
+    settings = {"min_probability": 0.5} | settings
     return evaluate_components(
-        movie, found, min_snr=3.0, min_r_value=0.6, min_size_px=9, min_asymmetry=0.95, **settings
+        movie,
+        found,
+        min_snr=3.0,
+        min_r_value=0.6,
+        min_size_px=9,
+        min_asymmetry=0.0,
+        **settings,
     )
 
 
@@ -185,3 +192,47 @@ def test_no_rois_give_no_metrics(scene: tuple) -> None:
     none = _with_footprints(found, [csc_array((FIELD[0] * FIELD[1], 0), dtype=np.float32)])
     none = replace(none, raw=none.raw[:, :0], denoised=none.denoised[:, :0])
     assert evaluate(movie, none).accepted.shape == (0,)
+
+
+def _pair_with(scene: tuple, place: np.ndarray, image: np.ndarray) -> tuple:
+    """Return the scene with more light in it, and two ROIs: the first cell, and one at the light.
+
+    The light has its own calcium and the shape of `place`; its ROI has the footprint `image`.
+    """
+    movie, found = scene
+    trace = 150 * calcium(8)
+    images = [found.footprints[:, [0]], csc_array(image.reshape(-1, 1).astype(np.float32))]
+    pair = _with_footprints(found, images)
+    denoised = np.column_stack([found.denoised[:, 0], trace])
+    noise = np.random.default_rng(9).normal(0, 3, denoised.shape)
+    pair = replace(
+        pair, raw=(denoised + noise).astype(np.float32), denoised=denoised.astype(np.float32)
+    )
+    return ArrayMovie((movie.frames + trace[:, None, None] * place).astype(np.float32), 20.0), pair
+
+
+def test_light_from_out_of_focus_is_no_cell_however_cell_like_its_footprint(scene: tuple) -> None:
+    footprint = disc(22, 32)
+    blob = disc(22, 32, 10.0)
+    movie, pair = _pair_with(scene, blob * footprint.max() / blob.max(), footprint)
+    result = evaluate(movie, pair)
+    assert result.accepted.tolist() == [True, False]
+    assert result.surround[0] < 0.15 < 0.3 < result.surround[1]
+    assert result.cell_probability[0] > 0.8
+    assert result.cell_probability[1] < 0.3
+
+
+def test_the_threshold_of_probability_decides(scene: tuple) -> None:
+    movie, pair = _pair_with(scene, disc(22, 32), disc(22, 32))
+    likely = evaluate(movie, pair).cell_probability
+    assert evaluate(movie, pair, min_probability=float(likely.min())).accepted.all()
+    strict = evaluate(movie, pair, min_probability=float(likely.max()))
+    assert strict.accepted.tolist() == (likely == likely.max()).tolist()
+
+
+def test_a_silent_roi_is_measured_without_a_warning(scene: tuple) -> None:
+    movie, found = scene
+    silent = replace(found, denoised=np.zeros_like(found.denoised))
+    result = evaluate(movie, silent)
+    assert not result.accepted.any()
+    assert np.isfinite(result.cell_probability).all()

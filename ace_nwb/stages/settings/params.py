@@ -275,10 +275,21 @@ class EvaluateParams(StageParams):
     )
     min_size_px: int = Field(default=9, ge=1, description="Least number of pixels.")
     min_asymmetry: float = Field(
-        default=0.95,
-        description="Least skewness of the trace's changes: calcium rises faster than it decays "
-        "(about 2), out-of-focus light swells and ebbs alike (0). Lower it for cells that fire "
-        "without pause.",
+        default=0.0,
+        description="Least skewness of the trace's changes, whatever else speaks for it: calcium "
+        "rises faster than it decays (about 2), out-of-focus light swells and ebbs alike (0).",
+    )
+    min_probability: float = Field(
+        default=0.5,
+        ge=0,
+        le=1,
+        description="Least probability that a ROI is a cell in focus, by rim, surround, shape and "
+        "kinetics.",
+    )
+    cell_diameter_px: float | None = Field(
+        default=None,
+        gt=2,
+        description="Diameter of a cell, pixels; that of the extraction if not given.",
     )
     judge: Literal["movie", "engine"] = Field(
         default="movie",
