@@ -21,7 +21,13 @@ from ace_nwb.errors import AceNwbWarning, MetadataError, OutputError
 from ace_nwb.interfaces.arrays import ArrayPlacer, PendingArray, iterate_source
 from ace_nwb.interfaces.base import Candidate
 from ace_nwb.interfaces.detection import load_format
-from ace_nwb.interfaces.metadata import SessionMetadata, load_metadata, missing_for_nwb
+from ace_nwb.interfaces.metadata import (
+    SessionMetadata,
+    describe_keys,
+    load_metadata,
+    missing_for_dandi,
+    missing_for_nwb,
+)
 from ace_nwb.interfaces.nwb_objects import NOT_STATED
 from ace_nwb.interfaces.sources import SourceOptions, find_sources
 from ace_nwb.nwb.commit.journal import journal_path
@@ -93,9 +99,9 @@ def convert(
     chosen = options or SourceOptions()
     ephys = None if ephys_folder is None else Path(ephys_folder)
     candidates = find_sources(Path(folder), ephys, chosen)
+    _warn_of_missing(session, candidates)
     interfaces = [chosen.open_interface(found) for found in candidates]
     nwbfile = _make_nwbfile(interfaces, session)
-    _warn_of_missing(session, candidates)
     placer = ArrayPlacer(deferred=True)
     for interface in interfaces:
         interface.add_objects(
@@ -124,12 +130,15 @@ def check_target(nwb_path: Path, *, overwrite: bool) -> Path:
     OutputError
         If it exists and may not be replaced, or its folder cannot be written to.
     """
+    if nwb_path.is_dir():
+        raise OutputError(
+            f"{nwb_path} is a folder. The name of the NWB file to write was expected behind the "
+            "folder of the recording, such as session.nwb."
+        )
     if nwb_path.suffix != ".nwb":
         raise OutputError(
             f"{nwb_path} does not end in .nwb. An NWB file name was expected; add the ending."
         )
-    if nwb_path.is_dir():
-        raise OutputError(f"{nwb_path} is a folder. A file name was expected; give one within it.")
     if nwb_path.exists() and not overwrite:
         raise OutputError(
             f"{nwb_path} exists. A new file was expected; give --overwrite (overwrite=True) to "
@@ -180,16 +189,20 @@ def _identifier(interfaces: list[Any]) -> str:
 
 
 def _warn_of_missing(session: SessionMetadata, candidates: list[Candidate]) -> None:
-    """Say which required fields no one stated; they are marked as not stated in the file."""
+    """Say, before anything is read, which required fields no one stated."""
     modalities = {load_format(found.format_name).modality for found in candidates}
     missing = missing_for_nwb(session, modalities=modalities)
-    if missing:
-        warnings.warn(
-            f"Neither the recording nor the metadata file state {', '.join(missing)}. NWB requires "
-            "these; they are written as 'not stated' (numbers as NaN). Give them with --metadata.",
-            AceNwbWarning,
-            stacklevel=3,
-        )
+    if not missing:
+        return
+    told = [
+        "Neither the recording nor the metadata file state what NWB requires; it is written as "
+        "'not stated' (numbers as NaN):",
+        *(f"  {line}" for line in describe_keys(missing)),
+    ]
+    if asked := missing_for_dandi(session):
+        told += ["DANDI will ask for:", *(f"  {line}" for line in describe_keys(asked))]
+    told.append("Give them with --metadata, or afterwards with `ace-nwb describe`.")
+    warnings.warn("\n".join(told), AceNwbWarning, stacklevel=3)
 
 
 def _record_run(

@@ -11,7 +11,13 @@ from typing import Any
 
 from ace_nwb.errors import InputError, MissingPackageError, OutputError
 from ace_nwb.interfaces.base import Candidate
-from ace_nwb.interfaces.detection import detect, explain, find_candidates, load_format
+from ace_nwb.interfaces.detection import (
+    describe_search,
+    detect,
+    explain,
+    find_candidates,
+    load_format,
+)
 from ace_nwb.interfaces.metadata import load_metadata, missing_for_dandi, missing_for_nwb
 from ace_nwb.interfaces.metadata_template import write_template
 from ace_nwb.interfaces.sources import SourceOptions, mapped_candidate
@@ -83,7 +89,7 @@ class Inspection:
         for recording in self.recordings:
             lines += ["", *_recording_lines(recording)]
         if not self.recordings:
-            lines += ["", f"Nothing was recognised. Known formats: {', '.join(FORMATS.names())}."]
+            lines += ["", describe_search(self.folder_path)]
         if self.problems:
             lines += ["", "Problems"] + [f"  ! {problem}" for problem in self.problems]
         if self.missing:

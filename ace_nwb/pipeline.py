@@ -8,8 +8,6 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from ace_nwb.engines.base import EngineSettings
 from ace_nwb.errors import ParameterError
 from ace_nwb.nwb.content.choices import append_choices
@@ -297,22 +295,24 @@ def _read_pipeline(
     path: Path,
 ) -> tuple[dict[str, dict[str, Any] | None], RecordedDecisions | None]:
     """Return the parameters of each stage, and the decisions of reviewers if there are any."""
-    try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise ParameterError(f"The pipeline file {path} cannot be read: {error}.") from error
+    from ace_nwb.forms.yaml_files import read_yaml
+    from ace_nwb.manifest.checking import check_stages
+
+    found = read_yaml(path, expected="A pipeline file", error=ParameterError)
+    content = found.content
     stages = content.get("stages") if isinstance(content, dict) else None
     if not isinstance(stages, dict) or set(content) - {"stages", "decisions"}:
         raise ParameterError(
             f"The pipeline file {path} must hold one mapping `stages:` of stage names to their "
             f"parameters, and perhaps `decisions:`, as in `ace-nwb history FILE --as-pipeline`."
         )
-    for name, values in stages.items():
-        find_stage(str(name))
-        if values is not None and not isinstance(values, dict):
-            raise ParameterError(
-                f"Stage {name} in {path} holds {values!r}; expected parameter: value lines."
-            )
+    findings = list(check_stages(stages, ("stages",)))
+    if findings:
+        lines = [f"  line {found.find_place(f.path)[0]}: {f.message}" for f in findings]
+        raise ParameterError(
+            "\n".join([f"The pipeline file {path} cannot be taken as it is:", *lines])
+            + "\nCorrect these lines; nothing was run."
+        )
     if "decisions" not in content:
         return stages, None
     return stages, read_decisions_content(content["decisions"], path)

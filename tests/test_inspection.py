@@ -157,7 +157,9 @@ def test_a_folder_of_something_else_is_said_to_be_unknown(tmp_path):
     inspection = inspect_folder(tmp_path)
     assert inspection.recordings == ()
     assert inspection.missing == ()
-    assert "Nothing was recognised. Known formats: miniscope-daq" in inspection.to_text()
+    told = inspection.to_text()
+    assert "it is empty" in told
+    assert "\n  neuralynx: files .ncs" in told
 
 
 def test_an_absent_folder_is_an_error(tmp_path):

@@ -7,13 +7,10 @@ from typing import Any, Literal
 
 from pynwb import NWBFile
 
+from ace_nwb.interfaces.subject_forms import DURATION, LATIN_NAME, TAXON
+
 Need = Literal["required", "advised"]
 
-_LATIN_NAME = re.compile(r"[A-Z][a-z]+ [a-z]+( [a-z]+)?")
-_TAXON = re.compile(r"https?://\S+NCBITaxon_\d+")
-_DURATION = re.compile(
-    r"P(?!$)(\d+(\.\d+)?Y)?(\d+(\.\d+)?M)?(\d+(\.\d+)?W)?(\d+(\.\d+)?D)?(T.+)?(/(P.*)?)?"
-)
 _PERSON = re.compile(r"[^,]+, .+")
 
 
@@ -51,7 +48,7 @@ def missing_requirements(nwbfile: NWBFile) -> list[Requirement]:
 def _subject(subject: Any) -> Iterator[Requirement]:
     rules = (
         ("subject_id", r"[^/]+", "the lab's name of the animal without a slash, such as m017"),
-        ("species", f"{_LATIN_NAME.pattern}|{_TAXON.pattern}", 'such as "Mus musculus"'),
+        ("species", f"{LATIN_NAME.pattern}|{TAXON.pattern}", 'such as "Mus musculus"'),
         ("sex", "[MFUO]", "M, F, U (unknown) or O (other)"),
     )
     for name, pattern, expected in rules:
@@ -62,7 +59,7 @@ def _subject(subject: Any) -> Iterator[Requirement]:
     if age is None and birth is None:
         expected = "an ISO 8601 duration such as P90D, or Subject.date_of_birth"
         yield Requirement("required", "Subject.age", "nothing", expected)
-    elif age is not None and not _DURATION.fullmatch(age):
+    elif age is not None and not DURATION.fullmatch(age):
         yield Requirement("required", "Subject.age", _shown(age), "such as P90D for 90 days")
 
 

@@ -8,9 +8,8 @@ from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import yaml
-
-from ace_nwb.errors import AceNwbError, UnknownNameError
+from ace_nwb.errors import AceNwbError, ManifestError, UnknownNameError
+from ace_nwb.forms.yaml_files import read_yaml
 from ace_nwb.manifest.checking import merged_metadata
 from ace_nwb.manifest.models import Conversion, Manifest, SessionEntry
 from ace_nwb.manifest.problems import Problem
@@ -235,7 +234,9 @@ def _stage_choices(
     stages = None
     pipeline = entry.pipeline or manifest.defaults.pipeline
     if pipeline is not None:
-        content = yaml.safe_load((folder / pipeline).read_text(encoding="utf-8"))["stages"]
+        content = read_yaml(folder / pipeline, expected="A pipeline", error=ManifestError).content[
+            "stages"
+        ]
         stages = tuple(name for name in STAGES if name in content)
         choices = {name: dict(values or {}) for name, values in content.items()}
     for source in (manifest.defaults.stages, entry.stages):

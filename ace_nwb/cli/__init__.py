@@ -1,153 +1,50 @@
-"""The command line: `ace-nwb VERB ...`; one module per group of verbs."""
+"""The command line: `ace-nwb VERB ...`; the verbs are in `verbs`.
+
+Everything is imported within `run`, so that Ctrl-C is met there at any time.
+"""
 
 import os
 import sys
-from collections.abc import Callable
-from importlib.metadata import version
-from typing import Any
-
-from cyclopts import App, Group
-from cyclopts.exceptions import CycloptsError
-
-from ace_nwb.cli import (
-    adopting,
-    apps,
-    batch,
-    catalogue,
-    computer,
-    demo,
-    exchange,
-    exporting,
-    processing,
-    publishing,
-    recording,
-    registering,
-    session,
-    viewing,
-)
-from ace_nwb.cli.console import print_error
-from ace_nwb.errors import AceNwbError
 
 DONE, OUR_ERROR, USAGE, INTERRUPTED = 0, 1, 2, 130
 
-EXAMPLES = """
-Examples:
-  ace-nwb demo
-  ace-nwb inspect 15_26_31 --ephys CheetahData
-  ace-nwb convert 15_26_31 --ephys CheetahData session.nwb --metadata meta.yaml
-  ace-nwb sync session.nwb
-  ace-nwb run session.nwb --set motion.max_shift_px=30
-  ace-nwb report session.nwb
-"""
-
-THEMES: dict[str, dict[str, App | Callable[..., Any]]] = {
-    "Begin": {
-        "demo": demo.demo,
-        "doctor": computer.doctor,
-        "list": catalogue.list_entries,
-    },
-    "From a recording to results": {
-        "inspect": recording.inspect,
-        "convert": recording.convert,
-        "sync": processing.sync,
-        "run": processing.run,
-        "process": processing.process_app,
-        "batch": batch.batch,
-        "register-sessions": registering.register_sessions,
-        "adopt": adopting.adopt,
-    },
-    "Look and decide": {
-        "report": viewing.report,
-        "movie": viewing.movie,
-        "crop": apps.crop,
-        "tune": apps.tune,
-        "curate": apps.curate,
-    },
-    "What a file holds and how it came to be": {
-        "status": session.status,
-        "history": session.history,
-        "diff": session.diff,
-        "contents": publishing.contents,
-        "validate": session.validate,
-        "schema": catalogue.schema,
-    },
-    "Share and publish": {
-        "describe": publishing.describe,
-        "export": exporting.export_app,
-        "import": exchange.import_session,
-        "dandi": publishing.dandi_app,
-    },
-    "Care of files": {
-        "recover": session.recover,
-        "repack": session.repack,
-        "upgrade": publishing.upgrade,
-    },
-}
-VERBS = {verb: command for verbs in THEMES.values() for verb, command in verbs.items()}
-
-
-def build_app() -> App:
-    """Return the command line; what a verb needs is imported when it runs."""
-    app = App(
-        name="ace-nwb",
-        help="Miniscope calcium imaging and electrophysiology in one NWB file.",
-        help_epilogue=EXAMPLES,
-        help_format="plaintext",
-        version=version("ace-nwb"),
-        suppress_keyboard_interrupt=False,
-    )
-    app["--help"].group = app["--version"].group = Group("Options", sort_key=len(THEMES))
-    for rank, (theme, verbs) in enumerate(THEMES.items()):
-        group = Group(theme, sort_key=rank)
-        for place, (verb, command) in enumerate(verbs.items()):
-            app.command(_as_app(verb, command, place=place, group=group))
-    return app
-
-
-def _as_app(verb: str, command: App | Callable[..., Any], *, place: int, group: Group) -> App:
-    """Return a verb as a command of its own, at its place among those of its theme."""
-    if isinstance(command, App):
-        app = command
-    else:
-        app = App(name=verb, help_format="markdown")
-        app.default(command)
-    app.group, app.sort_key, app.help_epilogue = group, place, ""
-    return app
-
 
 def main(arguments: list[str] | None = None) -> None:
-    """Run a command line; exit with 0 done, 1 our error, 2 usage."""
+    """Run a command line; exit with 0 done, 1 our error, 2 usage, 130 interrupted."""
     sys.exit(run(arguments))
 
 
 def run(arguments: list[str] | None = None) -> int:
     """Run a command line and return its exit code."""
     try:
-        code = build_app()(
-            arguments, exit_on_error=False, print_error=False, result_action="return_value"
-        )
-    except CycloptsError as error:
-        print_error(usage_message(error))
-        return USAGE
-    except AceNwbError as error:
-        print_error(str(error))
-        return OUR_ERROR
+        return _run(arguments)
     except BrokenPipeError:  # the reader, such as `head`, has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return OUR_ERROR
     except KeyboardInterrupt as interrupt:
+        from ace_nwb.cli.console import print_error
+
         print_error(str(interrupt) or "Interrupted. What was being written is as it was before.")
         return INTERRUPTED
+
+
+def _run(arguments: list[str] | None) -> int:
+    from cyclopts.exceptions import CycloptsError
+
+    from ace_nwb.cli.console import print_error
+    from ace_nwb.cli.verbs import build_app
+    from ace_nwb.cli.wording import as_options, told_on_the_terminal, usage_message
+    from ace_nwb.errors import AceNwbError
+
+    try:
+        with told_on_the_terminal():
+            code = build_app()(
+                arguments, exit_on_error=False, print_error=False, result_action="return_value"
+            )
+    except CycloptsError as error:
+        print_error(usage_message(error))
+        return USAGE
+    except AceNwbError as error:
+        print_error(as_options(str(error)))
+        return OUR_ERROR
     return code if isinstance(code, int) else DONE
-
-
-def usage_message(error: CycloptsError) -> str:
-    """Return what is wrong with a command line, without the parser's own vocabulary."""
-    cause = error.__cause__
-    if type(cause).__name__ != "ValidationError":
-        return str(error)
-    problems: list[dict[str, Any]] = getattr(cause, "errors", list)()
-    return " ".join(
-        f"--{str(problem['loc'][-1]).replace('_', '-')} {problem['input']}: {problem['msg']}."
-        for problem in problems
-    )

@@ -7,6 +7,7 @@ from cyclopts import Parameter
 
 from ace_nwb.cli.console import say
 from ace_nwb.errors import ParameterError
+from ace_nwb.forms.commands import quoted
 
 Box = tuple[float, float, float, float]
 
@@ -70,7 +71,7 @@ def adopt(
         placement=Placement(origin, crop, binning, first_frame, frame_step),
         replacement=Replacement(keep_as=keep_as, discard_curation=discard_curation),
     )
-    say(f"{file}: {n_rois} ROIs of {found.program}. Next: ace-nwb run {file}.")
+    say(f"{file}: {n_rois} ROIs of {found.program}. Next: ace-nwb run {quoted(file)}.")
 
 
 def _box_of_line(path: Path, line: str) -> Box | None:

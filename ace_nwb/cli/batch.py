@@ -11,6 +11,7 @@ from cyclopts import Parameter
 
 from ace_nwb.cli.console import parse_size, print_json, say
 from ace_nwb.errors import ManifestError, OutputError, ParameterError
+from ace_nwb.forms.commands import quoted
 
 if TYPE_CHECKING:
     from ace_nwb.batch import BatchSettings, SessionJob
@@ -158,7 +159,7 @@ def _import_spreadsheets(
     output.write_text(imported.to_yaml(), encoding="utf-8")
     for remark in imported.remarks:
         say(remark)
-    say(f"Wrote {output}. Next: ace-nwb batch {output} --check.")
+    say(f"Wrote {output}. Next: ace-nwb batch {quoted(output)} --check.")
     return 0
 
 

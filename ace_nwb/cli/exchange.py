@@ -7,6 +7,7 @@ from cyclopts import Parameter
 
 from ace_nwb.cli.console import progress_bar, say
 from ace_nwb.errors import ParameterError
+from ace_nwb.forms.commands import quoted
 
 Flag = Parameter(negative="")
 
@@ -88,7 +89,7 @@ def import_session(
         from ace_nwb.curation_table import import_rois
 
         made = import_rois(source, output, reviewer=reviewer)
-        say(f"{output}: {len(made)} new decisions. `ace-nwb run {output}` applies them.")
+        say(f"{output}: {len(made)} new decisions. `ace-nwb run {quoted(output)}` applies them.")
         return
     if raw is not None:
         from ace_nwb.nwb.shared.light import join_movies

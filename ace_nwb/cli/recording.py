@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 from cyclopts import Parameter
 
 from ace_nwb.cli.console import print_json, progress_bar, say
+from ace_nwb.errors import FormatError
+from ace_nwb.forms.commands import quoted
 
 if TYPE_CHECKING:
     from ace_nwb.interfaces.sources import SourceOptions
@@ -28,8 +30,10 @@ def inspect(
     timezone: str | None = None,
     segments: Flag = False,
     mapping: Path | None = None,
-) -> None:
+) -> int:
     """Say what a folder holds: devices, codecs, frames, drops, channels, lines, what is missing.
+
+    Exit 1 if nothing is recognised, with what was looked for.
 
     Example: `ace-nwb inspect 2025_06_12/15_26_31 --ephys CheetahData`
 
@@ -57,15 +61,22 @@ def inspect(
         YAML that says which file and column is what, for movies of no known program.
     """
     from ace_nwb.inspection import inspect_folder, write_template_file
+    from ace_nwb.interfaces.detection import describe_search
 
     options = _source_options(formats, policies, timezone, segments=segments, mapping=mapping)
     inspection = inspect_folder(folder, ephys_folder=ephys, decode=decode, options=options)
-    if template is not None:
+    if not inspection.recordings and not json:
+        raise FormatError(describe_search(folder))
+    if template is not None and inspection.recordings:
         write_template_file(template, inspection)
     if json:
         print_json(inspection.to_json())
     else:
         say(inspection.to_text())
+        if template is not None:
+            say(f"\nWrote {template}. Fill in what it marks REQUIRED, then give it to convert:")
+            say(f"{_command_of(folder, ephys)} --metadata {quoted(template)}")
+    return 0 if inspection.recordings else 1
 
 
 def convert(
@@ -126,7 +137,14 @@ def convert(
             ),
             progress=progress,
         )
-    say(f"Wrote {output}. Next: ace-nwb sync {output}, then ace-nwb run {output}.")
+    typed = quoted(output)
+    say(f"Wrote {output}. Next: ace-nwb sync {typed}, then ace-nwb run {typed}.")
+
+
+def _command_of(folder: Path, ephys: Path | None) -> str:
+    """Return the command that converts what was inspected."""
+    beside = "" if ephys is None else f" --ephys {quoted(ephys)}"
+    return f"ace-nwb convert {quoted(folder)}{beside} session.nwb"
 
 
 def _source_options(

@@ -7,6 +7,7 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from ace_nwb.cli.console import print_json, print_table, progress_bar, say
+from ace_nwb.forms.commands import quoted
 
 
 @Parameter(name="*")
@@ -76,7 +77,7 @@ def tune_headless(file: Path, options: Headless) -> None:
         f"{len(result.proposal.seeds)} seeds in the whole field at correlation "
         f"{limits.min_correlation:.2f}, peak-to-noise {limits.min_peak_to_noise:.2f}."
     )
-    say(f"Proposed: ace-nwb run {file} {' '.join(result.settings)}")
+    say(f"Proposed: ace-nwb run {quoted(file)} {' '.join(result.settings)}")
     if options.save:
         say(f"Recorded in {file} for the next run.")
     say(f"Pictures and tables: {folder}")

@@ -62,6 +62,8 @@ class Format:
     interface_path
         Import path of the NeuroConv data interface; its only required argument is `folder_path`;
         it may take `policies`, `timezone`, `segments`, `mapping`.
+    looks_for
+        By which files its recordings are recognised, for folders in which nothing was.
     """
 
     name: str
@@ -70,6 +72,7 @@ class Format:
     find: Callable[[Path], list[Candidate]]
     summarise: Callable[[Path, Any], RecordingSummary]
     interface_path: str
+    looks_for: str = ""
 
     def open_interface(self, folder_path: Path, **options: Any) -> Any:
         """Return the NeuroConv data interface of a recording folder, its sources checked.

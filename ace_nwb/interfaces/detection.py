@@ -1,11 +1,16 @@
 """Which recordings lie in a folder, by scored evidence; never by a guess between equals."""
 
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
 from ace_nwb.errors import FormatError
-from ace_nwb.interfaces.base import Candidate, Format
+from ace_nwb.forms.commands import quoted
+from ace_nwb.interfaces.base import SEARCH_DEPTH, Candidate, Format
 from ace_nwb.registry import FORMATS
+
+LISTED_ENDINGS = 6
+"""Endings of files that are told of a folder in which nothing was recognised: one line of text."""
 
 
 def load_format(name: str) -> Format:
@@ -95,10 +100,41 @@ def detect_required(
     if candidate is None:
         raise FormatError(
             f"{folder_path} holds no {modality} recording of a known format "
-            f"({format_name or ', '.join(_names(modality))}). Run `ace-nwb inspect` on it to see "
-            "what was looked for, and give the folder of the recording."
+            f"({format_name or ', '.join(_names(modality))}). `ace-nwb inspect "
+            f"{quoted(folder_path)}` says what was looked for; give the folder of the recording."
         )
     return candidate
+
+
+def describe_search(folder_path: Path) -> str:
+    """Say what a folder holds in which nothing was recognised, and what was looked for."""
+    looked = [
+        f"  {found.name}: {found.looks_for or found.title}"
+        for found in map(load_format, FORMATS.names())
+    ]
+    return "\n".join(
+        [
+            f"No recording was recognised in {folder_path}: {_content(folder_path)}.",
+            f"Looked for, there and up to {SEARCH_DEPTH} folders below:",
+            *looked,
+            "Give the folder that the recorder wrote, or one above it; for movies of another "
+            "program see `ace-nwb inspect --help`, --mapping.",
+        ]
+    )
+
+
+def _content(folder_path: Path) -> str:
+    """Return what stands in a folder: folders, and files by their ending."""
+    try:
+        entries = list(folder_path.iterdir())
+    except OSError as error:
+        return f"it cannot be read ({error.strerror})"
+    endings = Counter(path.suffix.lower() or "no ending" for path in entries if path.is_file())
+    parts = [f"{count} x {ending}" for ending, count in endings.most_common(LISTED_ENDINGS)]
+    n_folders = sum(path.is_dir() for path in entries)
+    if n_folders:
+        parts.append(f"{n_folders} folder{'s' if n_folders > 1 else ''}")
+    return f"it holds {', '.join(parts)}" if parts else "it is empty"
 
 
 def _names(modality: str) -> list[str]:

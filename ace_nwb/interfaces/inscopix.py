@@ -142,4 +142,5 @@ FORMAT = Format(
     find=find_recordings,
     summarise=partial(summarise_imaging, read_recording),
     interface_path="ace_nwb.interfaces.imaging_interfaces:InscopixInterface",
+    looks_for="a movie .isxd",
 )

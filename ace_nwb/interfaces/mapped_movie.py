@@ -14,6 +14,8 @@ import numpy as np
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
 
 from ace_nwb.errors import MetadataError, MovieError
+from ace_nwb.forms.fields import explain
+from ace_nwb.forms.yaml_files import read_yaml
 from ace_nwb.interfaces.base import Candidate, Evidence, Format, find_below
 from ace_nwb.interfaces.frame_rows import MovieFile, probe_files
 from ace_nwb.interfaces.frame_times import FrameTimes, make_stamp_table, repair_table
@@ -25,7 +27,6 @@ from ace_nwb.interfaces.imaging_recording import (
     assemble_device,
 )
 from ace_nwb.interfaces.imaging_summary import summarise_imaging
-from ace_nwb.interfaces.metadata import read_yaml
 from ace_nwb.interfaces.number_tables import read_table, table_irregularities
 
 NAME = "movie-files"
@@ -93,16 +94,15 @@ def load_mapping(folder_path: Path, options: ReadOptions) -> MovieMapping:
     """Return the mapping that was given, or that stands in the folder."""
     content: Any = options.mapping
     if content is None:
-        content, _origin = read_yaml(folder_path / MAPPING_FILE)
+        content = read_yaml(
+            folder_path / MAPPING_FILE, expected="A YAML mapping of files", error=MetadataError
+        ).content
     try:
         mapping = MovieMapping.model_validate(content)
     except ValidationError as error:
-        problems = "; ".join(
-            f"{'.'.join(map(str, item['loc'])) or '(top)'}: {item['msg']}"
-            for item in error.errors()
-        )
+        problems = "\n".join(f"  {fault.message}" for fault in explain(error, MovieMapping))
         raise MetadataError(
-            f"The mapping for {folder_path} does not fit ({problems}). The keys "
+            f"The mapping for {folder_path} does not fit:\n{problems}\nThe keys "
             f"{', '.join(MovieMapping.model_fields)} were expected; correct it."
         ) from error
     if (mapping.times is None) == (mapping.frame_rate_hz is None):
@@ -184,4 +184,5 @@ FORMAT = Format(
     find=find_recordings,
     summarise=partial(summarise_imaging, read_recording),
     interface_path="ace_nwb.interfaces.imaging_interfaces:MappedMovieInterface",
+    looks_for=f"{MAPPING_FILE} beside the movies, or --format {NAME} with --mapping FILE",
 )

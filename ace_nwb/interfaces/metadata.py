@@ -1,12 +1,12 @@
 """Session metadata that folders do not say: the model of meta.yaml.
 
-Unknown keys are refused with the place and the nearest known key. Facts of the file win over what
-a source says.
+Everything that does not fit is refused at once, with file, line and the accepted forms; common
+forms are translated, and the translation is said. Facts of the file win over what a source says.
 """
 
-from collections.abc import Collection, Iterator
+import warnings
+from collections.abc import Callable, Collection, Iterator
 from datetime import datetime
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Literal
 
@@ -16,24 +16,42 @@ from pydantic import (
     ConfigDict,
     Field,
     ValidationError,
+    ValidationInfo,
     field_validator,
     model_validator,
 )
 
-from ace_nwb.errors import MetadataError
+from ace_nwb.errors import AceNwbWarning, MetadataError
+from ace_nwb.forms.fields import Fault, explain, model_within
+from ace_nwb.forms.yaml_files import YamlText, read_yaml
+from ace_nwb.interfaces.subject_forms import read_age, read_sex, read_species
+
+A_METADATA_FILE = "A YAML file of session metadata"
 
 
 class MetadataModel(BaseModel):
     """A section of the metadata file: unknown keys are refused, keys left blank are not given."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", str_strip_whitespace=True)
 
     @model_validator(mode="before")
     @classmethod
     def _without_blanks(cls, content: Any) -> Any:
         if not isinstance(content, dict):
             return content
-        return {key: value for key, value in content.items() if value is not None}
+        return {key: cls._as_text(key, value) for key, value in content.items() if _is_said(value)}
+
+    @classmethod
+    def _as_text(cls, key: Any, value: Any) -> Any:
+        """Return a whole number as text where a text is wanted: the name of an animal may be 17."""
+        found = cls.model_fields.get(str(key))
+        is_number = isinstance(value, int) and not isinstance(value, bool)
+        return str(value) if found and found.annotation == str | None and is_number else value
+
+
+def _is_said(value: Any) -> bool:
+    """Return whether a key is filled in."""
+    return bool(value.strip()) if isinstance(value, str) else value is not None
 
 
 class NwbFileMetadata(MetadataModel):
@@ -44,7 +62,9 @@ class NwbFileMetadata(MetadataModel):
     )
     session_id: str | None = Field(default=None, description="Lab's name of the session.")
     session_start_time: AwareDatetime | None = Field(
-        default=None, description="Start with UTC offset; overrides what the recording says."
+        default=None,
+        examples=["2025-06-12T15:26:31-04:00"],
+        description="Start with UTC offset; overrides what the recording says.",
     )
     identifier: str | None = Field(default=None, description="Unique name of the file.")
     experimenter: list[str] | None = Field(default=None, description='As "Last, First".')
@@ -76,7 +96,9 @@ class SubjectMetadata(MetadataModel):
         default=None, description="M, F, U (unknown) or O (other)."
     )
     age: str | None = Field(default=None, description="ISO 8601 duration, such as P90D.")
-    date_of_birth: datetime | None = Field(default=None, description="Instead of the age.")
+    date_of_birth: datetime | None = Field(
+        default=None, examples=["2025-03-14"], description="Instead of the age."
+    )
     description: str | None = Field(default=None, description="Anything else about the animal.")
     genotype: str | None = Field(default=None, description="Genotype.")
     strain: str | None = Field(default=None, description="Strain.")
@@ -86,8 +108,26 @@ class SubjectMetadata(MetadataModel):
     @classmethod
     def _no_slash(cls, value: str | None) -> str | None:
         if value is not None and ("/" in value or not value.strip()):
-            raise ValueError("must not be empty or hold a slash")
+            raise ValueError("a name without a slash was expected, such as m017")
         return value
+
+    @field_validator("species", "sex", "age", mode="before")
+    @classmethod
+    def _common_forms(cls, value: Any, info: ValidationInfo) -> Any:
+        """Take what people commonly write, and note what it is written as."""
+        if not isinstance(value, str):
+            return value
+        taken = _READERS[str(info.field_name)](value.strip())
+        if taken != value.strip() and info.context is not None:
+            info.context.append(Fault(("Subject", info.field_name), f"{value!r} means {taken!r}"))
+        return taken
+
+
+_READERS: dict[str, Callable[[str], str]] = {
+    "species": read_species,
+    "sex": read_sex,
+    "age": read_age,
+}
 
 
 class ImagingPlaneMetadata(MetadataModel):
@@ -97,13 +137,13 @@ class ImagingPlaneMetadata(MetadataModel):
     location: str | None = Field(default=None, description="Brain area, an Allen CCF term.")
     indicator: str | None = Field(default=None, description='Such as "GCaMP6f".')
     excitation_lambda_nm: float | None = Field(
-        default=None, gt=0, description="Wavelength of excitation, nm."
+        default=None, gt=0, examples=[470], description="Wavelength of excitation, nm."
     )
     emission_lambda_nm: float | None = Field(
-        default=None, gt=0, description="Wavelength of emission, nm."
+        default=None, gt=0, examples=[525], description="Wavelength of emission, nm."
     )
     pixel_size_um: float | None = Field(
-        default=None, gt=0, description="Side of a pixel in the tissue, um."
+        default=None, gt=0, examples=[1.65], description="Side of a pixel in the tissue, um."
     )
 
 
@@ -164,15 +204,41 @@ def load_metadata(source: Path | str | dict[str, Any] | SessionMetadata | None) 
         return SessionMetadata()
     if isinstance(source, SessionMetadata):
         return source
-    content, origin = (source, "metadata") if isinstance(source, dict) else read_yaml(Path(source))
-    try:
-        return SessionMetadata.model_validate(content)
-    except ValidationError as error:
-        lines = "\n".join(f"  {line}" for line in _sentences(error))
+    if isinstance(source, dict):
+        origin, found = "metadata", YamlText(source)
+    else:
+        origin = str(source)
+        found = read_yaml(Path(source), expected=A_METADATA_FILE, error=MetadataError)
+    metadata, faults, remarks = check_metadata(found.content)
+
+    def told(fault: Fault) -> str:
+        line = "" if found.root is None else f"line {found.find_place(fault.path)[0]}, "
+        return f"{line}{fault.message}"
+
+    if metadata is None:
+        lines = "\n".join(f"  {told(fault)}" for fault in faults)
         raise MetadataError(
-            f"{origin} does not fit the metadata schema:\n{lines}\nCorrect these entries; "
-            "schemas/metadata.schema.json lists all keys."
-        ) from error
+            f"{origin} cannot be taken as it is:\n{lines}\nCorrect these entries; `ace-nwb inspect "
+            "FOLDER --template FILE` writes a file with all keys."
+        )
+    for remark in remarks:
+        named = Fault(remark.path, f"{remark.place} {remark.message}, and is written so.")
+        warnings.warn(f"{origin}: {told(named)}", AceNwbWarning, stacklevel=2)
+    return metadata
+
+
+def check_metadata(content: Any) -> tuple[SessionMetadata | None, list[Fault], list[Fault]]:
+    """Check the content of a metadata file.
+
+    Returns
+    -------
+        The metadata, None if anything is wrong; every fault; and what was translated.
+    """
+    remarks: list[Fault] = []
+    try:
+        return SessionMetadata.model_validate(content, context=remarks), [], remarks
+    except ValidationError as error:
+        return None, list(explain(error, SessionMetadata)), remarks
 
 
 def missing_for_dandi(metadata: SessionMetadata) -> list[str]:
@@ -202,55 +268,12 @@ def missing_for_nwb(metadata: SessionMetadata, *, modalities: Collection[str]) -
     return missing
 
 
-def read_yaml(file_path: Path) -> tuple[Any, str]:
-    """Return the content of a YAML file and its name."""
-    import yaml
-
-    try:
-        content = yaml.safe_load(file_path.read_text(encoding="utf-8-sig"))
-    except OSError as error:
-        raise MetadataError(
-            f"{file_path} cannot be read ({error.strerror}). A YAML file of session metadata was "
-            "expected; check the path."
-        ) from error
-    except (UnicodeDecodeError, yaml.YAMLError) as error:
-        raise MetadataError(
-            f"{file_path} is no YAML ({error}). Lines such as 'Subject: {{sex: F}}' were expected; "
-            "check indentation and quotes."
-        ) from error
-    return {} if content is None else content, str(file_path)
-
-
-def _sentences(error: ValidationError) -> Iterator[str]:
-    """Say for every problem where it is and what was expected."""
-    for item in error.errors():
-        place = ".".join(str(part) for part in item["loc"]) or "(top)"
-        if item["type"] == "extra_forbidden":
-            yield f"{place}: unknown key.{_hint(item['loc'])}"
-        else:
-            yield f"{place}: found {item['input']!r}; {item['msg']}"
-
-
-def _hint(location: tuple[int | str, ...]) -> str:
-    """Name the key that may have been meant."""
-    model: Any = SessionMetadata
-    for part in location[:-1]:
-        model = _model_of(model, str(part))
-        if model is None:
-            return ""
-    known = list(model.model_fields)
-    close = get_close_matches(str(location[-1]), known, n=1)
-    hint = f" Did you mean {close[0]!r}?" if close else ""
-    return f"{hint} Known: {', '.join(known)}."
-
-
-def _model_of(model: Any, name: str) -> Any:
-    """Return the model of a section, None where keys are free."""
-    sections = {
-        "NWBFile": NwbFileMetadata,
-        "Subject": SubjectMetadata,
-        "Ophys": OphysMetadata,
-        "ImagingPlane": ImagingPlaneMetadata,
-        "Ecephys": EcephysMetadata,
-    }
-    return sections.get(name) if name in model.model_fields else None
+def describe_keys(keys: Collection[str]) -> Iterator[str]:
+    """Yield for every key, or "one or another", what it holds."""
+    for key in keys:
+        model: Any = SessionMetadata
+        found: Any = None
+        for part in key.split(" or ")[0].split("."):
+            found = model.model_fields[part]
+            model = model_within(found.annotation)
+        yield f"{key}: {found.description}"

@@ -325,4 +325,5 @@ FORMAT = Format(
     find=find_recordings,
     summarise=partial(summarise_imaging, read_recording),
     interface_path="ace_nwb.interfaces.imaging_interfaces:MiniscopeV3Interface",
+    looks_for="msCam1.avi, msCam2.avi, ... with timestamp.dat",
 )

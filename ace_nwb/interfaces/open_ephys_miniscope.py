@@ -205,4 +205,5 @@ FORMAT = Format(
     find=find_recordings,
     summarise=partial(summarise_imaging, read_recording),
     interface_path="ace_nwb.interfaces.imaging_interfaces:OpenEphysMiniscopeInterface",
+    looks_for="a movie .avi beside a table .csv of its frames",
 )

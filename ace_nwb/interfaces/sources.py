@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from ace_nwb.errors import FormatError, MetadataError
+from ace_nwb.forms.yaml_files import read_yaml
 from ace_nwb.interfaces.base import Candidate, Evidence
 from ace_nwb.interfaces.detection import (
     detect,
@@ -15,7 +16,6 @@ from ace_nwb.interfaces.detection import (
     load_format,
 )
 from ace_nwb.interfaces.imaging_recording import ReadOptions, parse_zone
-from ace_nwb.interfaces.metadata import read_yaml
 from ace_nwb.interfaces.policies import Policies
 
 
@@ -150,7 +150,7 @@ def load_mapping(file_path: Path | None) -> dict[str, Any] | None:
     """
     if file_path is None:
         return None
-    content, _origin = read_yaml(file_path)
+    content = read_yaml(file_path, expected="A YAML mapping of files", error=MetadataError).content
     if not isinstance(content, dict):
         raise MetadataError(
             f"{file_path} holds a {type(content).__name__}. Keys and values were expected, such "

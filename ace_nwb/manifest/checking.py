@@ -1,15 +1,24 @@
 """Checks beyond the model: stages and parameters, metadata, names, files that must exist."""
 
+import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
 from pydantic import ValidationError
 
-from ace_nwb.errors import MetadataError, ParameterError, UnknownNameError, unknown_name_message
-from ace_nwb.interfaces.metadata import SessionMetadata, load_metadata, read_yaml
+from ace_nwb.errors import (
+    AceNwbWarning,
+    ManifestError,
+    MetadataError,
+    ParameterError,
+    UnknownNameError,
+    unknown_name_message,
+)
+from ace_nwb.forms.fields import explain
+from ace_nwb.forms.yaml_files import read_yaml
+from ace_nwb.interfaces.metadata import A_METADATA_FILE, check_metadata, load_metadata
 from ace_nwb.interfaces.policies import parse_policies
 from ace_nwb.manifest.models import Manifest, SessionEntry
 from ace_nwb.registry import FORMATS
@@ -50,13 +59,13 @@ def _check_shared(part: Any, path: tuple[Any, ...], folder: Path) -> Iterator[Fi
     """Check what sessions may have in common."""
     if not isinstance(part, dict):
         return
-    yield from _check_stages(part.get("stages"), (*path, "stages"))
+    yield from check_stages(part.get("stages"), (*path, "stages"))
     yield from _check_metadata(part.get("metadata"), (*path, "metadata"), folder)
     yield from _check_pipeline(part.get("pipeline"), (*path, "pipeline"), folder)
     yield from _check_conversion(part.get("conversion"), (*path, "conversion"), folder)
 
 
-def _check_stages(stages: Any, path: tuple[Any, ...]) -> Iterator[Finding]:
+def check_stages(stages: Any, path: tuple[Any, ...]) -> Iterator[Finding]:
     """Check names of stages, names and values of parameters."""
     if not isinstance(stages, dict):
         return
@@ -66,7 +75,11 @@ def _check_stages(stages: Any, path: tuple[Any, ...]) -> Iterator[Finding]:
         except UnknownNameError as error:
             yield Finding((*path, name), str(error))
             continue
+        if values is None:
+            continue
         if not isinstance(values, dict):
+            message = f"{name} holds {values!r}; lines of 'parameter: value' were expected."
+            yield Finding((*path, name), message)
             continue
         known = stage.params.model_fields
         parsed = {}
@@ -79,28 +92,24 @@ def _check_stages(stages: Any, path: tuple[Any, ...]) -> Iterator[Finding]:
         try:
             stage.params(**parsed)
         except ValidationError as error:
-            for item in error.errors():
-                key = item["loc"][0] if item["loc"] else name
-                message = f"{key} is {item['input']!r}; {_lower(item['msg'])}."
-                yield Finding((*path, name, *item["loc"]), message)
+            names = {key: f"{name}.{key}" for key in known}
+            for fault in explain(error, stage.params, names):
+                yield Finding((*path, name, *fault.path), fault.message)
 
 
 def _check_metadata(metadata: Any, path: tuple[Any, ...], folder: Path) -> Iterator[Finding]:
     """Check session metadata, in the manifest or in a file of its own."""
     if isinstance(metadata, dict):
-        try:
-            SessionMetadata.model_validate(metadata)
-        except ValidationError as error:
-            for item in error.errors():
-                key = item["loc"][-1] if item["loc"] else "metadata"
-                is_unknown = item["type"] == "extra_forbidden"
-                found = f"unknown key {key!r}" if is_unknown else f"{key} is {item['input']!r}"
-                yield Finding((*path, *item["loc"]), f"{found}; {_lower(item['msg'])}.")
+        _, faults, _ = check_metadata(metadata)
+        for fault in faults:
+            yield Finding((*path, *fault.path), fault.message)
     elif isinstance(metadata, str):
         try:
-            load_metadata(folder / metadata)
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", AceNwbWarning)  # said when it is converted
+                load_metadata(folder / metadata)
         except MetadataError as error:
-            yield Finding(path, " ".join(str(error).split()))
+            yield Finding(path, str(error).replace("\n", "\n  "))
 
 
 def _check_pipeline(pipeline: Any, path: tuple[Any, ...], folder: Path) -> Iterator[Finding]:
@@ -108,15 +117,15 @@ def _check_pipeline(pipeline: Any, path: tuple[Any, ...], folder: Path) -> Itera
     if not isinstance(pipeline, str):
         return
     try:
-        content = yaml.safe_load((folder / pipeline).read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        yield Finding(path, f"the pipeline {folder / pipeline} cannot be read ({error}).")
+        content = read_yaml(folder / pipeline, expected="A pipeline", error=ManifestError).content
+    except ManifestError as error:
+        yield Finding(path, str(error))
         return
     stages = content.get("stages") if isinstance(content, dict) else None
     if not isinstance(stages, dict):
         yield Finding(path, f"the pipeline {folder / pipeline} holds no mapping `stages:`.")
         return
-    for finding in _check_stages(stages, ()):
+    for finding in check_stages(stages, ()):
         place = ".".join(str(part) for part in finding.path)
         yield Finding(path, f"in {pipeline}, {place}: {finding.message}")
 
@@ -141,11 +150,6 @@ def _check_conversion(conversion: Any, path: tuple[Any, ...], folder: Path) -> I
         yield Finding((*path, "mapping"), f"the file {folder / mapping} does not exist.")
 
 
-def _lower(sentence: str) -> str:
-    """Return a sentence that goes on after a semicolon."""
-    return sentence[:1].lower() + sentence[1:]
-
-
 def _check_doubles(sessions: list[Any]) -> Iterator[Finding]:
     """Two sessions of one name, or of one file, would overwrite each other."""
     for key in ("name", "output"):
@@ -165,7 +169,11 @@ def merged_metadata(manifest: Manifest, entry: SessionEntry, folder: Path) -> di
     """Return the metadata of a session: the defaults, and over them its own."""
     merged: dict[str, Any] = {}
     for source in (manifest.defaults.metadata, entry.metadata):
-        content = read_yaml(folder / source)[0] if isinstance(source, str) else source
+        content: Any = source
+        if isinstance(source, str):
+            content = read_yaml(
+                folder / source, expected=A_METADATA_FILE, error=MetadataError
+            ).content
         merged = _merge(merged, content or {})
     return merged
 

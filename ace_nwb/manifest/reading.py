@@ -6,13 +6,13 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-import yaml
 from pydantic import ValidationError
 
 from ace_nwb.errors import ManifestError
+from ace_nwb.forms.fields import explain
+from ace_nwb.forms.yaml_files import YamlError, parse_yaml
 from ace_nwb.manifest.checking import Finding, check_content
 from ace_nwb.manifest.models import Manifest
-from ace_nwb.manifest.positions import find_double_keys, find_place
 from ace_nwb.manifest.problems import Problem, refuse
 
 Locate = Callable[[Sequence[Any]], tuple[int, str]]
@@ -67,44 +67,38 @@ def _build(content: Any, folder: Path) -> tuple[Manifest | None, list[Finding]]:
     try:
         return Manifest.model_validate(content), findings
     except ValidationError as error:
-        found = [Finding(tuple(e["loc"]), _sentence(e)) for e in error.errors()]
+        names = _names_within(error)
+        found = [Finding(fault.path, fault.message) for fault in explain(error, Manifest, names)]
         return None, found + findings
 
 
-def _sentence(error: Any) -> str:
-    """Say what was found and what was expected."""
-    name = str(error["loc"][-1]) if error["loc"] else "the manifest"
-    if error["type"] == "extra_forbidden":
-        return f"unknown key {name!r}."
-    if error["type"] == "missing":
-        return f"{name!r} is missing."
-    message = str(error["msg"]).removeprefix("Value error, ")
-    if isinstance(error["input"], (dict, list)):
-        return f"{message}."
-    return f"{name} is {error['input']!r}; {message[0].lower()}{message[1:]}."
+def _names_within(error: ValidationError) -> dict[str, str]:
+    """Return dotted path -> name of the key: the line of the file says where it stands."""
+    names = {}
+    for path in [item["loc"] for item in error.errors() if item["loc"]]:
+        last = max(place for place, part in enumerate(path) if isinstance(part, str))
+        names[".".join(map(str, path))] = ".".join(map(str, path[last:]))
+    return names
 
 
 def _read_yaml(path: Path, text: str) -> tuple[Any, Locate, list[Problem]]:
     """Return the content of a YAML file and where its keys stand."""
     try:
-        root = yaml.compose(text, Loader=yaml.SafeLoader)
-        content = yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        line, column = (mark.line + 1, str(mark.column + 1)) if mark else (0, "")
-        reason = getattr(error, "problem", None) or str(error)
-        message = f"no YAML ({reason}); check indentation and quotes."
-        return None, _nowhere, [Problem(str(path), line, column, message)]
+        found = parse_yaml(text)
+    except YamlError as fault:
+        column = str(fault.column) if fault.column else ""
+        message = f"no YAML ({fault}); check indentation and quotes."
+        return None, _nowhere, [Problem(str(path), fault.line, column, message)]
 
     def locate(place: Sequence[Any]) -> tuple[int, str]:
-        line, column = find_place(root, place)
+        line, column = found.find_place(place)
         return line, str(column)
 
     doubles = [
         Problem(str(path), line, str(column), f"{key!r} stands twice.")
-        for key, (line, column) in find_double_keys(root)
+        for key, (line, column) in found.doubles
     ]
-    return content if content is not None else {}, locate, doubles
+    return found.content, locate, doubles
 
 
 def _read_table(path: Path, text: str) -> tuple[Any, Locate, list[Problem]]:

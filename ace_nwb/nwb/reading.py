@@ -8,6 +8,7 @@ import h5py
 import numpy as np
 
 from ace_nwb.errors import SessionFileError
+from ace_nwb.forms.commands import quoted
 from ace_nwb.nwb import classes, layout
 from ace_nwb.nwb.objects.columns import decode_texts
 from ace_nwb.nwb.objects.stored import iterate_references, open_stored
@@ -65,8 +66,8 @@ class Session:
         if found is None:
             self._refuse_several_scopes(path)
             raise SessionFileError(
-                f"{self.path} has no {path}. `ace-nwb status {self.path.name}` lists what has "
-                "been computed; run the stage that produces it."
+                f"{self.path} has no {path}. `ace-nwb status {quoted(self.path.name)}` lists what "
+                "has been computed; run the stage that produces it."
             )
         return found
 

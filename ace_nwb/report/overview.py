@@ -8,6 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from ace_nwb.errors import RequirementError
+from ace_nwb.forms.commands import quoted
 from ace_nwb.nwb.session import open_session
 from ace_nwb.report import imaging, signals, sync, theme
 from ace_nwb.report.content import Line, SessionContent, SyncFit, Traces
@@ -56,7 +57,7 @@ def write_overview_png(nwb_path: Path, png_path: Path) -> Path:
     if content.traces is None or not content.images:
         raise RequirementError(
             f"{nwb_path} holds no summary images or no traces, which the overview shows. "
-            f"Run `ace-nwb run {nwb_path.name}` first."
+            f"Run `ace-nwb run {quoted(nwb_path.name)}` first."
         )
     with theme.figure_theme():
         figure = overview_figure(content, ephys)

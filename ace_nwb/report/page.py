@@ -9,6 +9,7 @@ from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
 
 from ace_nwb.archive import Finding, is_valid
+from ace_nwb.forms.commands import quoted
 from ace_nwb.report.content import HistoryRow, SessionContent, StageRow
 from ace_nwb.report.guidance import TOPICS
 from ace_nwb.report.reading import read_content
@@ -83,7 +84,8 @@ def render(
     """
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True)
     template = environment.from_string(_resource("page.html"))
-    verdicts = judge(content, findings, file_name)
+    typed = quoted(file_name)
+    verdicts = judge(content, findings, typed)
     return template.render(
         version=version("ace-nwb"),
         style=Markup(_resource("style.css")),
@@ -92,13 +94,13 @@ def render(
         verdicts=verdicts,
         sparklines=[Markup(sparkline(verdict.spark)) for verdict in verdicts],
         marks=MARKS,
-        sections=build_sections(content, file_name),
+        sections=build_sections(content, typed),
         findings=_list_findings(findings),
         n_findings_left_out=max(0, len(findings or ()) - MAX_FINDINGS),
         stages=[_stage_cells(row) for row in content.stages],
         stage_states=STAGE_STATES,
         stale=[row.name for row in content.stages if row.status == "stale"],
-        topics=[topic.about(file_name) for topic in TOPICS],
+        topics=[topic.about(typed) for topic in TOPICS],
         history=[_history_cells(row) for row in content.history],
     )
 

@@ -6,7 +6,7 @@ from io import StringIO
 from pathlib import Path
 from typing import Any
 
-from ace_nwb.cli import VERBS, build_app
+from ace_nwb.cli.verbs import VERBS, build_app
 from ace_nwb.interfaces.metadata import SessionMetadata
 from ace_nwb.nwb.layout import LAYOUT_VERSION
 from ace_nwb.nwb.places import PLACES

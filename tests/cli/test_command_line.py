@@ -1,12 +1,21 @@
 """The surface that scripts rely on: verbs, options, exit codes, messages."""
 
 import json
+import shlex
+import subprocess
+import sys
+import warnings
+from pathlib import Path
 
 import pytest
 
 from ace_nwb.cli import run
 from ace_nwb.cli.console import parse_size
-from ace_nwb.errors import ParameterError
+from ace_nwb.cli.wording import as_options, told_on_the_terminal
+from ace_nwb.errors import AceNwbWarning, ParameterError
+from ace_nwb.forms.commands import quoted
+from ace_nwb.interfaces.detection import load_format
+from ace_nwb.registry import FORMATS
 from ace_nwb.stages.table import STAGES
 
 
@@ -53,9 +62,14 @@ def test_every_stage_offers_its_parameters_as_options(stage, capsys, monkeypatch
     [
         (["process", "motoin", "x.nwb"], 'Did you mean "motion"'),
         (["process", "motion", "x.nwb", "--max-shft-px", "3"], "Did you mean --max-shift-px"),
-        (["process", "motion", "x.nwb", "--max-shift-px", "-3"], "greater than or equal to 0"),
+        (
+            ["process", "motion", "x.nwb", "--max-shift-px", "-3"],
+            "--max-shift-px is '-3'; exp",
+        ),
+        (["process", "motion", "x.nwb", "--max-shift-px", "a"], "pixels, at least 0 (default 20)"),
+        (["process", "motion", "x.nwb", "--workers", "a"], "a whole number was expected"),
         (["reprot", "x.nwb"], 'Did you mean "report"'),
-        (["convert"], "FOLDER"),
+        (["convert"], "FOLDER is missing. See `ace-nwb convert --help`"),
     ],
 )
 def test_wrong_usage_exits_with_2_and_says_what_may_be_meant(arguments, message, capsys):
@@ -68,7 +82,7 @@ def test_wrong_usage_exits_with_2_and_says_what_may_be_meant(arguments, message,
     [
         ("motoin.max_shift_px=3", "Did you mean 'motion'"),
         ("motion.max_shft_px=3", "Did you mean 'max_shift_px'"),
-        ("motion.max_shift_px=-3", "greater than or equal to 0"),
+        ("motion.max_shift_px=-3", "motion.max_shift_px is -3; expected: a whole number"),
         ("motion", "stage.parameter=value"),
     ],
 )
@@ -101,3 +115,65 @@ def test_memory_sizes_are_read_as_people_write_them(text, size):
 def test_a_text_that_is_no_size_is_refused(text):
     with pytest.raises(ParameterError):
         parse_size(text)
+
+
+@pytest.mark.parametrize("module", ["cyclopts", "h5py", "ace_nwb.pipeline"])
+def test_an_interrupt_during_imports_ends_without_a_traceback(module):
+    code = (
+        "import sys\n"
+        "class Finder:\n"
+        "    def find_spec(self, name, path=None, target=None):\n"
+        f"        if name == {module!r}: raise KeyboardInterrupt\n"
+        "sys.meta_path.insert(0, Finder())\n"
+        "from ace_nwb.cli import main\n"
+        "main(['status', 'absent.nwb'])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (130, "")
+    assert done.stderr == "error: Interrupted. What was being written is as it was before.\n"
+
+
+@pytest.mark.parametrize(
+    ("message", "typed"),
+    [
+        ("Give offset_s, or start_s and stop_s.", "Give --offset-s, or --start-s and --stop-s."),
+        ("Give a shorter window_s.", "Give a shorter --window-s."),
+        ("sync.offset_s, --set start_s=3, `stop_s`", "sync.offset_s, --set start_s=3, `stop_s`"),
+        ("x/window_s.csv has no session_start_s.", "x/window_s.csv has no session_start_s."),
+        (
+            "No parameter 'x'. Known: window_s, step_s.",
+            "No parameter 'x'. Known: window_s, step_s.",
+        ),
+        ("give --overwrite (overwrite=True) to", "give --overwrite to"),
+    ],
+)
+def test_parameters_are_named_as_options_where_they_stand_alone(message, typed):
+    assert as_options(message) == typed
+
+
+def test_warnings_are_told_as_notes_without_a_line_of_code(capsys):
+    with told_on_the_terminal():
+        warnings.simplefilter("always")
+        warnings.warn("The field is dark; give start_s.", AceNwbWarning, stacklevel=1)
+        warnings.warn_explicit("old", UserWarning, "/x/site-packages/hdmf/io.py", 3)
+    assert capsys.readouterr().err == "note: The field is dark; give --start-s.\nnote (hdmf): old\n"
+
+
+def test_a_folder_with_nothing_known_is_said_with_what_was_looked_for(tmp_path, capsys):
+    (tmp_path / "a.jpg").touch()
+    (tmp_path / "inner").mkdir()
+    assert run(["inspect", str(tmp_path), "--template", str(tmp_path / "m.yaml")]) == 1
+    told = capsys.readouterr().err
+    assert "it holds 1 x .jpg, 1 folder" in told
+    assert all(f"  {name}: " in told for name in FORMATS.names())
+    assert not (tmp_path / "m.yaml").exists()
+
+
+@pytest.mark.parametrize("name", FORMATS.names())
+def test_every_format_says_by_what_it_is_recognised(name):
+    assert load_format(name).looks_for
+
+
+def test_printed_commands_quote_paths():
+    command = shlex.split(f"ace-nwb run {quoted(Path('my data/day 1.nwb'))}")
+    assert command == ["ace-nwb", "run", str(Path("my data/day 1.nwb"))]

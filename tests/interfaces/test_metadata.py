@@ -3,7 +3,7 @@ from datetime import timedelta
 import pytest
 import yaml
 
-from ace_nwb.errors import MetadataError
+from ace_nwb.errors import AceNwbWarning, MetadataError
 from ace_nwb.interfaces.metadata import (
     SessionMetadata,
     load_metadata,
@@ -47,11 +47,14 @@ def test_one_name_may_stand_for_a_list():
             {"Ophys": {"ImagingPlane": {"excitation_lambda": 470}}},
             r"Ophys\.ImagingPlane\.excitation_lambda: .* Did you mean 'excitation_lambda_nm'",
         ),
-        ({"Subject": {"sex": "female"}}, r"Subject\.sex: found 'female'"),
-        ({"Subject": {"subject_id": "a/b"}}, r"Subject\.subject_id: found 'a/b'; .*slash"),
-        ({"NWBFile": {"session_start_time": "2025-06-12T15:26:31"}}, "timezone"),
-        ({"Ophys": {"ImagingPlane": {"emission_lambda_nm": -1}}}, "greater than 0"),
-        ([1, 2], r"\(top\)"),
+        ({"Subject": {"sex": "femal"}}, r"line 2, Subject\.sex is 'femal'; M, F, U"),
+        ({"Subject": {"subject_id": "a/b"}}, r"Subject\.subject_id is 'a/b'; .*slash"),
+        ({"Subject": {"age": "old"}}, "P12W for 12 weeks"),
+        ({"NWBFile": {"session_start_time": "2025-06-12T15:26:31"}}, "a time with UTC offset"),
+        ({"NWBFile": {"session_start_time": "2025-13-06"}}, r"line 2, .*month value"),
+        ({"Subject": {"date_of_birth": "06.12.2025"}}, "a date, such as 2025-03-14"),
+        ({"Ophys": {"ImagingPlane": {"emission_lambda_nm": -1}}}, "nanometres, above 0, such as"),
+        ([1, 2], r"the content is \[1, 2\]"),
     ],
 )
 def test_what_does_not_fit_is_refused_with_its_place(tmp_path, content, words):
@@ -70,13 +73,32 @@ def test_all_problems_are_listed_at_once():
 @pytest.mark.parametrize("text", ["Subject: {sex: F", "a: b: c", "\t- x"])
 def test_broken_yaml_is_refused(tmp_path, text):
     (tmp_path / "m.yaml").write_text(text)
-    with pytest.raises(MetadataError, match=r"m\.yaml is no YAML"):
+    with pytest.raises(MetadataError, match=r"m\.yaml, line \d: no YAML"):
         load_metadata(tmp_path / "m.yaml")
 
 
 def test_an_absent_file_is_refused(tmp_path):
     with pytest.raises(MetadataError, match=r"absent\.yaml cannot be read"):
         load_metadata(tmp_path / "absent.yaml")
+
+
+def test_common_words_are_translated_and_the_translation_is_said(tmp_path):
+    path = tmp_path / "m.yaml"
+    path.write_text("Subject:\n  species: Mouse\n  sex: male\n  age: 12 weeks\n")
+    with pytest.warns(AceNwbWarning) as said:
+        subject = load_metadata(path).Subject
+    assert (subject.species, subject.sex, subject.age) == ("Mus musculus", "M", "P12W")
+    assert [str(one.message) for one in said] == [
+        f"{path}: line 2, Subject.species 'Mouse' means 'Mus musculus', and is written so.",
+        f"{path}: line 3, Subject.sex 'male' means 'M', and is written so.",
+        f"{path}: line 4, Subject.age '12 weeks' means 'P12W', and is written so.",
+    ]
+
+
+def test_a_name_of_digits_keeps_every_digit(tmp_path):
+    (tmp_path / "m.yaml").write_text("Subject: {subject_id: 017}\nNWBFile: {session_id: 3}\n")
+    metadata = load_metadata(tmp_path / "m.yaml")
+    assert (metadata.Subject.subject_id, metadata.NWBFile.session_id) == ("017", "3")
 
 
 def test_missing_for_dandi_lists_every_key():

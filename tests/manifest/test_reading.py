@@ -61,11 +61,11 @@ def test_good_manifest_is_read_and_follows_the_schema(tmp_path):
     [
         (3, "12", "no stage 'motoin'. Did you mean 'motion'", "{motion:", "{motoin:"),
         (3, "21", "Did you mean 'max_shift_px'", "max_shift_px: 30", "max_shft_px: 30"),
-        (3, "21", "greater than or equal to 0", "max_shift_px: 30", "max_shift_px: -1"),
-        (4, "24", "unknown key 'speces'", "species:", "speces:"),
+        (3, "21", "pixels, at least 0 (default 20)", "max_shift_px: 30", "max_shift_px: -1"),
+        (4, "24", "Subject.speces: unknown key. Did you mean 'species'", "species:", "speces:"),
         (6, "5", "one of folder and folders", "    folder: m1/10_00_00\n", ""),
-        (7, "5", "unknown key 'foldr'", "folder: m1", "foldr: m1"),
-        (9, "26", "sex is 'f'", "sex: F", "sex: f"),
+        (7, "5", "foldr: unknown key. Did you mean 'folder'", "folder: m1", "foldr: m1"),
+        (9, "26", "sex is 'x'", "sex: F", "sex: x"),
         (10, "17", "stop_s 12 is not after start_s 60", "stop_s: 120", "stop_s: 12"),
         (10, "31", "start_s is 'early'", "start_s: 60", "start_s: early"),
         (11, "5", "also that of session number 1", "name: tuesday", "name: Monday"),
@@ -88,7 +88,7 @@ def test_each_mistake_is_reported_at_its_place(tmp_path, line, column, found, re
 
 
 def test_all_mistakes_are_listed_at_once_and_nothing_is_returned(tmp_path):
-    text = GOOD.replace("max_shift_px: 30", "max_shift_px: -1").replace("sex: F", "sex: f")
+    text = GOOD.replace("max_shift_px: 30", "max_shift_px: -1").replace("sex: F", "sex: x")
     text = text.replace("stop_s: 120", "stop_s: 12")
     path = write(tmp_path, text)
     with pytest.raises(ManifestError, match=r"3 problems; nothing was run") as caught:
@@ -118,7 +118,7 @@ def test_table_is_read_like_the_yaml(tmp_path):
     ("line", "column", "replaced", "by"),
     [
         (2, "stages.motion.max_shift_px", ",20,", ",-20,"),
-        (2, "metadata.Subject.sex", ",F,", ",female,"),
+        (2, "metadata.Subject.sex", ",F,", ",femal,"),
         (2, "conversion.formats", "miniscope-daq", "daq"),
         (4, "name", "tuesday", "Monday"),
         (2, "", "calm", "calm,more"),

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from ace_nwb.archive import Finding
-from ace_nwb.cli import VERBS
+from ace_nwb.cli.verbs import VERBS
 from ace_nwb.errors import OutputError
 from ace_nwb.report.content import Facts, HistoryRow, StageRow
 from ace_nwb.report.guidance import TOPICS

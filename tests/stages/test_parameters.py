@@ -38,5 +38,5 @@ def test_unknown_parameter_is_refused_with_the_one_that_may_be_meant():
 
 
 def test_value_out_of_bounds_is_refused_with_name_value_and_bound():
-    with pytest.raises(ParameterError, match=r"motion.max_shift_px = -3: .*greater than or equal"):
+    with pytest.raises(ParameterError, match=r"motion.max_shift_px is -3; .*at least 0"):
         build_parameters(STAGES["motion"], choose(max_shift_px="-3"))

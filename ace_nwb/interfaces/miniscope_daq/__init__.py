@@ -19,6 +19,7 @@ FORMAT = Format(
     find=find_recordings,
     summarise=partial(summarise_imaging, read_recording),
     interface_path="ace_nwb.interfaces.miniscope_daq.interface:MiniscopeDaqInterface",
+    looks_for="metaData.json, and folders of devices with timeStamps.csv and 0.avi, 1.avi, ...",
 )
 
 

@@ -19,6 +19,7 @@ INTAN_FORMAT = Format(
     find=intan.find_recordings,
     summarise=partial(summarise_streams, intan.read_recording),
     interface_path="ace_nwb.interfaces.neo_ephys.interface:IntanInterface",
+    looks_for="files .rhd or .rhs",
 )
 
 SPIKEGLX_FORMAT = Format(
@@ -28,6 +29,7 @@ SPIKEGLX_FORMAT = Format(
     find=spikeglx.find_recordings,
     summarise=partial(summarise_streams, spikeglx.read_recording),
     interface_path="ace_nwb.interfaces.neo_ephys.interface:SpikeGlxInterface",
+    looks_for="files RUN_g0_t0.*.meta with their .bin",
 )
 
 

@@ -17,6 +17,7 @@ FORMAT = Format(
     find=find_recordings,
     summarise=summarise_recording,
     interface_path="ace_nwb.interfaces.neuralynx.interface:NeuralynxInterface",
+    looks_for="files .ncs, and Events.nev",
 )
 
 

@@ -25,6 +25,7 @@ MINISCOPE_FORMAT = Format(
     find=find_miniscopes,
     summarise=partial(summarise_imaging, read_recording),
     interface_path="ace_nwb.interfaces.imaging_interfaces:OnixMiniscopeInterface",
+    looks_for="a movie .avi beside the raw file of its frame clock",
 )
 
 EPHYS_FORMAT = Format(
@@ -34,6 +35,7 @@ EPHYS_FORMAT = Format(
     find=find_ephys,
     summarise=summarise_streams,
     interface_path="ace_nwb.interfaces.onix.interface:OnixInterface",
+    looks_for="raw streams of Bonsai with a sample clock each",
 )
 
 

@@ -20,6 +20,7 @@ FORMAT = Format(
     find=find_recordings,
     summarise=summarise_recording,
     interface_path="ace_nwb.interfaces.open_ephys_binary.interface:OpenEphysBinaryInterface",
+    looks_for="structure.oebin with continuous.dat",
 )
 
 

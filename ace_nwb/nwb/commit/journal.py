@@ -14,6 +14,7 @@ from io import FileIO
 from pathlib import Path
 
 from ace_nwb.errors import JournalError, OutputError
+from ace_nwb.forms.commands import quoted
 from ace_nwb.nwb.commit.disk import Disk, read_bytes
 from ace_nwb.nwb.commit.lock import WriterLock
 from ace_nwb.nwb.commit.overlay import PAGE_SIZE, OverlayFile
@@ -130,7 +131,7 @@ def commit(overlay: OverlayFile, file: FileIO) -> None:
     except OSError as error:
         raise JournalError(
             f"{path}: the change is complete in {journal_path(path).name}, but patching the file "
-            f"failed ({error}). Repair the disk, then run `ace-nwb recover {path}`."
+            f"failed ({error}). Repair the disk, then run `ace-nwb recover {quoted(path)}`."
         ) from error
 
 
@@ -182,7 +183,7 @@ def check_not_renamed(path: Path) -> None:
             raise JournalError(
                 f"{path} was renamed while an interrupted change waits in {source.name}. The "
                 f"journal was expected beside it as {journal_path(path).name}: rename it, then "
-                f"run `ace-nwb recover {path}`. Nothing was written."
+                f"run `ace-nwb recover {quoted(path)}`. Nothing was written."
             )
 
 

@@ -136,17 +136,12 @@ def _span(series: object) -> tuple[float, float]:
 
 def _read_start(params: SyncParams) -> datetime:
     """Return the wall-clock time of the first ephys sample."""
-    text = params.ephys_start
-    try:
-        start = datetime.fromisoformat(text or "")
-    except ValueError:
-        start = None
-    if start is None or start.tzinfo is None:
+    if params.ephys_start is None:
         raise ParameterError(
-            f"sync.method = wall-clock needs sync.ephys_start, the wall-clock time of ephys time "
-            f"zero with its UTC offset, such as 2025-06-12T15:26:24.5-04:00; found {text!r}."
+            "sync.method = wall-clock needs sync.ephys_start, the wall-clock time of ephys time "
+            "zero with its UTC offset, such as 2025-06-12T15:26:24.5-04:00; none was given."
         )
-    return start
+    return datetime.fromisoformat(params.ephys_start)
 
 
 def _store(

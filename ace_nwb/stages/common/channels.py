@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ace_nwb.errors import InputError, RequirementError
+from ace_nwb.forms.commands import quoted
 from ace_nwb.nwb import layout
 from ace_nwb.nwb.content.conditions import read_conditions
 from ace_nwb.nwb.content.events import read_events
@@ -106,7 +107,7 @@ def read_filtered(session: Session) -> list[RegularSignal]:
     if not found:
         raise RequirementError(
             f"{session.path} holds no band-passed ephys; at least one stretch is needed. Run "
-            f"`ace-nwb process ephys-filter {session.path.name}` first."
+            f"`ace-nwb process ephys-filter {quoted(session.path.name)}` first."
         )
     return found
 
@@ -126,7 +127,7 @@ def read_phases(session: Session) -> list[RegularSignal]:
     if not found:
         raise RequirementError(
             f"{session.path} holds no phase of ephys channels; at least one is needed. Run "
-            f"`ace-nwb process phase {session.path.name} --force` after ephys-filter."
+            f"`ace-nwb process phase {quoted(session.path.name)} --force` after ephys-filter."
         )
     return found
 

@@ -4,9 +4,10 @@ Field names equal the keyword arguments of the pure functions in `imaging`, `sig
 `engines` that they steer. Those of the signals stand in `signal_params`.
 """
 
+from datetime import datetime
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from ace_nwb.stages.settings.signal_params import (
     BoutsParams,
@@ -145,6 +146,21 @@ class SyncParams(StageParams):
         description="How much faster the camera's clock runs, ppm, for methods that cannot "
         "measure it.",
     )
+
+    @field_validator("ephys_start")
+    @classmethod
+    def _is_a_time(cls, text: str | None) -> str | None:
+        """Refuse a mistyped time at once, not when it comes to be needed."""
+        try:
+            has_offset = text is None or datetime.fromisoformat(text).tzinfo is not None
+        except ValueError:
+            has_offset = False
+        if not has_offset:
+            raise ValueError(
+                "the wall-clock time of the first ephys sample with its UTC offset was expected, "
+                "such as 2025-06-12T15:26:24.5-04:00"
+            )
+        return text
 
 
 class FlashCheckParams(StageParams):

@@ -6,6 +6,7 @@ from typing import Any, cast
 from pydantic import TypeAdapter, ValidationError
 
 from ace_nwb.errors import ParameterError, unknown_name_message
+from ace_nwb.forms.fields import explain
 from ace_nwb.stages.settings.params import StageParams
 from ace_nwb.stages.table import Stage
 
@@ -82,8 +83,6 @@ def _accepts(adapter: TypeAdapter[Any], value: Any) -> bool:
 
 def _explain(stage: Stage, error: ValidationError) -> str:
     """Say for each bad value what was found and what is allowed."""
-    lines = []
-    for problem in error.errors():
-        name = ".".join(str(part) for part in problem["loc"])
-        lines.append(f"{stage.name}.{name} = {problem['input']!r}: {problem['msg']}.")
-    return " ".join(lines) + f" See `ace-nwb process {stage.name} --help`."
+    names = {name: f"{stage.name}.{name}" for name in stage.params.model_fields}
+    faults = [fault.message for fault in explain(error, stage.params, names)]
+    return " ".join(faults) + f" See `ace-nwb process {stage.name} --help`."
