@@ -142,7 +142,13 @@ def repack(file: Path, /) -> None:
     say(f"{file}: {sizes.size_before / 1e6:.1f} MB, now {sizes.size_after / 1e6:.1f} MB.")
 
 
-def recover(file: Path, /, *, dry_run: Annotated[bool, Parameter(negative="")] = False) -> None:
+def recover(
+    file: Path,
+    /,
+    *,
+    dry_run: Annotated[bool, Parameter(negative="")] = False,
+    cut: Annotated[bool, Parameter(negative="")] = False,
+) -> None:
     """Complete or discard a write that was interrupted.
 
     Example: `ace-nwb recover session.nwb --dry-run`
@@ -153,7 +159,10 @@ def recover(file: Path, /, *, dry_run: Annotated[bool, Parameter(negative="")] =
         A session file.
     dry_run
         Say what would be done, and do nothing.
+    cut
+        Also drop what another program has left behind the end of the file. Give it only when no
+        program has the file open: what it has not finished writing is lost.
     """
     from ace_nwb.nwb.commit.journal import recover as recover_file
 
-    say(recover_file(file, dry_run=dry_run))
+    say(recover_file(file, dry_run=dry_run, cut=cut))

@@ -203,11 +203,11 @@ class Edit:
     def __enter__(self) -> SessionWriter:
         self.lock.acquire()
         try:
-            journal.recover_before_writing(self.path, self.disk)
             self.file = open_for_writing(self.path, self.disk)
-            self.overlay = OverlayFile(
-                self.path, self.file, old_size=read_end_of_file(self.path), disk=self.disk
-            )
+            journal.recover_opened(self.path, self.file, self.disk)
+            end = read_end_of_file(self.path)
+            journal.begin(self.path, end, self.disk)
+            self.overlay = OverlayFile(self.path, self.file, old_size=end, disk=self.disk)
             self.guard = InterruptGuard(
                 self.overlay.note_interruption, callbacks=overlay_module.__file__
             )
@@ -216,6 +216,8 @@ class Edit:
                 self.path, self.overlay, open_h5(self.path, self.overlay, "r+")
             )
         except BaseException:
+            if hasattr(self, "overlay"):
+                self._roll_back()
             self._release()
             raise
         return self.writer
@@ -253,7 +255,7 @@ class Edit:
             self.writer.close()
         if not self.overlay.keep_tail:
             with suppress(OSError):  # the next writer cuts it
-                self.disk.truncate(self.file, self.overlay.old_size)
+                journal.roll_back(self.overlay, self.file)
 
     def _release(self) -> None:
         """Close the file, give the lock and the handling of Ctrl-C back."""

@@ -7,7 +7,7 @@ import h5py
 
 from ace_nwb.errors import OutputError, SessionFileError
 from ace_nwb.nwb.commit.disk import Disk
-from ace_nwb.nwb.commit.lock import share_with_readers
+from ace_nwb.nwb.commit.lock import check_not_written, share_with_readers
 from ace_nwb.nwb.commit.overlay import OverlayFile
 from ace_nwb.nwb.safety import check_safe
 
@@ -32,7 +32,14 @@ def existing_file(path: str | Path) -> Path:
 
 
 def open_for_writing(path: Path, disk: Disk) -> FileIO:
-    """Open the raw file and keep other HDF5 programs from writing it."""
+    """Open the raw file and keep other HDF5 programs from writing it; changes nothing yet."""
+    check_not_written(path)
+    if path.stat().st_nlink > 1:
+        raise OutputError(
+            f"{path} has {path.stat().st_nlink} names (hard links); one was expected, because "
+            "journal and lock belong to a name, and a backup may be the other. Copy the file and "
+            "change the copy, or remove the other names."
+        )
     try:
         file = disk.open(path, "r+b")
     except OSError as error:

@@ -141,7 +141,8 @@ def interrupt_recovery(source: Path, change: Callable, folder: Path) -> Counter[
         change(writer)
     after = path.read_bytes()
     crashed = CrashedFolder({NAME: bytearray(before)})
-    committed = [operation.kind for operation in disk.operations].index("sync folder") + 1
+    kinds = [operation.kind for operation in disk.operations]
+    committed = kinds.index("sync folder", kinds.index("rename")) + 1
     for operation in disk.operations[: committed + 2]:
         crashed.apply(operation)
     files = crashed.crash(np.random.default_rng(0), "torn")

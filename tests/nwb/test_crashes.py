@@ -46,7 +46,7 @@ def traced(request, recorded_template, analysed_template, tmp_path_factory) -> T
 
 def points(traced: Traced, n_runs: int = N_RUNS) -> list[int]:
     """Return every stop around the commit, and some within the bulk of the writing."""
-    first_sync = [op.kind for op in traced.operations].index("sync")
+    first_sync = [(op.kind, op.name) for op in traced.operations].index(("sync", NAME))
     early = np.linspace(0, first_sync, max(2, n_runs // 4)).astype(int)
     return sorted({*early.tolist(), *range(first_sync, len(traced.operations) + 1)})
 
@@ -91,7 +91,7 @@ def test_without_a_journal_the_file_needs_no_recovery_to_be_read(traced, tmp_pat
 
 def test_an_interrupted_recovery_can_be_repeated(traced, tmp_path):
     kinds = [operation.kind for operation in traced.operations]
-    files = crash(traced, kinds.index("sync folder") + 3, "torn")
+    files = crash(traced, kinds.index("sync folder", kinds.index("rename")) + 3, "torn")
     assert journal_path(Path(NAME)).name in files
     disk = RecordingDisk()
     recover(lay_out(files, tmp_path), disk=disk)

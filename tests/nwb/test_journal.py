@@ -15,6 +15,7 @@ from ace_nwb.nwb.commit import journal
 from ace_nwb.nwb.commit.disk import Disk
 from ace_nwb.nwb.commit.journal import journal_path, partial_journal_path, read_journal, recover
 from ace_nwb.nwb.commit.overlay import OverlayFile
+from ace_nwb.nwb.commit.repack import repack
 from ace_nwb.nwb.session import edit_session, open_session
 from tests.fixtures.changes import add_motion, mark_frames
 
@@ -27,7 +28,8 @@ class StoppingDisk(Disk):
     """Ends when the journal stands but nothing has been patched."""
 
     def sync_folder(self, folder):
-        raise Stopped
+        if any(folder.glob("*.journal")):
+            raise Stopped
 
 
 @pytest.fixture
@@ -83,7 +85,7 @@ def test_what_recovering_did_is_said_in_words(interrupted):
     assert "now in the file as a whole" in str(recover(interrupted))
     assert str(recover(interrupted)) == "There is nothing to recover."
     interrupted.write_bytes(interrupted.read_bytes() + b"left over")
-    assert "9 bytes" in str(recover(interrupted))
+    assert "9 bytes" in str(recover(interrupted, cut=True))
 
 
 @pytest.mark.parametrize("position", [0, 9, 40, 200, -1])
@@ -163,11 +165,29 @@ def test_a_journal_never_completed_is_dropped_by_the_next_writer(recorded):
 
 def test_a_tail_left_by_an_interrupted_write_is_cut_off(recorded):
     before = recorded.path.read_bytes()
+    journal.begin(recorded.path, len(before), Disk())
     recorded.path.write_bytes(before + b"left over" * 1000)
     with open_session(recorded.path) as session:
         assert session.has("/acquisition/OnePhotonSeries")
     assert recover(recorded.path, dry_run=True).n_bytes_dropped == 9000
     assert recover(recorded.path).action == "discarded"
+    assert recorded.path.read_bytes() == before
+    assert [p.name for p in recorded.path.parent.iterdir()] == [recorded.path.name]
+
+
+@pytest.mark.parametrize("begun_at", [None, -8, "torn"])
+def test_a_tail_that_no_change_of_ours_explains_is_never_cut_off_unasked(recorded, begun_at):
+    before = recorded.path.read_bytes()
+    if begun_at is not None:
+        journal.begin(recorded.path, len(before) + (-8 if begun_at == -8 else 0), Disk())
+    if begun_at == "torn":
+        partial_journal_path(recorded.path).write_bytes(b"ACENWBJ\n")
+    recorded.path.write_bytes(before + b"somebody's rows" * 1000)
+    for use in (recover, change, repack):
+        with pytest.raises(SessionLockedError, match=r"15000 bytes longer.*recover .* --cut"):
+            use(recorded.path)
+        assert recorded.path.read_bytes() == before + b"somebody's rows" * 1000
+    assert recover(recorded.path, cut=True).n_bytes_dropped == 15000
     assert recorded.path.read_bytes() == before
 
 
@@ -255,7 +275,8 @@ def test_ctrl_c_within_a_commit_leaves_a_file_that_recovers(recorded, method, mo
         mark_frames(writer)
     recover(path)
     is_before = path.read_bytes() == before
-    assert is_before == (method in {"truncate", "sync"})
+    is_begun = {"truncate", "sync", "sync_folder"}  # these are needed before the commit already
+    assert is_before == (method in is_begun)
     with open_session(path) as session:
         assert is_before != ("verdict" in session.get("/processing/sync/FrameLedger").colnames)
 

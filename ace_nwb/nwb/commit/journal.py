@@ -3,23 +3,29 @@
 A change is collected by an `OverlayFile` (overlay.py). The commit makes the new tail durable,
 writes the changed pages of the old part to `<file>.journal`, patches them in place and removes
 the journal. The file stays readable by every HDF5 program at any moment but the patching.
+
+`<file>.journal-partial` stands from before the first byte behind the end: at first it says only
+where the end was, so that such bytes are known to be ours. Bytes that it does not explain belong
+to a program that has the file open, and are never cut off.
 """
 
 import hashlib
 import logging
+import os
 import struct
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from io import FileIO
 from pathlib import Path
 
-from ace_nwb.errors import JournalError, OutputError
+from ace_nwb.errors import JournalError, OutputError, SessionLockedError
 from ace_nwb.forms.commands import quoted
 from ace_nwb.nwb.commit.disk import Disk, read_bytes
 from ace_nwb.nwb.commit.lock import WriterLock
 from ace_nwb.nwb.commit.overlay import PAGE_SIZE, OverlayFile
 from ace_nwb.nwb.commit.superblock import read_end_of_file
-from ace_nwb.nwb.opening import existing_file
+from ace_nwb.nwb.opening import existing_file, open_for_writing
 
 logger = logging.getLogger(__name__)
 
@@ -97,8 +103,8 @@ def partial_journal_path(path: Path) -> Path:
 def commit(overlay: OverlayFile, file: FileIO) -> None:
     """Make the changes collected by `overlay` part of its session file.
 
-    After an exception the caller cuts the tail off, unless `overlay.keep_tail` says that a
-    journal needs it.
+    After an exception the caller takes the change back (`roll_back`), unless
+    `overlay.keep_tail` says that a journal needs its bytes.
 
     Raises
     ------
@@ -112,6 +118,7 @@ def commit(overlay: OverlayFile, file: FileIO) -> None:
         raise _write_failed(path, overlay.failure) from overlay.failure
     pages = overlay.changed_pages()
     if not pages and overlay.size == overlay.old_size:
+        _discard_partial(disk, path)
         return
     try:
         disk.truncate(file, max(overlay.size, overlay.old_size))
@@ -135,7 +142,35 @@ def commit(overlay: OverlayFile, file: FileIO) -> None:
         ) from error
 
 
-def recover(path: str | Path, dry_run: bool = False, *, disk: Disk | None = None) -> Recovery:
+def begin(path: Path, end: int, disk: Disk) -> None:
+    """Say durably that bytes behind the end of a file, where it is now, are ours.
+
+    Raises
+    ------
+    OutputError
+        If that cannot be written; the file is as it was.
+    """
+    try:
+        with disk.open(partial_journal_path(path), "xb") as file:
+            disk.write_at(file, 0, _pack_header(Journal(end, end, bytes(_DIGEST_SIZE), {})))
+            disk.sync(file)
+        disk.sync_folder(path.parent)
+    except OSError as error:
+        with suppress(OSError):
+            _discard_partial(disk, path)
+        raise _write_failed(path, error) from error
+
+
+def roll_back(overlay: OverlayFile, file: FileIO) -> None:
+    """Cut off what an uncommitted change has written behind the end."""
+    disk, path = overlay.disk, overlay.path
+    _cut(disk, file, overlay.old_size)
+    _discard_partial(disk, path)
+
+
+def recover(
+    path: str | Path, dry_run: bool = False, *, cut: bool = False, disk: Disk | None = None
+) -> Recovery:
     """Complete or drop an interrupted change of a session file.
 
     Parameters
@@ -144,6 +179,9 @@ def recover(path: str | Path, dry_run: bool = False, *, disk: Disk | None = None
         The session file.
     dry_run
         Only say what would be done.
+    cut
+        Also cut off bytes behind the end that no journal explains: the caller knows that no
+        program has the file open.
 
     Raises
     ------
@@ -154,14 +192,13 @@ def recover(path: str | Path, dry_run: bool = False, *, disk: Disk | None = None
     """
     path, disk = existing_file(path), disk or Disk()
     if dry_run:
-        return _recover_locked(path, disk, dry_run=True)
-    with WriterLock(path, wait_s=WAIT_FOR_WRITER_S):
-        return _recover_locked(path, disk, dry_run=False)
-
-
-def recover_before_writing(path: Path, disk: Disk) -> None:
-    """Recover while the caller holds the writer lock."""
-    _recover_locked(path, disk, dry_run=False)
+        with disk.open(path, "rb") as file:
+            return recover_opened(path, file, disk, dry_run=True, cut=cut)
+    with (
+        WriterLock(path, wait_s=WAIT_FOR_WRITER_S),
+        open_for_writing(path, disk) as file,
+    ):
+        return recover_opened(path, file, disk, cut=cut)
 
 
 def needs_recovery(path: Path) -> bool:
@@ -208,42 +245,55 @@ def read_journal(path: Path) -> Journal:
     return Journal(old_size, new_size, identity, _unpack_pages(body, n_pages))
 
 
-def _recover_locked(path: Path, disk: Disk, *, dry_run: bool) -> Recovery:
-    """Recover, the lock being held."""
+def recover_opened(
+    path: Path, file: FileIO, disk: Disk, *, dry_run: bool = False, cut: bool = False
+) -> Recovery:
+    """Recover a file that the caller has locked, opened and shared with readers, in this order."""
     if needs_recovery(path):
         journal = read_journal(path)
-        with disk.open(path, "rb" if dry_run else "r+b") as file:
-            _check_belongs(disk, file, path, journal)
-            if not dry_run:
-                _discard_partial(disk, path)
-                _patch(disk, path, file, journal)
+        _check_belongs(disk, file, path, journal)
+        if not dry_run:
+            _patch(disk, path, file, journal)
+            _discard_partial(disk, path)
         return Recovery("replayed", n_pages=len(journal.pages))
     check_not_renamed(path)
     end, size = read_end_of_file(path), path.stat().st_size
+    if size > end and not cut and _begun_at(path) != end:
+        raise SessionLockedError(_unexplained(path, size - end))
     is_partial = partial_journal_path(path).exists()
+    if not dry_run:
+        _cut(disk, file, end)
+        _discard_partial(disk, path)
     if size == end and not is_partial:
         return Recovery("none")
-    if not dry_run:
-        _discard_partial(disk, path)
-        _cut(disk, path, end)
     return Recovery("discarded", n_bytes_dropped=size - end)
 
 
-def _cut(disk: Disk, path: Path, size: int) -> None:
+def _begun_at(path: Path) -> int | None:
+    """Return where the file ended when an unfinished change of ours began, if there is one."""
+    try:
+        head = partial_journal_path(path).read_bytes()[: _HEADER.size]
+    except FileNotFoundError:
+        return None
+    if len(head) < _HEADER.size or not head.startswith(MAGIC):
+        return None
+    return int(_HEADER.unpack(head)[4])
+
+
+def _cut(disk: Disk, file: FileIO, size: int) -> None:
     """Cut the leftover tail of an interrupted change."""
-    if path.stat().st_size == size:
-        return
-    with disk.open(path, "r+b") as file:
+    if os.fstat(file.fileno()).st_size != size:
         disk.truncate(file, size)
         disk.sync(file)
 
 
 def _write_journal(disk: Disk, path: Path, journal: Journal) -> None:
-    """Write the journal under its provisional name and make it durable."""
-    partial = partial_journal_path(path)
-    _discard_partial(disk, path)
+    """Write the journal under its provisional name and make it durable.
+
+    It goes over the beginning that stands there: kind and old size stay readable at any moment.
+    """
     digest = hashlib.blake2b(digest_size=_DIGEST_SIZE)
-    with disk.open(partial, "xb") as file:
+    with disk.open(partial_journal_path(path), "r+b") as file:
         position = 0
         for part in _pack(journal):
             digest.update(part)
@@ -254,10 +304,9 @@ def _write_journal(disk: Disk, path: Path, journal: Journal) -> None:
 
 
 def _withdraw_journal(disk: Disk, path: Path) -> None:
-    """Remove a journal that could not be made durable."""
-    _discard_partial(disk, path)
+    """Take back a journal that could not be made durable; it still explains the new bytes."""
     if journal_path(path).exists():
-        disk.unlink(journal_path(path))
+        disk.rename(journal_path(path), partial_journal_path(path))
 
 
 def _patch(disk: Disk, path: Path, file: FileIO, journal: Journal) -> None:
@@ -275,7 +324,16 @@ def _patch(disk: Disk, path: Path, file: FileIO, journal: Journal) -> None:
 
 def _pack(journal: Journal) -> Iterator[bytes]:
     """Yield the journal's bytes without the closing digest, 256 pages at a time."""
-    yield _HEADER.pack(
+    yield _pack_header(journal)
+    records = [
+        _PAGE.pack(number, len(old)) + old + new for number, (old, new) in journal.pages.items()
+    ]
+    for start in range(0, len(records), 256):
+        yield b"".join(records[start : start + 256])
+
+
+def _pack_header(journal: Journal) -> bytes:
+    return _HEADER.pack(
         MAGIC,
         FORMAT_VERSION,
         PAGE_SIZE,
@@ -284,11 +342,6 @@ def _pack(journal: Journal) -> Iterator[bytes]:
         journal.new_size,
         journal.identity,
     )
-    records = [
-        _PAGE.pack(number, len(old)) + old + new for number, (old, new) in journal.pages.items()
-    ]
-    for start in range(0, len(records), 256):
-        yield b"".join(records[start : start + 256])
 
 
 def _unpack_pages(body: bytes, n_pages: int) -> ChangedPages:
@@ -362,6 +415,16 @@ def _write_failed(path: Path, error: OSError) -> OutputError:
     return OutputError(
         f"{path} could not be changed: {error}. The file is as it was before. "
         "Free space or repair the disk, then repeat the step."
+    )
+
+
+def _unexplained(path: Path, n_bytes: int) -> str:
+    """Return the message for bytes that somebody else wrote behind the end of the file."""
+    return (
+        f"{path} is {n_bytes} bytes longer than it says it is, and no interrupted change of ours "
+        "explains them: another program has it open for writing, or ended without closing it. "
+        f"Nothing was changed. Close it there; if no program has it open, `ace-nwb recover {path} "
+        "--cut` drops these bytes."
     )
 
 

@@ -7,6 +7,7 @@ holder dies, so a lock file left behind by a crash is recognised as stale and ta
 import os
 import sys
 import time
+from collections.abc import Iterator
 from io import FileIO
 from pathlib import Path
 from types import TracebackType
@@ -49,6 +50,12 @@ else:
         return True
 
 
+_LOCK_FLAGS = os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0)  # Windows has no such flag
+
+_DESCRIPTORS = Path("/proc")
+"""Where Linux tells which process has which file open; other systems do not tell."""
+
+
 def lock_path(path: Path) -> Path:
     """Return the lock file that belongs to a session file."""
     return path.with_name(path.name + ".lock")
@@ -67,6 +74,44 @@ def share_with_readers(file: FileIO, path: Path) -> None:
             f"{path} is open for writing in another HDF5 program. Nobody else writing was "
             "expected: close it there."
         )
+
+
+def check_not_written(path: Path) -> None:
+    """Refuse a file that any process of this computer has open for writing, locks or not.
+
+    Programs may switch HDF5's locks off. Only Linux tells who has a file open, and only of the
+    processes that this user may look at.
+
+    Raises
+    ------
+    SessionLockedError
+        If there is one; the message names its pid.
+    """
+    for pid in _find_writers(path.resolve()):
+        raise SessionLockedError(
+            f"{path} is open for writing in process {pid}, another HDF5 program. Nobody else "
+            "writing was expected: close it there."
+        )
+
+
+def _find_writers(path: Path) -> Iterator[int]:
+    """Yield the processes that have a file open for writing, one for each time it is open."""
+    for process in _DESCRIPTORS.glob("[0-9]*"):
+        try:
+            for link in [one for one in (process / "fd").iterdir() if _leads_to(one, path)]:
+                text = (process / "fdinfo" / link.name).read_text()
+                flags = int(text.partition("flags:")[2].split()[0], 8)
+                if flags & os.O_ACCMODE != os.O_RDONLY:
+                    yield int(process.name)
+        except (OSError, IndexError):  # it has ended, or is somebody else's
+            continue
+
+
+def _leads_to(descriptor: Path, path: Path) -> bool:
+    try:
+        return descriptor.readlink() == path
+    except OSError:
+        return False
 
 
 class WriterLock:
@@ -111,8 +156,13 @@ class WriterLock:
         """Open and lock; a file that its holder removed meanwhile does not count."""
         target = lock_path(self.path)
         try:
-            descriptor = os.open(target, os.O_RDWR | os.O_CREAT, 0o666)
+            descriptor = os.open(target, _LOCK_FLAGS, 0o666)
         except OSError as error:
+            if target.is_symlink():
+                raise OutputError(
+                    f"{target} is a symbolic link; a lock file of ace_nwb, or none, was expected. "
+                    "Nothing was written; remove the link."
+                ) from error
             raise OutputError(
                 f"No lock file can be made at {target} ({error.strerror}). Changing a session "
                 "file needs write permission in its folder: change it or copy the file elsewhere."

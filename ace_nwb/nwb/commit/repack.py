@@ -13,7 +13,7 @@ import h5py
 
 from ace_nwb.errors import OutputError, SessionFileError
 from ace_nwb.nwb.commit.disk import Disk
-from ace_nwb.nwb.commit.journal import recover_before_writing
+from ace_nwb.nwb.commit.journal import recover_opened
 from ace_nwb.nwb.commit.lock import WriterLock
 from ace_nwb.nwb.objects.copying import copy_file, find_difference
 from ace_nwb.nwb.opening import existing_file, open_for_writing, open_h5
@@ -56,20 +56,19 @@ def repack(
     """
     path, disk = existing_file(path), disk or Disk()
     copy = path.with_name(path.name + ".repacking")
-    with WriterLock(path):
-        recover_before_writing(path, disk)
-        with open_for_writing(path, disk):
-            size_before = path.stat().st_size
-            try:
-                copy.unlink(missing_ok=True)  # left by a repacking that was killed
-                with open_h5(path, path, "r") as source:
-                    _check_space(path, live_bytes(source))
-                    copy_file(source, copy, progress=progress or _no_progress)
-                    _verify(source, copy, path)
-                shutil.copystat(path, copy)
-                _replace(disk, copy, path)
-            finally:
-                copy.unlink(missing_ok=True)
+    with WriterLock(path), open_for_writing(path, disk) as file:
+        recover_opened(path, file, disk)
+        size_before = path.stat().st_size
+        try:
+            copy.unlink(missing_ok=True)  # left by a repacking that was killed
+            with open_h5(path, path, "r") as source:
+                _check_space(path, live_bytes(source))
+                copy_file(source, copy, progress=progress or _no_progress)
+                _verify(source, copy, path)
+            shutil.copystat(path, copy)
+            _replace(disk, copy, path)
+        finally:
+            copy.unlink(missing_ok=True)
     return Repacked(size_before, path.stat().st_size)
 
 

@@ -1,0 +1,85 @@
+"""Another program has the file open for writing, with HDF5's locks on or off: it loses nothing."""
+
+import os
+import subprocess
+import sys
+from contextlib import contextmanager
+
+import h5py
+import numpy as np
+import pytest
+
+from ace_nwb.errors import OutputError, SessionLockedError
+from ace_nwb.nwb.commit import lock
+from ace_nwb.nwb.commit.journal import recover
+from ace_nwb.nwb.commit.repack import repack
+from ace_nwb.nwb.session import edit_session
+from tests.fixtures.changes import mark_frames
+
+N_ROWS = 2_000_000
+
+WRITER = f"""
+import sys, h5py, numpy as np
+with h5py.File(sys.argv[1], "r+", locking=sys.argv[2] == "on") as h5:
+    rows = h5.create_dataset("scratch/theirs", ({N_ROWS},), chunks=(10_000,), dtype="f8")
+    rows[:] = np.arange({N_ROWS})
+    print("open", flush=True)
+    sys.stdin.readline()
+"""
+
+
+@contextmanager
+def another_program(path, locking):
+    """Write much behind the end of a file, and leave it open."""
+    command = [sys.executable, "-c", WRITER, str(path), locking]
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+    with subprocess.Popen(command, text=True, **pipes) as program:
+        assert program.stdout.readline() == "open\n"
+        yield program
+        program.communicate("close\n", timeout=60)
+
+
+def change(path):
+    with edit_session(path) as writer:
+        mark_frames(writer)
+
+
+@pytest.mark.parametrize("is_told", [True, False], ids=["told who", "not told who"])
+@pytest.mark.parametrize("locking", ["on", "off"])
+def test_what_another_program_is_writing_is_never_cut_off(recorded, locking, is_told, monkeypatch):
+    if not is_told:  # another computer, or a system that does not tell who has a file open
+        monkeypatch.setattr(lock, "_find_writers", lambda _path: iter(()))
+    with another_program(recorded.path, locking) as program:
+        size = recorded.path.stat().st_size
+        said = str(program.pid) if is_told and sys.platform == "linux" else "open for writing"
+        for use in (change, repack, recover):
+            with pytest.raises(SessionLockedError, match=said):
+                use(recorded.path)
+        assert recorded.path.stat().st_size == size
+        assert [p.name for p in recorded.path.parent.iterdir()] == [recorded.path.name]
+    with h5py.File(recorded.path) as h5:
+        assert (h5["scratch/theirs"][:] == np.arange(N_ROWS)).all()
+    change(recorded.path)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="links need rights there")
+def test_a_lock_file_that_is_a_link_is_refused_and_its_target_kept(recorded, tmp_path_factory):
+    precious = tmp_path_factory.mktemp("elsewhere") / "precious"
+    precious.write_bytes(b"precious")
+    lock.lock_path(recorded.path).symlink_to(precious)
+    with pytest.raises(OutputError, match="symbolic link"):
+        change(recorded.path)
+    assert precious.read_bytes() == b"precious"
+
+
+def test_a_file_of_two_names_is_refused(recorded, tmp_path_factory):
+    """A lock or journal beside one name is not seen beside the other; it may be a backup."""
+    other = tmp_path_factory.mktemp("backup") / "session.nwb"
+    os.link(recorded.path, other)
+    before = other.read_bytes()
+    for use in (change, repack, recover):
+        with pytest.raises(OutputError, match="2 names"):
+            use(other)
+    assert other.read_bytes() == before
+    other.unlink()
+    change(recorded.path)
