@@ -1,12 +1,10 @@
 """From raw folders to a session file: everything checked first, then written beside and renamed."""
 
 import math
-import os
 import shutil
 import uuid
 import warnings
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -30,8 +28,7 @@ from ace_nwb.interfaces.metadata import (
 )
 from ace_nwb.interfaces.nwb_objects import NOT_STATED
 from ace_nwb.interfaces.sources import SourceOptions, find_sources
-from ace_nwb.nwb.commit.journal import journal_path
-from ace_nwb.nwb.commit.lock import WriterLock
+from ace_nwb.nwb.commit.new_file import new_h5
 from ace_nwb.nwb.content.movie_writing import write_blocks
 from ace_nwb.nwb.history import RunParameter, StageRun, add_history
 from ace_nwb.nwb.layout import STAGE_RUNS
@@ -98,27 +95,26 @@ def convert(
     session = load_metadata(metadata)
     chosen = options or SourceOptions()
     ephys = None if ephys_folder is None else Path(ephys_folder)
-    candidates = find_sources(Path(folder), ephys, chosen)
-    _warn_of_missing(session, candidates)
-    interfaces = [chosen.open_interface(found) for found in candidates]
-    nwbfile = _make_nwbfile(interfaces, session)
-    placer = ArrayPlacer(deferred=True)
-    for interface in interfaces:
-        interface.add_objects(
-            nwbfile, session.to_neuroconv(), placer=placer, nwb_folder=target.parent.resolve()
+    with new_h5(target, replace=overwrite) as h5:  # no other program works for nothing meanwhile
+        candidates = find_sources(Path(folder), ephys, chosen)
+        _warn_of_missing(session, candidates)
+        interfaces = [chosen.open_interface(found) for found in candidates]
+        nwbfile = _make_nwbfile(interfaces, session)
+        placer = ArrayPlacer(deferred=True)
+        for interface in interfaces:
+            interface.add_objects(
+                nwbfile, session.to_neuroconv(), placer=placer, nwb_folder=target.parent.resolve()
+            )
+        _record_run(
+            nwbfile,
+            interfaces,
+            parameters=_parameters(candidates, chosen),
+            started=started,
+            outputs=tuple(item.dataset_path.removesuffix("/data") for item in placer.pending),
         )
-    _record_run(
-        nwbfile,
-        interfaces,
-        parameters=_parameters(candidates, chosen),
-        started=started,
-        outputs=tuple(item.dataset_path.removesuffix("/data") for item in placer.pending),
-    )
-    _check_space(target, placer.pending)
-    with _written_beside(target) as partial:
-        with h5py.File(partial, "w") as h5, NWBHDF5IO(file=h5, mode="w") as io:
-            io.write(nwbfile)
-        _fill(partial, placer.pending, clock=clock, progress=progress)
+        _check_space(target, placer.pending)
+        NWBHDF5IO(file=h5, mode="w").write(nwbfile)
+        _fill(h5, placer.pending, clock=clock, progress=progress)
     return target
 
 
@@ -148,11 +144,6 @@ def check_target(nwb_path: Path, *, overwrite: bool) -> Path:
     if not folder.is_dir():
         raise OutputError(
             f"The folder {folder} does not exist. An existing folder was expected; make it first."
-        )
-    if not _can_write(nwb_path):
-        raise OutputError(
-            f"{folder} cannot be written to. A writable folder was expected; choose another one or "
-            "ask for access."
         )
     return nwb_path
 
@@ -254,7 +245,7 @@ def _parameters(candidates: list[Candidate], options: SourceOptions) -> tuple[Ru
 
 
 def _fill(
-    nwb_path: Path,
+    h5: h5py.File,
     pending: list[PendingArray],
     *,
     clock: float,
@@ -263,18 +254,16 @@ def _fill(
     """Write the large arrays into the file, and what the conversion took."""
     sizes = [math.prod(item.source.shape) for item in pending]
     done = 0
-    with h5py.File(nwb_path, "r+") as h5:
-        for item, size in zip(pending, sizes, strict=True):
-            dataset = h5[item.dataset_path]
-            write_blocks(
-                dataset,
-                iterate_source(item.source, _block_rows(item)),
-                progress=_part(progress, before=done, size=size, of=sum(sizes)),
-            )
-            done += size
-        runs = h5[STAGE_RUNS]
-        runs["duration_s"][0] = round(perf_counter() - clock, 3)
-        runs["peak_memory_mb"][0] = peak_memory_mb()
+    for item, size in zip(pending, sizes, strict=True):
+        write_blocks(
+            h5[item.dataset_path],
+            iterate_source(item.source, _block_rows(item)),
+            progress=_part(progress, before=done, size=size, of=sum(sizes)),
+        )
+        done += size
+    runs = h5[STAGE_RUNS]
+    runs["duration_s"][0] = round(perf_counter() - clock, 3)
+    runs["peak_memory_mb"][0] = peak_memory_mb()
 
 
 def _block_rows(item: PendingArray) -> int:
@@ -295,31 +284,6 @@ def _part(
     return lambda done, n_rows: report(before + size * done // n_rows, of)
 
 
-@contextmanager
-def _written_beside(target: Path) -> Iterator[Path]:
-    """Give a path beside the target; take its place when done, leave nothing on any failure."""
-    partial = _partial_path(target)
-    with WriterLock(target):
-        try:
-            yield partial
-            with partial.open("rb+") as file:
-                os.fsync(file.fileno())
-            partial.replace(target)
-            journal_path(target).unlink(missing_ok=True)
-        except OSError as error:
-            raise OutputError(
-                f"{target} cannot be written ({error}). Enough space and a writable folder were "
-                "expected; free space or choose another folder."
-            ) from error
-        finally:
-            partial.unlink(missing_ok=True)
-
-
-def _partial_path(target: Path) -> Path:
-    """Return where a file stands while it is written."""
-    return target.with_name(f"{target.name}.partial")
-
-
 def _check_space(target: Path, pending: list[PendingArray]) -> None:
     """Raise if the disk is surely too small: HDF5 may crash when it fills up."""
     raw_bytes = sum(math.prod(item.source.shape) * item.source.dtype.itemsize for item in pending)
@@ -329,14 +293,3 @@ def _check_space(target: Path, pending: list[PendingArray]) -> None:
             f"{target.parent} has {free_bytes / 1e9:.1f} GB free. About {raw_bytes / 1e9:.1f} GB "
             "before compression are to be written; free space or choose another disk."
         )
-
-
-def _can_write(target: Path) -> bool:
-    """Whether a file can be made beside the target."""
-    partial = _partial_path(target)
-    try:
-        partial.touch()
-        partial.unlink()
-    except OSError:
-        return False
-    return True

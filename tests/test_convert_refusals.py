@@ -1,9 +1,11 @@
 """Bad input: a clear error, nothing left behind, an existing output untouched."""
 
+import errno
 import os
 import shutil
 from pathlib import Path
 
+import h5py
 import numpy as np
 import pytest
 
@@ -19,7 +21,9 @@ from ace_nwb.errors import (
     SessionLockedError,
     TimestampError,
 )
+from ace_nwb.nwb.commit.disk import Disk
 from ace_nwb.nwb.commit.lock import WriterLock
+from ace_nwb.nwb.commit.new_file import new_h5
 from tests.fixtures.recordings import (
     METADATA,
     TinyRecording,
@@ -177,18 +181,18 @@ def test_targets_that_cannot_be_are_refused_before_anything_is_read(tmp_path, na
 def test_a_folder_without_write_permission_is_refused(tiny, out):
     out.parent.chmod(0o500)
     try:
-        with pytest.raises(OutputError, match="cannot be written to"):
+        with pytest.raises(OutputError, match="write permission"):
             convert(tiny.folder, out, metadata=METADATA)
     finally:
         out.parent.chmod(0o700)
 
 
 def test_a_folder_that_refuses_new_files_is_refused(tiny, out, monkeypatch):
-    def refuse(_self, *_args, **_options):
-        raise PermissionError(13, "Permission denied")
+    def refuse(_self, path, _mode):
+        raise PermissionError(13, "Permission denied", str(path))
 
-    monkeypatch.setattr(Path, "touch", refuse)
-    with pytest.raises(OutputError, match="cannot be written to"):
+    monkeypatch.setattr(Disk, "open", refuse)
+    with pytest.raises(OutputError, match=r"cannot be written \(Permission denied"):
         convert(tiny.folder, out, metadata=METADATA)
     assert list(out.parent.iterdir()) == []
 
@@ -232,6 +236,74 @@ def test_a_file_that_another_process_writes_is_refused(tiny, out):
     with WriterLock(out), pytest.raises(SessionLockedError):
         convert(tiny.folder, out, metadata=METADATA, overwrite=True)
     assert out.read_bytes() == b"precious"
+
+
+def test_a_second_conversion_leaves_what_the_first_one_writes(tiny, out):
+    with new_h5(out) as first:
+        first["rows"] = np.arange(9)
+        with pytest.raises(SessionLockedError):
+            convert(tiny.folder, out, metadata=METADATA, overwrite=True)
+    with h5py.File(out) as h5:
+        assert h5["rows"][8] == 8
+
+
+def test_a_file_that_another_program_writes_is_not_replaced(tiny, out):
+    with h5py.File(out, "w") as theirs:
+        theirs["rows"] = np.arange(9)
+        with pytest.raises(SessionLockedError, match="open for writing"):
+            convert(tiny.folder, out, metadata=METADATA, overwrite=True)
+    with h5py.File(out) as h5:
+        assert h5["rows"][8] == 8
+
+
+@pytest.mark.parametrize("share", [0.0, 0.3, 0.6, 0.9, 0.99])
+def test_one_refused_write_is_enough_to_write_nothing(tiny, out, monkeypatch, share):
+    """HDF5 is not told, and would not always say so: h5py drops errors of freed objects."""
+    n_writes = count_writes(tiny, out, monkeypatch)
+    monkeypatch.setattr(Disk, "write_at", FaultyWrites({int(n_writes * share)}).write_at)
+    with pytest.raises(OutputError, match="Input/output error"):
+        convert(tiny.folder, out, metadata=METADATA)
+    assert list(out.parent.iterdir()) == []
+
+
+@pytest.mark.parametrize("share", [0.0, 0.5, 0.9])
+def test_a_write_that_the_disk_forgets_is_found_before_the_file_gets_its_name(
+    tiny, out, monkeypatch, share
+):
+    n_writes = count_writes(tiny, out, monkeypatch)
+    faulty = FaultyWrites({int(n_writes * share)}, is_silent=True)
+    monkeypatch.setattr(Disk, "write_at", faulty.write_at)
+    with pytest.raises(OutputError, match="not those that were written"):
+        convert(tiny.folder, out, metadata=METADATA)
+    assert list(out.parent.iterdir()) == []
+
+
+class FaultyWrites:
+    """Fails at, or forgets, some of the writes of a run."""
+
+    def __init__(self, faulty: set[int], *, is_silent: bool = False):
+        self.faulty, self.is_silent, self.count = faulty, is_silent, 0
+        write_at = Disk.write_at
+
+        def write(disk, file, offset, data):
+            self.count += 1
+            if self.count - 1 not in self.faulty:
+                write_at(disk, file, offset, data)
+            elif self.is_silent:
+                write_at(disk, file, offset, bytes(value ^ 255 for value in bytes(data)))
+            else:
+                raise OSError(errno.EIO, "Input/output error")
+
+        self.write_at = write
+
+
+def count_writes(tiny, out, monkeypatch) -> int:
+    counted = FaultyWrites(set())
+    with monkeypatch.context() as patched:
+        patched.setattr(Disk, "write_at", counted.write_at)
+        convert(tiny.folder, out, metadata=METADATA)
+    out.unlink()
+    return counted.count
 
 
 def test_metadata_that_do_not_fit_are_refused(tiny, out):

@@ -1,0 +1,363 @@
+"""The one door for new files: written beside, checked, made durable, then named in one step.
+
+A name is claimed (`claim`) with the lock of its file; what a killed run has left beside it goes.
+`new_file` and `new_files` give streams to write to, `new_h5` an HDF5 file. A file under its final
+name is whole, whatever fails: every refused write is noted, also those that HDF5 swallows, and
+what was written is read back and compared. Existing session files are changed by editing.py.
+"""
+
+import io
+import shutil
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
+from filecmp import cmp
+from io import FileIO
+from itertools import count
+from pathlib import Path
+from typing import NamedTuple
+
+import h5py
+from isal import isal_zlib
+
+from ace_nwb.errors import JournalError, OutputError, SessionFileError
+from ace_nwb.nwb.commit import journal
+from ace_nwb.nwb.commit import overlay as overlay_module
+from ace_nwb.nwb.commit.disk import Disk
+from ace_nwb.nwb.commit.interruption import InterruptGuard
+from ace_nwb.nwb.commit.lock import WriterLock, check_not_written, share_with_readers
+from ace_nwb.nwb.commit.overlay import OverlayFile
+
+BUFFER_BYTES = 2**20
+"""Writes of other libraries are gathered up to this size; a table of a session is a few of them."""
+
+ALWAYS_CHECKED_BYTES = 2**26
+"""A smaller file is read back whole: that takes some hundredths of a second."""
+
+SMALL_WRITE_BYTES = 2**16
+"""Smaller writes are always read back: tables and the structure of HDF5, a few MB in all."""
+
+CHECK_SHARE = 0.04
+"""Share of the time of writing that reading the rest back may take; a disk that gives its files
+more slowly than they were made is not waited for."""
+
+_LEFT_OVERS = ("", ".lock", ".journal", ".journal-partial", ".partial", ".partial.lock")
+
+
+class _Written(NamedTuple):
+    """A write as it was asked for: place, length (bytes), checksum, which one it was."""
+
+    start: int
+    length: int
+    checksum: int
+    number: int
+
+
+class NewFile(OverlayFile):
+    """A new file as the libraries see it that write it.
+
+    Parameters
+    ----------
+    path
+        Where it stands until it gets its name.
+    file
+        The same, open for reading and writing.
+    disk
+        The file operations.
+    is_telling
+        Whether a write that the disk refuses raises; HDF5 must not be told (see `OverlayFile`).
+    """
+
+    def __init__(self, path: Path, file: FileIO, *, disk: Disk, is_telling: bool):
+        super().__init__(path, file, old_size=0, disk=disk)
+        self._is_telling = is_telling
+        self._writes: dict[int, _Written] = {}
+        self._numbers = count()
+        self._started_s = time.monotonic()
+
+    def write(self, data) -> int:  # type: ignore[no-untyped-def]
+        """Write, or raise what the disk says."""
+        was_whole = self.failure is None
+        written = super().write(data)
+        if self._is_telling and was_whole:
+            self.check_failure()
+        return written
+
+    def truncate(self, size: int | None = None) -> int:
+        """Set the length."""
+        size = super().truncate(size)
+        self._writes = {
+            start: one for start, one in self._writes.items() if start + one.length <= size
+        }
+        return size
+
+    def check_failure(self) -> None:
+        """Raise the first error of the disk, if there was one."""
+        if self.failure is not None:
+            raise self.failure
+
+    def finish(self) -> None:
+        """Make the content durable and compare it with what was to be written.
+
+        Raises
+        ------
+        OSError
+            If a write was refused, or the file does not hold what was written.
+        """
+        self.check_failure()
+        self.disk.sync(self._file)
+        wrote_s = time.monotonic() - self._started_s
+        writes = sorted(_last_writes(self._writes.values()), key=lambda one: one.length)
+        deadline = time.monotonic() + CHECK_SHARE * wrote_s
+        for one in writes:
+            is_needed = self.size <= ALWAYS_CHECKED_BYTES or one.length <= SMALL_WRITE_BYTES
+            if not is_needed and time.monotonic() > deadline:
+                break
+            self._compare(one)
+
+    def _compare(self, one: _Written) -> None:
+        content = bytearray(one.length)
+        found = self.disk.read_at(self._file, one.start, memoryview(content))
+        if found != one.length or isal_zlib.crc32(content) != one.checksum:
+            raise OSError(
+                f"the {one.length} bytes at {one.start} are not those that were written; "
+                "check the disk"
+            )
+
+    def _write_tail(self, start: int, view: memoryview) -> None:
+        super()._write_tail(start, view)
+        if len(view):
+            checksum = isal_zlib.crc32(view)
+            self._writes[start] = _Written(start, len(view), checksum, next(self._numbers))
+
+
+def _last_writes(writes: Iterable[_Written]) -> list[_Written]:
+    """Return the writes that no later one has covered, be it in part."""
+    kept: list[_Written] = []
+    for one in sorted(writes):
+        while kept and kept[-1].start + kept[-1].length > one.start:
+            if kept[-1].number > one.number:
+                break
+            kept.pop()
+        else:
+            kept.append(one)
+    return kept
+
+
+@contextmanager
+def claim(
+    target: Path, *, replace: bool = False, accept_same: bool = False, disk: Disk | None = None
+) -> Iterator[Path]:
+    """Give a free path beside a name; what then stands there, file or folder, gets the name.
+
+    Parameters
+    ----------
+    target
+        The name. Through a symbolic link, that of the file it leads to.
+    replace
+        Whether a file that stands there is replaced; else it is refused.
+    accept_same
+        Whether a file that stands there with the same content counts as written, so that a run
+        that ended between two files can be repeated.
+    disk
+        The file operations; tests replace them.
+
+    Raises
+    ------
+    OutputError
+        If the name is taken, or the disk refuses; nothing has got the name then.
+    SessionLockedError
+        If another process is writing it.
+    """
+    disk, target = disk or Disk(), target.resolve() if target.is_symlink() else target
+    if not target.parent.is_dir():
+        raise OutputError(
+            f"The folder {target.parent} does not exist. An existing folder was expected; make it "
+            "first, or choose another."
+        )
+    with WriterLock(target):
+        beside = partial_path(target)
+        _check_free(target, replace=replace, accept_same=accept_same)
+        try:
+            _remove(beside)
+            yield beside
+            if replace and target.exists():
+                _settle(target, disk)
+            if target.exists() and not replace:
+                _check_same(beside, target)
+            else:
+                move_into_place(disk, beside, target)
+        except OSError as error:
+            if not _is_about(error, beside, target):
+                raise
+            raise OutputError(
+                f"{target} cannot be written ({error.strerror or error}). Enough space and a "
+                "writable folder were expected; free space, or choose another folder."
+            ) from error
+        finally:
+            with suppress(OSError):  # the next run removes it
+                _remove(beside)
+
+
+@contextmanager
+def new_files(
+    targets: Sequence[Path], *, replace: bool = False, disk: Disk | None = None
+) -> Iterator[list[io.BufferedRandom]]:
+    """Give a stream for each of some files; they get their names when all are whole.
+
+    If all stand there already they are refused (unless `replace`); some of them, left by a run
+    that was killed at the last moment, are completed.
+    """
+    disk, is_partly_there = disk or Disk(), not all(target.exists() for target in targets)
+    with ExitStack() as stack:
+        besides = [
+            stack.enter_context(
+                claim(target, replace=replace, accept_same=is_partly_there, disk=disk)
+            )
+            for target in targets
+        ]
+        with ExitStack() as opened:
+            yield [opened.enter_context(_stream(beside, disk)) for beside in besides]
+
+
+@contextmanager
+def new_file(
+    target: Path, *, replace: bool = False, disk: Disk | None = None
+) -> Iterator[io.BufferedRandom]:
+    """Give a stream for a file that appears when it is whole; see `claim`."""
+    with new_files([target], replace=replace, disk=disk) as (stream,):
+        yield stream
+
+
+def write_new(target: Path, content: bytes | str, *, replace: bool = False) -> Path:
+    """Write a file of this content, text as UTF-8; see `claim`."""
+    with new_file(target, replace=replace) as stream:
+        stream.write(content.encode() if isinstance(content, str) else content)
+    return target
+
+
+@contextmanager
+def new_h5(target: Path, *, replace: bool = False, disk: Disk | None = None) -> Iterator[h5py.File]:
+    """Give an HDF5 file to fill, which appears when it is whole; see `claim`."""
+    disk = disk or Disk()
+    with (
+        claim(target, replace=replace, disk=disk) as beside,
+        _opened(beside, disk, is_telling=False) as raw,
+    ):
+        guard = InterruptGuard(raw.note_interruption, callbacks=overlay_module.__file__)
+        guard.set_up()
+        try:
+            with _closing(h5py.File(raw, "w"), raw) as h5:
+                yield h5
+            guard.check()
+            raw.finish()
+        except Exception:
+            guard.check()  # what a Ctrl-C that HDF5 swallowed has led to
+            raise
+        finally:
+            guard.take_down()
+
+
+def move_into_place(disk: Disk, beside: Path, target: Path) -> None:
+    """Make a file or folder durable and give it its name."""
+    for path in [beside, *beside.rglob("*")] if beside.is_dir() else [beside]:
+        if path.is_dir():
+            disk.sync_folder(path)
+        else:
+            with disk.open(path, "r+b") as file:
+                disk.sync(file)
+    disk.rename(beside, target)
+    disk.sync_folder(target.parent)
+
+
+def partial_path(target: Path) -> Path:
+    """Return where a file stands while it is written."""
+    return target.with_name(f"{target.name}.partial")
+
+
+@contextmanager
+def _stream(beside: Path, disk: Disk) -> Iterator[io.BufferedRandom]:
+    """Open a stream on a new file; it is durable and compared at the end."""
+    with _opened(beside, disk, is_telling=True) as raw:
+        stream = io.BufferedRandom(raw, BUFFER_BYTES)
+        try:
+            yield stream
+            stream.flush()
+            raw.finish()
+        except BaseException:
+            raw.discard()
+            raise
+        finally:
+            stream.detach()
+
+
+@contextmanager
+def _opened(beside: Path, disk: Disk, *, is_telling: bool) -> Iterator[NewFile]:
+    with disk.open(beside, "x+b") as file:
+        yield NewFile(beside, file, disk=disk, is_telling=is_telling)
+
+
+@contextmanager
+def _closing(h5: h5py.File, raw: NewFile) -> Iterator[h5py.File]:
+    """Close an HDF5 file, after an exception without letting it write."""
+    try:
+        yield h5
+    except BaseException:
+        raw.discard()
+        with suppress(Exception):  # the state inside HDF5 no longer matters
+            h5.close()
+        raise
+    h5.close()
+
+
+def _is_about(error: OSError, beside: Path, target: Path) -> bool:
+    """Return whether an error concerns the new file, and not one that is being read."""
+    named = str(error.filename or "")
+    return not named or named == str(target) or named.startswith(str(beside))
+
+
+def _check_free(target: Path, *, replace: bool, accept_same: bool) -> None:
+    """Refuse a name that is taken, before any work."""
+    if target.is_dir() and replace:
+        raise OutputError(f"{target} is a folder. A file name was expected; give one within it.")
+    if target.exists() and not replace and not accept_same:
+        raise OutputError(
+            f"{target} exists already. A new name was expected; give another one, or remove it."
+        )
+    if target.exists():
+        _check_unused(target)
+
+
+def _check_unused(target: Path) -> None:
+    """Refuse to replace a file that somebody is writing."""
+    check_not_written(target)
+    if target.is_file():
+        with FileIO(target) as file:
+            share_with_readers(file, target)
+
+
+def _settle(target: Path, disk: Disk) -> None:
+    """Finish what was begun with the file that is to be replaced, so that nothing of it is left."""
+    _check_unused(target)
+    if journal.needs_recovery(target):
+        with suppress(JournalError, SessionFileError), disk.open(target, "r+b") as file:
+            journal.recover_opened(target, file, disk)
+        journal.journal_path(target).unlink(missing_ok=True)
+
+
+def _check_same(beside: Path, target: Path) -> None:
+    if not cmp(beside, target, shallow=False):
+        raise OutputError(
+            f"{target} exists already, with another content. A new name was expected; give another "
+            "one, or remove it."
+        )
+
+
+def _remove(beside: Path) -> None:
+    """Remove what stands beside a name; the caller holds its lock, so that it is nobody's."""
+    for ending in _LEFT_OVERS:
+        left = beside.with_name(beside.name + ending)
+        if left.is_dir() and not left.is_symlink():
+            shutil.rmtree(left)
+        else:
+            left.unlink(missing_ok=True)
