@@ -224,7 +224,7 @@ def test_interrupted_run_goes_on_with_the_unfinished_stage(fresh, monkeypatch):
 
 
 def test_stage_on_request_runs_when_named_and_is_kept_up_to_date_from_then_on(session_copy):
-    assert states(session_copy)["bouts"] == "missing"
+    assert states(session_copy)["bouts"] == "on request"
     assert "bouts" not in {outcome.stage for outcome in pipeline.run(session_copy)}
     plan = pipeline.read_plan(settings=["bouts.min_duration_s=0.5"])
     assert {o.stage: o.action for o in pipeline.run(session_copy, plan)}["bouts"] == "ran"

@@ -362,6 +362,7 @@ class SessionContent:
     motion: Motion | None = None
     brightness: Brightness | None = None
     images: dict[str, np.ndarray] = field(default_factory=dict)
+    pixel_size_um: float | None = None
     outlines: Outlines | None = None
     rois: Rois | None = None
     traces: Traces | None = None

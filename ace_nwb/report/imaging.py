@@ -8,6 +8,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
+from matplotlib.patheffects import withStroke
 from matplotlib.ticker import MaxNLocator
 
 from ace_nwb.report import theme
@@ -18,6 +19,13 @@ MAX_IMAGE_SIDE_PX = 640
 MAX_NUMBERED_ROIS = 60  # on a small image
 MAX_VECTOR_ROIS = 400
 IMAGE_WIDTH_PX = 430
+LONGEST_BAR = 0.3
+"""Longest bar of length, as a share of the width: it should not hide the field."""
+
+_BAR_MARGIN = 0.05
+"""Distance of the bar from the edge, as a share of the side."""
+
+_UM_PER_MM = 1000.0
 _IMAGE_MARGINS_PX = (46, 8, 12, 42)  # left, top, right, bottom
 
 
@@ -117,8 +125,12 @@ def image_figure(
     *,
     with_numbers: bool = False,
     width_px: int = IMAGE_WIDTH_PX,
+    pixel_um: float | None = None,
 ) -> Figure:
-    """Return an image of the field, shape (row, column), with outlines over it."""
+    """Return an image of the field, shape (row, column), with outlines and a bar of length over it.
+
+    The bar needs the side of a pixel in the tissue, um.
+    """
     left, top, right, bottom = _IMAGE_MARGINS_PX
     width = width_px - left - right
     height = width * image.shape[0] / image.shape[1]
@@ -127,7 +139,47 @@ def image_figure(
     draw_image(panel, image)
     if outlines is not None:
         draw_outlines(panel, outlines, with_numbers=with_numbers)
+    draw_length_bar(panel, image.shape, pixel_um)
     return figure
+
+
+def draw_length_bar(panel: Axes, shape: tuple[int, ...], pixel_um: float | None) -> None:
+    """Draw a bar of a round length at the lower right of an image, with its length in um.
+
+    Parameters
+    ----------
+    panel
+        Axes in pixels of the image.
+    shape
+        (rows, columns) of the image.
+    pixel_um
+        Side of a pixel in the tissue, um; nothing is drawn if it is None.
+    """
+    if pixel_um is None:
+        return
+    length_um = round_length(LONGEST_BAR * shape[1] * pixel_um)
+    right, row = shape[1] * (1 - _BAR_MARGIN) - 0.5, shape[0] * (1 - _BAR_MARGIN) - 0.5
+    left = right - length_um / pixel_um
+    text = f"{length_um:g} µm" if length_um < _UM_PER_MM else f"{length_um / _UM_PER_MM:g} mm"
+    edge = [withStroke(linewidth=3.5, foreground="black")]  # seen on bright tissue too
+    panel.plot([left, right], [row, row], color="white", linewidth=2.5, path_effects=edge)
+    panel.annotate(
+        text,
+        ((left + right) / 2, row),
+        xytext=(0, 4),
+        textcoords="offset points",
+        ha="center",
+        va="bottom",
+        fontsize=9,
+        color="white",
+        path_effects=edge,
+    )
+
+
+def round_length(longest: float) -> float:
+    """Return the largest of ..., 1, 2, 5, 10, 20, 50, ... that is not longer."""
+    power = 10.0 ** np.floor(np.log10(longest))
+    return float(max(step * power for step in (1, 2, 5) if step * power <= longest * (1 + 1e-9)))
 
 
 def brightness_figure(brightness: Brightness, span_s: tuple[float, float]) -> Figure:

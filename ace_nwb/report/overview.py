@@ -103,6 +103,7 @@ def _draw_field(figure: Figure, image: np.ndarray, content: SessionContent) -> f
     if content.outlines is not None:
         imaging.draw_outlines(panel, content.outlines.of_accepted(), with_numbers=False)
         title = f"{int(content.outlines.accepted.sum())} neurons on the local correlation"
+    imaging.draw_length_bar(panel, image.shape, content.pixel_size_um)
     panel.set_title(title)
     return _TOP_PX + height
 

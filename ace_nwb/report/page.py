@@ -21,7 +21,14 @@ from ace_nwb.report.writing import refuse_overwriting, save_file
 from ace_nwb.stages.running.status import StageStatus
 
 MARKS = {"good": "✓ good", "look": "! look", "problem": "✕ fix", "missing": "– not run"}
-STAGE_STATES = {"done": "good", "stale": "look", "missing": "missing"}
+STAGE_STATES = {
+    "done": "good",
+    "stale": "look",
+    "missing": "missing",
+    "not applicable": "missing",
+    "on request": "missing",
+}
+"""Status of a stage -> how it is coloured; only what is not needed or not made is grey."""
 SEVERITIES = {
     "ERROR": "error",
     "CRITICAL": "critical",

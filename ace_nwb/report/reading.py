@@ -8,7 +8,7 @@ from ace_nwb.nwb.session import Session, open_session
 from ace_nwb.report import recording, results
 from ace_nwb.report.content import Frames, SessionContent
 from ace_nwb.report.relations import read_relations
-from ace_nwb.stages.running.status import StageStatus, stage_statuses
+from ace_nwb.stages.running.status import StageStatus, stage_statuses, with_applicability
 
 
 def read_content(
@@ -37,6 +37,7 @@ def collect(session: Session, stage_status: Sequence[StageStatus] | None = None)
     runs = current_runs(session)
     if stage_status is None:
         stage_status = stage_statuses(runs, session.identifier)
+    stage_status = with_applicability(stage_status, session)
     frames = recording.read_frames(session)
     span_s = _span(frames)
     rois, outlines = results.read_rois(session)
@@ -50,6 +51,7 @@ def collect(session: Session, stage_status: Sequence[StageStatus] | None = None)
         motion=results.read_shifts(session, runs),
         brightness=results.read_brightness(session),
         images=results.read_images(session),
+        pixel_size_um=recording.read_pixel_size(session),
         outlines=outlines,
         rois=rois,
         traces=results.read_traces(session, rois),

@@ -18,10 +18,13 @@ from ace_nwb.nwb.content.sync import (
 from ace_nwb.nwb.objects.columns import read_columns
 from ace_nwb.nwb.session import Session
 from ace_nwb.report.content import Facts, Flashes, Frames, Line, SyncFit
-from ace_nwb.report.wording import format_duration, format_time, plain_label
+from ace_nwb.report.wording import format_duration, format_rate, format_time, plain_label
 from ace_nwb.sync.corrections import Correction
 
 MAX_NOTES = 20
+_UM_PER_UNIT = {"meters": 1e6, "millimeters": 1e3, "micrometers": 1.0, "micrometer": 1.0, "um": 1.0}
+"""Unit of the spacing of pixels in an NWB file -> micrometres; of others no bar is drawn."""
+
 _NOTE_COLUMNS = ("text", "note", "message")
 
 
@@ -194,6 +197,17 @@ def _saved_rows(ledger: dict[str, np.ndarray], n_frames: int) -> np.ndarray:
     return rows
 
 
+def read_pixel_size(session: Session) -> float | None:
+    """Return the side of a pixel in the tissue, um, or None if the file does not say it."""
+    plane = getattr(session.find(layout.MOVIE), "imaging_plane", None)
+    spacing, unit = getattr(plane, "grid_spacing", None), getattr(plane, "grid_spacing_unit", None)
+    if spacing is None or unit not in _UM_PER_UNIT:
+        return None
+    sides_um = np.asarray(spacing[:2], np.float64) * _UM_PER_UNIT[unit]
+    is_square = np.isfinite(sides_um).all() and 0 < sides_um.min() == sides_um.max()
+    return float(sides_um[0]) if is_square else None
+
+
 def _movie_rows(session: Session, frames: Frames | None) -> list[tuple[str, str]]:
     if frames is None:
         return []
@@ -203,7 +217,7 @@ def _movie_rows(session: Session, frames: Frames | None) -> list[tuple[str, str]
         size += f", analysed {field.shape[1]} × {field.shape[0]}"
     return [
         ("Frames", f"{frames.n_recorded} recorded, {frames.n_lost} lost"),
-        ("Frame rate", f"{frames.rate_hz:.4g} Hz"),
+        ("Frame rate", format_rate(frames.rate_hz)),
         ("Duration", format_duration(frames.duration_s)),
         ("Field", size),
     ]
@@ -215,7 +229,7 @@ def _ephys_rows(session: Session) -> list[tuple[str, str]]:
         found |= dict.fromkeys(series.channel_names, series.rate_hz)
     if not found:
         return []
-    rates = sorted({f"{rate:.4g} Hz" for rate in found.values()})
+    rates = [format_rate(rate) for rate in sorted(set(found.values()))]
     names = ", ".join(list(found)[:6]) + (" …" if len(found) > 6 else "")
     return [("Ephys", f"{len(found)} channels ({names}), {', '.join(rates)}")]
 

@@ -178,7 +178,7 @@ def list_stages(statuses: Sequence[StageStatus], runs: dict[str, StageRun]) -> t
                 changed=_changed(run) if run else (),
                 duration_s=run.duration_s if run else None,
                 version=_version(run) if run else "",
-                remark="" if status.state == "missing" else remark,
+                remark=remark if run else "",
             )
         )
     return tuple(rows)

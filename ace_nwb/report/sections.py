@@ -96,13 +96,14 @@ def _field_section(content: SessionContent, file_name: str) -> Section:
             outlines if name != "mean" else None,
             name=name,
             with_numbers=are_few and name == "correlation",
+            pixel_um=content.pixel_size_um,
         )
         for name in _IMAGES
         if name in content.images
     ]
     rows = [tuple(pictures[i : i + 2]) for i in range(0, len(pictures), 2)]
     if outlines is not None and not are_few:
-        rows.append((_numbered_picture(content.images, outlines),))
+        rows.append((_numbered_picture(content, outlines),))
     note = ""
     if outlines is None:
         note = f"No outlines yet: `ace-nwb process extract {file_name}` finds the neurons."
@@ -110,11 +111,16 @@ def _field_section(content: SessionContent, file_name: str) -> Section:
 
 
 def _image_picture(
-    image: np.ndarray, outlines: Outlines | None, *, name: str, with_numbers: bool
+    image: np.ndarray,
+    outlines: Outlines | None,
+    *,
+    name: str,
+    with_numbers: bool,
+    pixel_um: float | None,
 ) -> Picture:
     caption, good = _IMAGES[name]
     with theme.figure_theme():
-        figure = imaging.image_figure(image, outlines, with_numbers=with_numbers)
+        figure = imaging.image_figure(image, outlines, with_numbers=with_numbers, pixel_um=pixel_um)
     return _picture(
         f"field-{name}",
         caption,
@@ -126,12 +132,16 @@ def _image_picture(
     )
 
 
-def _numbered_picture(images: dict[str, np.ndarray], outlines: Outlines) -> Picture:
+def _numbered_picture(content: SessionContent, outlines: Outlines) -> Picture:
     """Show the outlines once more, large enough for the numbers of many ROIs."""
-    image = images.get("max", next(iter(images.values())))
+    image = content.images.get("max", next(iter(content.images.values())))
     with theme.figure_theme():
         figure = imaging.image_figure(
-            image, outlines, with_numbers=True, width_px=theme.FIGURE_WIDTH_PX
+            image,
+            outlines,
+            with_numbers=True,
+            width_px=theme.FIGURE_WIDTH_PX,
+            pixel_um=content.pixel_size_um,
         )
     caption = "The ROIs with their numbers in the segmentation table."
     return _picture("field-numbers", caption, figure, caption=caption, has_outline_key=True)

@@ -43,3 +43,11 @@ def plain_label(text: str, *, max_length: int = 40) -> str:
     """Return text from a file as one short line that is fit for a figure."""
     line = " ".join("".join(c if c.isprintable() else " " for c in str(text)).split())
     return line if len(line) <= max_length else line[: max_length - 1] + "…"
+
+
+def format_rate(rate_hz: float) -> str:
+    """Return a sampling rate to four digits: "20 Hz", "32 kHz"."""
+    return f"{rate_hz:.4g} Hz" if rate_hz < _HZ_PER_KHZ else f"{rate_hz / _HZ_PER_KHZ:.4g} kHz"
+
+
+_HZ_PER_KHZ = 1000.0

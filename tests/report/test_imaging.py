@@ -127,3 +127,25 @@ def test_the_bleaching_trend_lies_over_the_brightness():
     mean, trend = figure.axes[0].lines
     assert mean.get_ydata() == pytest.approx(trend.get_ydata())
     assert trend.get_linestyle() != mean.get_linestyle()
+
+
+@pytest.mark.parametrize(
+    ("longest", "length"), [(49.9, 20), (50, 50), (99, 50), (100, 100), (0.3, 0.2), (1999, 1000)]
+)
+def test_a_bar_of_length_is_round_and_not_longer_than_wanted(longest, length):
+    assert imaging.round_length(longest) == pytest.approx(length)
+
+
+def test_a_bar_of_length_spans_the_pixels_it_says():
+    with theme.figure_theme():
+        panel = imaging.image_figure(np.zeros((40, 60)), pixel_um=2.0).axes[0]
+    (bar,) = panel.lines
+    assert np.ptp(bar.get_xdata()) == pytest.approx(10)  # 20 um; 30 % of the field are 36 um
+    assert [text.get_text() for text in panel.texts] == ["20 µm"]
+
+
+def test_without_a_pixel_size_there_is_no_bar():
+    with theme.figure_theme():
+        panel = imaging.image_figure(np.zeros((40, 60))).axes[0]
+    assert not panel.lines
+    assert not panel.texts

@@ -46,3 +46,10 @@ def test_a_sign_is_always_shown():
 def test_labels_from_a_file_become_one_short_printable_line():
     assert wording.plain_label("a\n\x00b\t c") == "a b c"
     assert len(wording.plain_label("x" * 500)) == 40
+
+
+@pytest.mark.parametrize(
+    ("rate_hz", "text"), [(20.0, "20 Hz"), (999.9, "999.9 Hz"), (32000.0, "32 kHz")]
+)
+def test_a_rate_is_said_without_powers_of_ten(rate_hz, text):
+    assert wording.format_rate(rate_hz) == text

@@ -1,5 +1,9 @@
-"""Which stages are done, stale or missing, and why: derived from the history alone."""
+"""Which stages are done, stale, missing or not needed, and why: derived from the history alone.
 
+Only `with_applicability` looks into the file.
+"""
+
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from hashlib import sha256
 from json import dumps
@@ -7,6 +11,7 @@ from typing import Literal
 
 from ace_nwb.engines.base import IMPORTED
 from ace_nwb.nwb.history import RunParameter, StageRun
+from ace_nwb.nwb.session import Session
 from ace_nwb.stages.common.curated import Curation
 from ace_nwb.stages.settings.params import StageParams
 from ace_nwb.stages.settings.texts import Choice, build_parameters
@@ -15,7 +20,7 @@ from ace_nwb.stages.table import STAGES, Stage
 RECORDED = ("browser", "recorded")
 """Sources of parameters that were chosen without running the stage."""
 
-State = Literal["done", "stale", "missing"]
+State = Literal["done", "stale", "missing", "not applicable", "on request"]
 
 
 @dataclass(frozen=True)
@@ -106,6 +111,17 @@ def stage_statuses(runs: dict[str, StageRun], recording: str) -> list[StageStatu
     return list(statuses.values())
 
 
+def with_applicability(statuses: Sequence[StageStatus], session: Session) -> list[StageStatus]:
+    """Return the statuses with what the recording leaves nothing to do for, as a run would say."""
+    told = []
+    for status in statuses:
+        module = STAGES[status.stage].load() if status.state == "missing" else None
+        judge = getattr(module, "not_applicable", None)
+        reason = judge(session) if judge is not None else None
+        told.append(StageStatus(status.stage, "not applicable", reason) if reason else status)
+    return told
+
+
 def _status(
     stage: Stage,
     runs: dict[str, StageRun],
@@ -114,9 +130,12 @@ def _status(
 ) -> StageStatus:
     if stage.name not in runs and any(name in runs for name in stage.decisions):
         return StageStatus(stage.name, "stale", "reviewers have decided")
+    if stage.name not in runs and stage.on_request:
+        return StageStatus(stage.name, "on request", "")
+    if stage.name not in runs and stage.decisions:
+        return StageStatus(stage.name, "not applicable", "nobody has decided on a ROI")
     if stage.name not in runs:
-        reason = "runs on request" if stage.on_request else "not run"
-        return StageStatus(stage.name, "missing", reason)
+        return StageStatus(stage.name, "missing", "not run")
     run = runs[stage.name]
     if run.revision != stage.revision:
         return StageStatus(stage.name, "stale", f"made by revision {run.revision} of the stage")
