@@ -8,21 +8,32 @@ from pathlib import Path
 import pytest
 
 import ace_nwb
+from ace_nwb.pipeline import process
 from ace_nwb.stages.table import STAGES
+from tests.fixtures.session_files import write_session_file
 
 PACKAGE = Path(ace_nwb.__file__).parent
 REPOSITORY = PACKAGE.parent
 HEAVY = ("pynwb", "hdmf", "h5py", "neuroconv", "numba", "matplotlib", "panel", "pandas", "scipy")
+MODULES_OF_HELP = 520
+"""Of them 460 in `process --help`, CPython 3.11; with numpy 620."""
+MODULES_OF_STATUS = 620
+"""Of them 552 in `process`, CPython 3.11; with pynwb 1,500, which take a second of CPU."""
 TOPICLESS = {"utils", "helpers", "common", "misc", "tools"}
 
 MODULES = sorted(PACKAGE.rglob("*.py"))
 
 
+@pytest.fixture(scope="module")
+def session_with_history(tmp_path_factory):
+    path = write_session_file(tmp_path_factory.mktemp("history") / "session.nwb").path
+    process(path, "preprocess")
+    return path
+
+
 def loaded_by(*arguments: str) -> set[str]:
-    """Return the top-level names of the modules that a fresh interpreter ends up with."""
-    code = (
-        "import sys\n" + "\n".join(arguments) + "\nprint(*{m.split('.')[0] for m in sys.modules})"
-    )
+    """Return the names of the modules that a fresh interpreter ends up with."""
+    code = "\n".join(["import sys", *arguments, "print(*sys.modules)"])
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     return set(done.stdout.splitlines()[-1].split())
 
@@ -31,9 +42,29 @@ def test_importing_the_package_loads_nothing_heavy():
     assert not loaded_by("import ace_nwb") & set(HEAVY)
 
 
-def test_help_loads_nothing_heavy():
-    loaded = loaded_by("from ace_nwb.cli import run", "run(['--help'])")
-    assert not loaded & set(HEAVY)
+@pytest.mark.parametrize("verb", [["--help"], ["list", "stages"], ["process", "--help"]], ids=str)
+def test_what_opens_no_file_loads_nothing_heavy(verb):
+    loaded = loaded_by("from ace_nwb.cli import run", f"run({verb})")
+    assert not loaded & {"numpy", *HEAVY}
+    assert len(loaded) < MODULES_OF_HELP
+
+
+@pytest.mark.parametrize(
+    "verb",
+    [["status"], ["history"], ["history", "--as-pipeline"], ["process", "preprocess"]],
+    ids=" ".join,
+)
+def test_what_the_history_answers_is_told_with_h5py_alone(verb, session_with_history):
+    loaded = loaded_by("from ace_nwb.cli import run", f"run({[*verb, str(session_with_history)]})")
+    assert loaded & set(HEAVY) == {"h5py"}
+    assert len(loaded) < MODULES_OF_STATUS
+
+
+def test_a_stage_begins_to_calculate_before_pynwb_and_scipy_signal_are_loaded():
+    loaded = loaded_by(
+        "from ace_nwb.stages.table import STAGES", "[stage.load() for stage in STAGES.values()]"
+    )
+    assert not loaded & {"pynwb", "hdmf", "pandas", "scipy.signal", "scipy.stats"}
 
 
 def test_import_contracts_hold():

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from typing import Literal
 
 import numpy as np
-from scipy.signal import windows as scipy_windows
+import scipy
 
 from ace_nwb.errors import ParameterError
 
@@ -166,7 +166,7 @@ def compute_fading(n_samples: int, artefacts: np.ndarray, *, taper_samples: int)
         Gain, 0 to 1, shape (sample,).
     """
     half = taper_samples // 2
-    rise = scipy_windows.hann(2 * half + 1)[:half]
+    rise = scipy.signal.windows.hann(2 * half + 1)[:half]
     shape = np.concatenate([rise[::-1], [0.0], rise])
     gain = np.ones(n_samples)
     is_near = (artefacts[:, 0] < n_samples + half) & (artefacts[:, 1] > -half)

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, replace
 
 import numpy as np
-from scipy import stats
+import scipy
 
 from ace_nwb.errors import InputError
 from ace_nwb.signals.multitaper import (
@@ -261,6 +261,6 @@ def _join_estimates(
         centre = np.arctanh(np.minimum(magnitude, 1 - 1e-12))
     deviation = spread - spread.mean(axis=0)
     error = np.sqrt((n_estimates - 1) / n_estimates * (deviation**2).sum(axis=0))
-    reach = stats.t.ppf((1 + confidence) / 2, n_estimates - 1) * error
+    reach = scipy.stats.t.ppf((1 + confidence) / 2, n_estimates - 1) * error
     lower, upper = np.tanh(np.maximum(centre - reach, 0)) ** 2, np.tanh(centre + reach) ** 2
     return magnitude**2, np.angle(totals[0]), lower, upper, n_estimates

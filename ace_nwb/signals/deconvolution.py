@@ -9,8 +9,8 @@ from dataclasses import dataclass
 
 import numba
 import numpy as np
+import scipy
 from scipy.ndimage import maximum_filter1d, minimum_filter1d, uniform_filter1d
-from scipy.signal import welch
 
 RISE_TIME_S = 0.07
 """Rise time constant of the AR(2) model where none is known, seconds."""
@@ -179,7 +179,9 @@ def estimate_noise(traces: np.ndarray, frame_rate_hz: float) -> np.ndarray:
     n_frames = len(traces)
     if n_frames < 8 or traces.shape[1] == 0:
         return np.std(traces, axis=0) if n_frames else np.zeros(traces.shape[1])
-    frequencies, power = welch(traces, frame_rate_hz, nperseg=min(256, n_frames), axis=0)
+    frequencies, power = scipy.signal.welch(
+        traces, frame_rate_hz, nperseg=min(256, n_frames), axis=0
+    )
     upper = power[frequencies >= frame_rate_hz / 4]
     return np.sqrt(np.exp(np.mean(np.log(np.maximum(upper, 1e-30)), axis=0)) * frame_rate_hz / 2)
 

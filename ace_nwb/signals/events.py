@@ -8,7 +8,7 @@ from dataclasses import dataclass, fields
 from typing import Literal
 
 import numpy as np
-from scipy import signal as scipy_signal
+import scipy
 
 from ace_nwb.errors import InputError
 from ace_nwb.signals.runs import find_runs
@@ -97,7 +97,7 @@ def find_legacy_peaks(trace: np.ndarray, *, derivative: Derivative, height: floa
         frames i and i + 1, of the second at frame i + 1.
     """
     difference = np.diff(np.asarray(trace, dtype=float), n=DIFFERENCES[derivative])
-    return scipy_signal.find_peaks(difference, height=height)[0]
+    return scipy.signal.find_peaks(difference, height=height)[0]
 
 
 def detect_derivative_events(
@@ -141,7 +141,7 @@ def detect_derivative_events(
         height = threshold_sd * trace_noise if absolute_height is None else absolute_height
         if not height > 0:
             continue
-        found = scipy_signal.find_peaks(difference, height=height)[0]
+        found = scipy.signal.find_peaks(difference, height=height)[0]
         transients = _follow_peaks(trace, difference, found=found, difference_sd=trace_noise)
         if absolute_height is None:
             transients = _keep_highest_per_onset(transients)
@@ -227,7 +227,7 @@ def estimate_kernel_peak(deconvolved: np.ndarray, denoised: np.ndarray) -> float
         return 1.0
     impulse = np.zeros(100)
     impulse[0] = 1
-    return float(scipy_signal.lfilter([1], [1, *-coefficients], impulse).max())
+    return float(scipy.signal.lfilter([1], [1, *-coefficients], impulse).max())
 
 
 def interpolate_frame_times(positions: np.ndarray, timestamps_s: np.ndarray) -> np.ndarray:

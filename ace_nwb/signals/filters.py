@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-from scipy import signal as scipy_signal
+import scipy
 
 from ace_nwb.errors import InputError, ParameterError
 from ace_nwb.signals.runs import iterate_runs
@@ -124,7 +124,7 @@ def design_filter(
     edges_hz = {"lowpass": high_hz, "highpass": low_hz}.get(band_type, (low_hz, high_hz))
     slowest_hz = high_hz if band_type == "lowpass" else low_hz
     if kind == "butterworth":
-        coefficients = scipy_signal.butter(
+        coefficients = scipy.signal.butter(
             order, edges_hz, btype=band_type, output="sos", fs=sampling_rate_hz
         )
         edge_samples = _count_settling_samples(
@@ -138,7 +138,7 @@ def design_filter(
                 f"{n_taps} taps (order {order}) can make no {band_type}: an even number of taps "
                 "keeps nothing at the Nyquist frequency. Give an even order."
             )
-        coefficients = scipy_signal.firwin(
+        coefficients = scipy.signal.firwin(
             n_taps, edges_hz, pass_zero=band_type, fs=sampling_rate_hz
         )
         edge_samples = half if kind == "fir" else order
@@ -230,12 +230,12 @@ def _filter_run(run: np.ndarray, band_filter: BandFilter, *, padding: str) -> np
             n_pad = min(
                 max(3 * (2 * len(coefficients) + 1), band_filter.edge_samples), n_samples - 1
             )
-        return scipy_signal.sosfiltfilt(coefficients, run, axis=0, padlen=n_pad)
+        return scipy.signal.sosfiltfilt(coefficients, run, axis=0, padlen=n_pad)
     if band_filter.kind == "fir_filtfilt":
-        return scipy_signal.filtfilt(coefficients, 1.0, run, axis=0)
+        return scipy.signal.filtfilt(coefficients, 1.0, run, axis=0)
     half = band_filter.edge_samples
     padded = np.pad(run, ((half, half), (0, 0)), mode="reflect", reflect_type="odd")
-    return scipy_signal.oaconvolve(padded, coefficients[:, np.newaxis], mode="valid", axes=0)
+    return scipy.signal.oaconvolve(padded, coefficients[:, np.newaxis], mode="valid", axes=0)
 
 
 def _count_settling_samples(sections: np.ndarray, low_hz: float, *, sampling_rate_hz: float) -> int:
@@ -243,5 +243,5 @@ def _count_settling_samples(sections: np.ndarray, low_hz: float, *, sampling_rat
     n_samples = int(np.ceil(10 * sampling_rate_hz / low_hz))
     impulse = np.zeros(n_samples)
     impulse[0] = 1
-    energy = np.cumsum(scipy_signal.sosfilt(sections, impulse) ** 2)
+    energy = np.cumsum(scipy.signal.sosfilt(sections, impulse) ** 2)
     return int(np.searchsorted(energy, 0.999 * energy[-1])) + 1

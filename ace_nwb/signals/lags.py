@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import fft, stats
+import scipy
+from scipy import fft
 
 from ace_nwb.errors import InputError, ParameterError
 from ace_nwb.signals.perievent import compute_simultaneous_band
@@ -167,7 +168,7 @@ def compute_correlation_p(correlation: float, effective_n: float) -> float:
     if effective_n <= 2:
         return 1.0
     t = correlation * np.sqrt((effective_n - 2) / max(1 - correlation**2, 1e-300))
-    return float(2 * stats.t.sf(abs(t), effective_n - 2))
+    return float(2 * scipy.stats.t.sf(abs(t), effective_n - 2))
 
 
 def _correlate_moments(first: np.ndarray, second: np.ndarray, *, n_fft: int) -> np.ndarray:

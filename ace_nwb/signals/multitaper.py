@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
+import scipy
 from scipy import fft
-from scipy.signal import windows as scipy_windows
 
 from ace_nwb.errors import InputError, ParameterError
 
@@ -117,7 +117,7 @@ def plan_spectrogram(
             f"window_s = {window_s:g} is {window_samples} samples at {sampling_rate_hz:.6g} Hz, "
             f"too short for {n_tapers} tapers. Give a longer window."
         )
-    tapers, concentrations = scipy_windows.dpss(
+    tapers, concentrations = scipy.signal.windows.dpss(
         window_samples, time_bandwidth, Kmax=n_tapers, return_ratios=True
     )
     nyquist_hz = sampling_rate_hz / 2

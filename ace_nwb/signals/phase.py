@@ -4,7 +4,7 @@ Statistics of the phases are in `circular`.
 """
 
 import numpy as np
-from scipy import signal as scipy_signal
+import scipy
 
 from ace_nwb.errors import InputError
 from ace_nwb.signals.runs import find_breaks, iterate_runs
@@ -31,7 +31,7 @@ def compute_analytic_signal(
     columns = filtered[:, np.newaxis] if filtered.ndim == 1 else filtered
     analytic = np.full(columns.shape, np.nan + 1j * np.nan)
     for members, start, stop in iterate_runs(columns, breaks):
-        analytic[start:stop, members] = scipy_signal.hilbert(columns[start:stop, members], axis=0)
+        analytic[start:stop, members] = scipy.signal.hilbert(columns[start:stop, members], axis=0)
     return analytic.reshape(filtered.shape)
 
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import signal as scipy_signal
+import scipy
 
 from ace_nwb.errors import InputError, ParameterError
 from ace_nwb.signals.runs import estimate_rate_hz
@@ -60,9 +60,9 @@ def design_antialias_taps(factor: int) -> np.ndarray:
     if factor == 1:
         return np.ones(1)
     width = (1 - PASS_SHARE) / factor
-    n_taps, beta = scipy_signal.kaiserord(STOP_BAND_DB, width)
+    n_taps, beta = scipy.signal.kaiserord(STOP_BAND_DB, width)
     cutoff = (1 + PASS_SHARE) / 2 / factor
-    taps = scipy_signal.firwin(n_taps | 1, cutoff, window=("kaiser", beta))
+    taps = scipy.signal.firwin(n_taps | 1, cutoff, window=("kaiser", beta))
     return taps / taps.sum()
 
 
@@ -114,7 +114,7 @@ def iterate_decimated(
         lead = -2 * half % factor
         begin = first * factor - half - lead
         padded = _read_padded(values, begin, stop=(stop - 1) * factor + half + 1)
-        filtered = scipy_signal.upfirdn(taps, padded, down=factor, axis=0)
+        filtered = scipy.signal.upfirdn(taps, padded, down=factor, axis=0)
         skipped = (2 * half + lead) // factor
         yield first, filtered[skipped : skipped + stop - first]
 

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import stats
+import scipy
 
 from ace_nwb.errors import InputError, ParameterError
 from ace_nwb.signals.multitaper import SpectralPlan, compute_eigencoefficients, find_real_bins
@@ -67,6 +67,6 @@ def compute_line_test(values: np.ndarray, plan: SpectralPlan) -> SpectralLines:
         f_statistic = (n_tapers - 1) * np.abs(line) ** 2 * gain_energy / residual
     # Coefficients are densities: sqrt(2 / rate) times the transform, which halves an amplitude.
     amplitude = np.abs(line) * np.sqrt(2 * plan.sampling_rate_hz)
-    p_value = stats.f.sf(f_statistic, 2, 2 * n_tapers - 2)
+    p_value = scipy.stats.f.sf(f_statistic, 2, 2 * n_tapers - 2)
     p_value[find_real_bins(plan)] = np.nan
     return SpectralLines(plan.frequencies_hz, f_statistic, p_value, amplitude)

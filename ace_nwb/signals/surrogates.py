@@ -7,7 +7,7 @@ gain any.
 from typing import Literal
 
 import numpy as np
-from scipy import stats
+import scipy
 
 from ace_nwb.errors import InputError
 
@@ -133,7 +133,7 @@ def control_false_discoveries(p_values: np.ndarray) -> np.ndarray:
     adjusted = np.full(p_values.shape, np.nan)
     is_tested = np.isfinite(p_values)
     if is_tested.any():
-        adjusted[is_tested] = stats.false_discovery_control(p_values[is_tested])
+        adjusted[is_tested] = scipy.stats.false_discovery_control(p_values[is_tested])
     return adjusted
 
 

@@ -1,7 +1,7 @@
 """Power over time and frequency by complex Morlet wavelets (Torrence & Compo 1998)."""
 
 import numpy as np
-from scipy import signal as scipy_signal
+import scipy
 
 from ace_nwb.errors import ParameterError
 from ace_nwb.signals.runs import iterate_runs
@@ -58,7 +58,7 @@ def compute_wavelet_power(
             if len(wavelet) > stop - start:
                 continue
             half = len(wavelet) // 2
-            smooth = scipy_signal.oaconvolve(values[start:stop], wavelet, mode="valid")
+            smooth = scipy.signal.oaconvolve(values[start:stop], wavelet, mode="valid")
             first = -(-(start + half) // step_samples)
             kept = np.abs(smooth[first * step_samples - start - half :: step_samples]) ** 2
             power[first : first + len(kept), column] = kept
