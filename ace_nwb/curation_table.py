@@ -16,6 +16,7 @@ import numpy as np
 
 from ace_nwb.curation import Draft, decide, load_curation
 from ace_nwb.errors import CurationError
+from ace_nwb.forms.csv_rows import CsvRows
 from ace_nwb.nwb.content.decisions import Decision, Line
 from ace_nwb.nwb.content.rois import read_roi_table
 from ace_nwb.nwb.session import open_session
@@ -220,7 +221,7 @@ def _read_rows(csv_path: Path) -> Iterator[_Row]:
         ) from error
     head = text.partition("\n")[0]
     delimiter = ";" if head.count(";") > head.count(",") else ","
-    reader = csv.reader(io.StringIO(text), delimiter=delimiter)
+    reader = CsvRows(io.StringIO(text), csv_path, delimiter=delimiter)
     names = [name.strip().lower() for name in next(reader, [])]
     missing = [name for name in _NEEDED if name not in names]
     if missing:

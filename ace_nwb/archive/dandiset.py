@@ -10,17 +10,20 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import h5py
 
 from ace_nwb.archive.requirements import Requirement, missing_requirements
-from ace_nwb.archive.validation import Finding
-from ace_nwb.errors import MissingPackageError, OutputError
+from ace_nwb.archive.validation import Finding, is_valid
+from ace_nwb.errors import MissingPackageError, OutputError, SessionFileError
+from ace_nwb.forms.yaml_files import read_yaml
+from ace_nwb.nwb.checks import check_session
 from ace_nwb.nwb.opening import existing_file
+from ace_nwb.nwb.safety import file_beside
 from ace_nwb.nwb.session import open_session
 
 DANDI = (sys.executable, "-W", "ignore", "-c", "from dandi.cli.command import main; main()")
@@ -28,6 +31,9 @@ DANDI = (sys.executable, "-W", "ignore", "-c", "from dandi.cli.command import ma
 
 PLACEHOLDER = "000000"
 """Number of a dandiset that has none yet."""
+
+VIDEOS = (".mp4", ".avi", ".wmv", ".mov", ".flv", ".mkv")
+"""Endings of the videos that the archive takes beside NWB files."""
 
 Progress = Callable[[int, int], None]
 
@@ -117,6 +123,7 @@ def prepare_dandiset(
         videos = _copy_session(source, folder, assets[source], report)
         prepared.append(PreparedSession(source, assets[source], missing[source], videos))
     findings = check_dandiset(folder) if complete else []
+    findings += [finding for source in complete for finding in _broken_rules(source)]
     return PreparedDandiset(folder, number, prepared, findings)
 
 
@@ -172,13 +179,13 @@ def run_dandi(arguments: list[str], *, home: Path) -> subprocess.CompletedProces
 
 def read_number(folder: Path) -> str | None:
     """Return the number in a dandiset's description, None if there is none."""
-    import yaml
-
     description = folder / "dandiset.yaml"
     if not description.exists():
         return None
-    content = yaml.safe_load(description.read_text(encoding="utf-8")) or {}
-    return str(content.get("identifier", "")).rpartition(":")[2] or None
+    found = read_yaml(description, expected="The description of a dandiset", error=OutputError)
+    content = found.content if isinstance(found.content, dict) else {}
+    number = str(content.get("identifier", "")).rpartition(":")[2]
+    return number or None
 
 
 def _write_description(folder: Path, number: str | None) -> str:
@@ -204,7 +211,19 @@ def _write_description(folder: Path, number: str | None) -> str:
 
 def _read_missing(source: Path) -> list[Requirement]:
     with open_session(source) as session:
+        list(_list_videos(session.h5, source))  # refused before anything is copied
         return missing_requirements(session.nwbfile)
+
+
+def _broken_rules(source: Path) -> list[Finding]:
+    """Return the rules of ours that a session breaks; dandi does not know them."""
+    with open_session(source) as session:
+        found = check_session(session)
+    return [
+        replace(finding, location=f"{source.name}{finding.location}")
+        for finding in found
+        if not is_valid([finding])
+    ]
 
 
 def _asset_names(sources: list[Path]) -> dict[Path, Path]:
@@ -243,19 +262,33 @@ def _copy_session(
 def _rename_videos(h5: h5py.File, source: Path, asset: Path) -> dict[Path, Path]:
     """Point a copy at its videos by dandi's names; return video -> path beside the copy."""
     renamed: dict[Path, Path] = {}
+    for dataset, index, video in _list_videos(h5, source):
+        object_id, suffix = dataset.parent.attrs["object_id"], video.suffix.lower()
+        renamed[video] = Path(asset.stem, f"{object_id}_external_file_{index}{suffix}")
+        dataset[index] = renamed[video].as_posix()
+    return renamed
+
+
+def _list_videos(h5: h5py.File, source: Path) -> Iterator[tuple[h5py.Dataset, int, Path]]:
+    """Yield (names, index, video) of every video that a session refers to.
+
+    What is copied is sent to a public archive: nothing but videos in the session's own folder.
+    """
     for dataset in _external_files(h5):
-        names, object_id = dataset.asstr()[:], dataset.parent.attrs["object_id"]
-        for index, name in enumerate(names):
-            video = (source.parent / name).resolve()
+        for index, name in enumerate(dataset.asstr()[:]):
+            video = file_beside(source, name)
+            if video.suffix.lower() not in VIDEOS:
+                raise SessionFileError(
+                    f"{source}: {dataset.parent.name} refers to {name!r}, which is no video that "
+                    f"DANDI takes ({', '.join(VIDEOS)}). Do not trust this file, or remove "
+                    f"{dataset.parent.name} from the session."
+                )
             if not video.is_file():
                 raise OutputError(
                     f"{source} refers to the video {name}, which is not there. Put it back at "
                     f"{video}, or remove {dataset.parent.name} from the session."
                 )
-            suffix = video.suffix.lower()
-            renamed[video] = Path(asset.stem, f"{object_id}_external_file_{index}{suffix}")
-            dataset[index] = renamed[video].as_posix()
-    return renamed
+            yield dataset, index, video
 
 
 def _external_files(h5: h5py.File) -> list[h5py.Dataset]:

@@ -5,12 +5,18 @@ Everything is imported within `run`, so that Ctrl-C is met there at any time.
 
 import os
 import sys
+import traceback
 
-DONE, OUR_ERROR, USAGE, INTERRUPTED = 0, 1, 2, 130
+DONE, OUR_ERROR, USAGE, FAULT, INTERRUPTED = 0, 1, 2, 70, 130
+"""Exit codes: 70 is that of sysexits.h for a fault inside a program, 130 that of shells."""
+
+FAULT_OF_OURS = """
+This is a fault of ace_nwb, not of your files, which are as they were before. Please report it: open
+an issue in the repository of the package with the lines above and what `ace-nwb doctor` prints."""
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Run a command line; exit with 0 done, 1 our error, 2 usage, 130 interrupted."""
+    """Run a command line; exit with 0 done, 1 our error, 2 usage, 70 our fault, 130 interrupted."""
     sys.exit(run(arguments))
 
 
@@ -26,6 +32,11 @@ def run(arguments: list[str] | None = None) -> int:
 
         print_error(str(interrupt) or "Interrupted. What was being written is as it was before.")
         return INTERRUPTED
+    except Exception:
+        from ace_nwb.cli.console import print_error
+
+        print_error(f"{traceback.format_exc()}{FAULT_OF_OURS}")
+        return FAULT
 
 
 def _run(arguments: list[str] | None) -> int:
@@ -46,5 +57,11 @@ def _run(arguments: list[str] | None) -> int:
         return USAGE
     except AceNwbError as error:
         print_error(as_options(str(error)))
+        return OUR_ERROR
+    except MemoryError as error:
+        print_error(
+            f"There was not enough memory ({error or 'it is full'}). Close other programs, or give "
+            "the step less with --max-memory 2GB. Files are as they were before."
+        )
         return OUR_ERROR
     return code if isinstance(code, int) else DONE

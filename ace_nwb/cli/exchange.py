@@ -67,6 +67,7 @@ def import_session(
     *,
     raw: Annotated[Path | None, Parameter(help="Session that holds the movies.")] = None,
     reviewer: str = "",
+    fill_missing_chunks: Annotated[bool, Flag] = False,
 ) -> None:
     """Turn a session in Zarr back into a session file, or join a light session with its movies.
 
@@ -84,6 +85,8 @@ def import_session(
         The NWB file to write; with a table the session that takes the decisions.
     reviewer
         Who decided in rows of the table without a name.
+    fill_missing_chunks
+        Take the fill value for chunks of the Zarr that are not there, in place of refusing it.
     """
     if source.suffix.lower() == ".csv":
         from ace_nwb.curation_table import import_rois
@@ -101,7 +104,7 @@ def import_session(
     from ace_nwb.nwb.zarr.session import import_zarr
 
     with progress_bar("import") as progress:
-        import_zarr(source, output, progress=progress)
+        import_zarr(source, output, fill_missing_chunks=fill_missing_chunks, progress=progress)
     say(f"Wrote {output}.")
 
 

@@ -14,6 +14,7 @@ import yaml
 
 from ace_nwb.errors import AceNwbError
 from ace_nwb.forms.places import Place, find_double_keys, find_place
+from ace_nwb.forms.yaml_bounds import BoundedLoader
 
 _TAG = "tag:yaml.org,2002:"
 _SIGNED = list("-+.0123456789")
@@ -36,7 +37,7 @@ _REASONS = {
 """What PyYAML says -> what a person has to change."""
 
 
-class _Loader(yaml.SafeLoader):
+class _Loader(BoundedLoader):
     """Reads plain numbers, true and false; everything else is text."""
 
 
@@ -86,7 +87,7 @@ def parse_yaml(text: str) -> YamlText:
         reason = str(getattr(error, "problem", None) or error)
         place = (mark.line + 1, mark.column + 1) if mark else (0, 0)
         raise YamlError(_REASONS.get(reason, reason), *place) from error
-    except (ValueError, RecursionError) as error:
+    except (ValueError, TypeError, OverflowError, AttributeError, RecursionError) as error:
         raise YamlError(str(error)) from error
     finally:
         loader.dispose()

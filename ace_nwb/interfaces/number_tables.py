@@ -1,6 +1,5 @@
 """CSV files of numbers, read by the names of their columns; what is irregular in them."""
 
-import csv
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
@@ -8,7 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
-from ace_nwb.errors import TimestampError
+from ace_nwb.errors import InputError, TimestampError
+from ace_nwb.forms.csv_rows import CsvRows
 from ace_nwb.interfaces.policies import Irregularity, Policies
 
 LARGEST_NUMBER = 2**53
@@ -222,8 +222,9 @@ def _csv_rows(file_path: Path) -> Iterator[list[str]]:
             lines = (line.replace("\0", "") for line in file)
             first = next(lines, "")
             has_tabs = "\t" in first and "," not in first and _is_number(first.split("\t")[0])
-            yield from csv.reader(chain([first], lines), delimiter="\t" if has_tabs else ",")
-    except (UnicodeDecodeError, csv.Error) as error:
+            delimiter = "\t" if has_tabs else ","
+            yield from CsvRows(chain([first], lines), file_path, delimiter=delimiter)
+    except (UnicodeDecodeError, InputError) as error:
         raise TimestampError(
             f"{file_path} is no CSV text ({error}). Comma-separated UTF-8 was expected; copy the "
             "file again."

@@ -5,7 +5,6 @@ DigitalIn0/1, Timestamp (ISO). Bonsai: `uclaminiscopev4-image_<s>.avi` beside
 `uclaminiscopev4-quat_<s>.csv` with Timestamp, FrameNumber, W, X, Y, Z. Columns are read by name.
 """
 
-import csv
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
@@ -14,6 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from ace_nwb.errors import FormatError, TimestampError
+from ace_nwb.forms.csv_rows import CsvRows
 from ace_nwb.interfaces.base import Candidate, Evidence, Format, find_below
 from ace_nwb.interfaces.frame_rows import probe_files
 from ace_nwb.interfaces.frame_times import make_stamp_table, repair_table
@@ -143,8 +143,8 @@ def _lines(columns: dict[str, np.ndarray], times_s: np.ndarray) -> tuple[FrameLi
 def _read_stamps(file_path: Path, n_rows: int, *, first_only: bool) -> list[datetime]:
     """Return the ISO time stamps of the rows, or of the first row."""
     with file_path.open(encoding="utf-8-sig", newline="") as file:
-        rows = csv.reader(file)
-        header = [name.strip() for name in next(rows)]
+        rows = CsvRows(file, file_path)
+        header = [name.strip() for name in next(rows, [])]
         if TIMESTAMP not in header:
             raise TimestampError(
                 f'{file_path} has no column "{TIMESTAMP}". The ISO time of every frame was '

@@ -1,6 +1,5 @@
 """Reading a manifest, YAML or CSV, with every problem at its place."""
 
-import csv
 import io
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -9,6 +8,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from ace_nwb.errors import ManifestError
+from ace_nwb.forms.csv_rows import CsvRows
 from ace_nwb.forms.fields import explain
 from ace_nwb.forms.yaml_files import YamlError, parse_yaml
 from ace_nwb.manifest.checking import Finding, check_content
@@ -103,7 +103,7 @@ def _read_yaml(path: Path, text: str) -> tuple[Any, Locate, list[Problem]]:
 
 def _read_table(path: Path, text: str) -> tuple[Any, Locate, list[Problem]]:
     """Return the content of a CSV: one row per session, dots in column names nest."""
-    reader = csv.reader(io.StringIO(text))
+    reader = CsvRows(io.StringIO(text), path)
     header = [cell.strip() for cell in next(reader, [])]
     problems = [
         Problem(str(path), 1, name, "the column stands twice.")

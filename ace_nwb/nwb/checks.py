@@ -1,24 +1,35 @@
 """What pynwb and the NWB Inspector do not check: lengths, order of times, regions, paths, links."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import h5py
 import numpy as np
-from pynwb import TimeSeries
+from pynwb import NWBHDF5IO, TimeSeries, validate
 from pynwb.core import DynamicTable, DynamicTableRegion, VectorIndex
 from pynwb.event import EventsTable
 from pynwb.image import ImageSeries
 from pynwb.ophys import PlaneSegmentation, RoiResponseSeries
 
+from ace_nwb.errors import SessionFileError
 from ace_nwb.nwb import layout
+from ace_nwb.nwb.content.sync import find_unaligned
 from ace_nwb.nwb.findings import Finding
 from ace_nwb.nwb.objects.columns import read_columns
 from ace_nwb.nwb.objects.links import find_dangling_links
-from ace_nwb.nwb.session import Session
+from ace_nwb.nwb.safety import file_beside
+from ace_nwb.nwb.session import Session, open_session
 
 _BLOCK = 1_000_000
+
+_NO_HINDRANCE = ("check_clocks", "check_unit", "check_external_files")
+"""Rules that a file may break without hindering a stage that reads it."""
+
+_TWO_CLOCKS = (
+    "Two clocks, not aligned: the movie has times of the scope's clock, this series of the ephys "
+    "clock, and the file gives both one reference time. `ace-nwb sync` aligns them."
+)
 
 
 def check_session(session: Session) -> list[Finding]:
@@ -29,16 +40,44 @@ def check_session(session: Session) -> list[Finding]:
         for kind, check in _CHECKS:
             if isinstance(found, kind):
                 rule = check.__name__.removeprefix("_")
-                problems = check(found, session.path)
+                problems = _problems(check, found, session.path)
                 findings += [Finding("ERROR", rule, location, problem) for problem in problems]
     findings += [
         Finding("ERROR", "check_links", link, "The link points to nothing.")
         for link in _dangling_links(session)
     ]
+    findings += [
+        Finding("ERROR", "check_clocks", series, _TWO_CLOCKS) for series in find_unaligned(session)
+    ]
     return findings + [
         Finding("ERROR", "check_ledger", layout.FRAME_LEDGER, problem)
         for problem in _check_ledger(session)
     ]
+
+
+def check_rules(location: Path | str) -> list[Finding]:
+    """Return where a session breaks the NWB schema, or our own rules so that it hinders readers."""
+    session = open_session(location)
+    try:
+        if isinstance(session.h5, h5py.File):
+            io = NWBHDF5IO(file=session.h5, mode="r", load_namespaces=True)
+            errors = validate(io=io)
+        else:
+            errors = []
+        found = [Finding("ERROR", "schema", e.location or e.name, e.reason) for e in errors]
+        own = [one for one in check_session(session) if one.check not in _NO_HINDRANCE]
+        return [*found, *own]
+    finally:
+        session.close()
+
+
+def _problems(check: Callable[[Any, Path], Iterator[str]], found: Any, path: Path) -> list[str]:
+    """Return what a check finds; an object that even it cannot read is a problem of its own."""
+    try:
+        return list(check(found, path))
+    except Exception as error:  # whatever libraries raise on content that is not as NWB says
+        reason = f"{type(error).__name__}: {error}".partition("\n")[0][:200]
+        return [f"It cannot be checked ({reason}); it is damaged, or not as NWB says."]
 
 
 def _check_times(series: TimeSeries, _path: Path) -> Iterator[str]:
@@ -117,11 +156,13 @@ def _check_masks(table: PlaneSegmentation, _path: Path) -> Iterator[str]:
 def _check_external_files(series: ImageSeries, path: Path) -> Iterator[str]:
     """Check that an external video lies in the file's folder and is named relative to it."""
     for name in series.external_file if series.external_file is not None else ():
-        folder = path.resolve().parent
-        if Path(name).is_absolute() or folder not in (folder / name).resolve().parents:
+        try:
+            is_there = file_beside(path, name).exists()
+        except SessionFileError:
             yield f"The file {name} is not named relative to the session's folder."
-        elif not (folder / name).exists():
-            yield f"The file {name} is missing beside the session."
+        else:
+            if not is_there:
+                yield f"The file {name} is missing beside the session."
 
 
 def _dangling_links(session: Session) -> list[str]:

@@ -9,6 +9,8 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
+import h5py
+
 from ace_nwb.nwb import layout
 from ace_nwb.nwb.reading import Session
 
@@ -326,8 +328,8 @@ def list_contents(session: Session) -> dict[str, Any]:
     while pending:
         group = pending.pop()
         for name in group:
-            found = group.get(name)
-            if found is None or not hasattr(found, "keys"):
+            # what a link leads to is listed at its own place
+            if _is_link(group, name) or not hasattr(found := group[name], "keys"):
                 continue
             described = _describe(found)
             if described["type"] is not None:
@@ -354,6 +356,12 @@ def version_row() -> list[str]:
 
 _ROOMS = ("/acquisition", "/events", "/intervals", "/processing")
 _CONTAINERS = ("ImageSegmentation", "Fluorescence", "DfOverF", "CompassDirection")
+
+
+def _is_link(group: Any, name: str) -> bool:
+    """Return whether a member of a group is a soft or external link; Zarr has none."""
+    is_hdf5 = isinstance(group, h5py.Group)
+    return is_hdf5 and not isinstance(group.get(name, getlink=True), h5py.HardLink)
 
 
 def _place_schema(place: Place) -> dict[str, Any]:

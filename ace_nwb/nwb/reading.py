@@ -10,6 +10,7 @@ import numpy as np
 from ace_nwb.errors import SessionFileError
 from ace_nwb.forms.commands import quoted
 from ace_nwb.nwb import classes, layout
+from ace_nwb.nwb.faults import explain
 from ace_nwb.nwb.objects.columns import decode_texts
 from ace_nwb.nwb.objects.stored import iterate_references, open_stored
 
@@ -119,10 +120,19 @@ class Session:
         self._nwbfile = self._io = None
         self.h5.close()
 
+    @property
+    def location(self) -> Path | str:
+        """Where the session is: a path, or a URL."""
+        return self.path
+
+    def _open_io(self, mode: str) -> Any:
+        """Let pynwb open the file."""
+        return classes.NWBHDF5IO(file=self.h5, mode=mode, load_namespaces=True)
+
     def _read_nwbfile(self, mode: str) -> "classes.NWBFile":
         """Let pynwb read the open HDF5 file."""
         try:
-            self._io = classes.NWBHDF5IO(file=self.h5, mode=mode, load_namespaces=True)
+            self._io = self._open_io(mode)
             return self._io.read()
         except Exception as error:  # a damaged file can make pynwb stumble over anything
             reason = str(error.args[-1] if error.args else error)[:300]
@@ -140,4 +150,7 @@ class Session:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        told = explain(error, self.location)  # a closed file knows no names any more
         self.close()
+        if told is not None:
+            raise told from error

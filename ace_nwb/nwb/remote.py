@@ -29,6 +29,11 @@ class RemoteSession(Session):
         self.url = url
         self._file = file
 
+    @property
+    def location(self) -> str:
+        """The URL."""
+        return self.url
+
     def close(self) -> None:
         """Close the session and the connection."""
         super().close()

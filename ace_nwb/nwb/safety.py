@@ -7,6 +7,7 @@ from pathlib import Path
 import h5py
 
 from ace_nwb.errors import SessionFileError
+from ace_nwb.nwb.structure import Structure
 
 
 def check_safe(h5: h5py.File, path: Path, *, allow_beside: bool = True) -> None:
@@ -31,9 +32,33 @@ def check_safe(h5: h5py.File, path: Path, *, allow_beside: bool = True) -> None:
     _check(h5, path, allow_beside=allow_beside, checked={path.resolve()})
 
 
+def file_beside(path: Path, name: str) -> Path:
+    """Return a file that a session names; a crafted one may name any file of its reader.
+
+    Parameters
+    ----------
+    path
+        The session.
+    name
+        Name as it stands in the session, relative to its folder.
+
+    Raises
+    ------
+    SessionFileError
+        If the file does not lie in the folder of the session, or below; links are followed.
+    """
+    if Path(name).is_absolute() or not _is_within_folder(name, path):
+        raise SessionFileError(
+            f"{path} names the file {name!r}, which does not lie in its folder; a name relative to "
+            "the session, such as videos/1.avi, was expected. Do not trust this file, or put the "
+            "video beside it and name it so."
+        )
+    return (path.resolve().parent / name).resolve()
+
+
 def _check(h5: h5py.File, path: Path, *, allow_beside: bool, checked: set[Path]) -> None:
     """Check one file, and those beside it that it leads to."""
-    for holder, target, is_link in _outside_files(h5):
+    for holder, target, is_link in _outside_files(h5, path):
         if _is_same_file(target):
             continue
         if not (is_link and allow_beside and _is_within_folder(target, path)):
@@ -60,27 +85,16 @@ def _check_linked(path: Path, holder: str, target: str, *, checked: set[Path]) -
         ) from error
 
 
-def _outside_files(h5: h5py.File) -> Iterator[tuple[str, str, bool]]:
+def _outside_files(h5: h5py.File, path: Path) -> Iterator[tuple[str, str, bool]]:
     """Yield (object, other file, whether by a link) for everything that points out of the file.
 
     Raw storage in another file, which may be any file at all, is not a link.
     """
-    objects: list[bytes] = []
-    links: list[bytes] = []
-
-    def sort(name: bytes, info: h5py.h5l.LinkInfo) -> None:
-        if info.type == h5py.h5l.TYPE_HARD:
-            objects.append(name)
-        elif info.type == h5py.h5l.TYPE_EXTERNAL:
-            links.append(name)
-
-    h5.id.links.visit(sort, info=True)
-    for name in objects:
-        found = h5py.h5o.open(h5.id, name)
-        if isinstance(found, h5py.h5d.DatasetID):
-            yield from _outside_sources(found, f"/{name.decode()}")
-    for name in links:
-        yield f"/{name.decode()}", h5.get(name, getlink=True).filename, True
+    structure = Structure(h5, path)
+    for name, dataset in structure.datasets():
+        yield from _outside_sources(dataset, name)
+    for link in structure.external:
+        yield f"/{link.decode()}", h5.get(link, getlink=True).filename, True
 
 
 def _outside_sources(dataset: h5py.h5d.DatasetID, path: str) -> Iterator[tuple[str, str, bool]]:

@@ -1,6 +1,7 @@
 """Opening sessions, to read them (reading.py) or to change them (editing.py)."""
 
-from contextlib import AbstractContextManager
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
 from io import FileIO
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from ace_nwb.nwb.commit import journal
 from ace_nwb.nwb.commit.disk import Disk
 from ace_nwb.nwb.commit.superblock import read_end_of_file
 from ace_nwb.nwb.editing import Edit, SessionWriter
+from ace_nwb.nwb.faults import blamed_on
 from ace_nwb.nwb.opening import existing_file, open_h5
 from ace_nwb.nwb.reading import Session
 
@@ -119,7 +121,15 @@ def edit_session(
         from ace_nwb.nwb.zarr.editing import edit_zarr_session  # loads zarr
 
         return edit_zarr_session(Path(path), disk or Disk(), wait_s)
-    return Edit(existing_file(path), disk or Disk(), wait_s)
+    return _edit(existing_file(path), disk or Disk(), wait_s)
+
+
+@contextmanager
+def _edit(path: Path, disk: Disk, wait_s: float) -> Iterator[SessionWriter]:
+    """Change a file; what is wrong in it is told as an error of the file."""
+    # within, names are still known; around, what opening and committing meet
+    with blamed_on(path), Edit(path, disk, wait_s) as writer, blamed_on(path):
+        yield writer
 
 
 def check_changeable(location: str | Path) -> None:

@@ -1,6 +1,5 @@
 """Reading a spreadsheet: rows by line number, cells as values, every bad cell at its place."""
 
-import csv
 import io
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -8,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from ace_nwb.errors import ManifestError
+from ace_nwb.forms.csv_rows import CsvRows
 from ace_nwb.manifest.problems import Problem
 from ace_nwb.spreadsheets.cells import CellError, clean
 from ace_nwb.spreadsheets.columns import KEY, Column
@@ -74,7 +74,8 @@ def read_table(path: Path, columns: Mapping[str, Column]) -> Table:
     """
     text, remarks = _read_text(path)
     table = Table(path, remarks=remarks)
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=_delimiter(text))
+    lines = io.StringIO(text, newline="")
+    reader = CsvRows(lines, path, delimiter=_delimiter(text))
     header = [" ".join(cell.split()) for cell in next(reader, [])]
     for name in header:
         if name.lower() in table.headers and name:

@@ -5,13 +5,16 @@ import warnings
 
 import h5py
 import pytest
+from pynwb.image import ImageSeries
 
 from ace_nwb.archive.dandiset import check_dandiset, prepare_dandiset
 from ace_nwb.archive.description import describe
 from ace_nwb.archive.upload import find_instance, upload_dandiset
 from ace_nwb.cli import run
-from ace_nwb.errors import OutputError, UnknownNameError
+from ace_nwb.errors import OutputError, SessionFileError, UnknownNameError
+from ace_nwb.nwb.content.sync import undo_alignment
 from ace_nwb.nwb.session import edit_session
+from ace_nwb.stages.aligning.rows import LEDGER_COLUMNS
 
 pytestmark = [pytest.mark.interop]
 STEM = "sub-m001_ses-night-4_behavior+ecephys+image+ophys"
@@ -87,6 +90,38 @@ def test_a_session_whose_video_is_missing_is_refused_and_leaves_no_half_copy(
     with pytest.raises(OutputError, match="which is not there"):
         prepare_dandiset(tmp_path / "set", [session_copy])
     assert not list((tmp_path / "set").rglob("*.nwb*"))
+
+
+@pytest.mark.parametrize("name", ["/etc/hostname.avi", "../key.avi", "link.avi", ".ssh/id_rsa"])
+def test_no_file_but_videos_of_the_folder_goes_into_a_dandiset(recorded, tmp_path, name):
+    folder = recorded.path.parent
+    (folder.parent / "key.avi").write_text("PRIVATE KEY")
+    (folder / ".ssh").mkdir()
+    (folder / ".ssh" / "id_rsa").write_text("PRIVATE KEY")
+    (folder / "link.avi").symlink_to(folder.parent / "key.avi")
+    with edit_session(recorded.path) as writer:
+        series = ImageSeries(
+            name="Camera",
+            external_file=[name],
+            format="external",
+            rate=20.0,
+            starting_frame=[0],
+            unit="n.a.",
+        )
+        writer.nwbfile.add_acquisition(series)
+    with pytest.raises(SessionFileError, match="Do not trust this file"):
+        prepare_dandiset(folder / "set", [recorded.path], number="000123")
+    assert [f.name for f in (folder / "set").rglob("*") if f.is_file()] == ["dandiset.yaml"]
+
+
+def test_a_session_of_two_clocks_is_not_ready(beside_its_videos, tmp_path, capsys):
+    with edit_session(beside_its_videos) as writer:
+        undo_alignment(writer, LEDGER_COLUMNS)
+    command = ["dandi", "prepare", str(tmp_path / "000123"), str(beside_its_videos)]
+    assert run([*command, "--dandiset", "000123"]) == 1
+    said = " ".join(capsys.readouterr().out.split())
+    assert "check_clocks" in said
+    assert "NOT ready for upload" in said
 
 
 def test_a_folder_of_another_dandiset_and_a_wrong_number_are_refused(tmp_path):

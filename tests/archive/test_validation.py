@@ -9,6 +9,7 @@ from roiextractors import NwbImagingExtractor, NwbSegmentationExtractor
 
 from ace_nwb.archive import is_valid, validate
 from ace_nwb.errors import SessionFileError
+from ace_nwb.nwb import layout
 from ace_nwb.nwb.content.rois import read_segmentation
 from ace_nwb.nwb.session import edit_session, open_session
 from tests.fixtures.session_files import Recorded
@@ -92,6 +93,35 @@ def test_a_series_with_fewer_times_than_samples_is_found(analysed):
 def test_a_table_with_columns_of_unequal_length_is_found(analysed):
     resize(analysed, "processing/sync/FrameLedger/status", 50)
     assert not is_valid(validate(analysed))
+
+
+EPHYS = ["/acquisition/ElectricalSeries0", "/acquisition/ElectricalSeries1"]
+
+
+def test_two_clocks_that_are_not_aligned_are_a_violation(recorded):
+    found = [f for f in own_checks(recorded.path) if f.check == "check_clocks"]
+    assert [f.location for f in found] == EPHYS
+    assert "Two clocks, not aligned" in found[0].message
+    assert not is_valid(found)
+
+
+def test_aligned_clocks_are_none(analysed):
+    assert not [f for f in own_checks(analysed) if f.check == "check_clocks"]
+
+
+@pytest.mark.parametrize(("clock", "n_found"), [("one", 0), ("another", 2)])
+def test_one_clock_of_the_recorder_for_both_needs_no_alignment(recorded, clock, n_found):
+    from ace_nwb.nwb.objects.columns import build_table
+
+    facts = {
+        "series": ("s", [layout.MOVIE, *EPHYS]),
+        "clock": ("c", ["one", clock, clock]),
+        "rate_hz": ("r", [1e6] * 3),
+    }
+    with edit_session(recorded.path) as writer:
+        writer.module("sync").add(build_table("ClockFacts", "d", facts))
+    found = [f for f in own_checks(recorded.path) if f.check == "check_clocks"]
+    assert len(found) == n_found
 
 
 def test_a_missing_or_absolute_video_is_found(recorded: Recorded):

@@ -5,7 +5,6 @@ import numpy as np
 import pytest
 
 from ace_nwb.errors import SessionFileError
-from ace_nwb.nwb.content.movie import NwbMovie
 from ace_nwb.nwb.session import edit_session, open_session
 
 
@@ -94,24 +93,3 @@ def test_a_virtual_data_set_over_another_file_is_refused(recorded, secret):
     with h5py.File(recorded.path, "r+") as h5:
         h5.create_virtual_dataset("acquisition/x", virtual)
     refused(recorded.path, "/acquisition/x")
-
-
-def test_a_cycle_of_links_is_refused_and_not_followed_for_ever(recorded):
-    with h5py.File(recorded.path, "r+") as h5:
-        h5["processing/sync/again"] = h5["processing/sync"]
-    with open_session(recorded.path) as session, pytest.raises(SessionFileError):
-        _ = session.nwbfile
-
-
-def test_a_huge_declared_data_set_is_opened_without_loading_it(recorded):
-    with h5py.File(recorded.path, "r+") as h5:
-        attributes = dict(h5["acquisition/OnePhotonSeries/data"].attrs)
-        del h5["acquisition/OnePhotonSeries/data"]
-        huge = h5.create_dataset(
-            "acquisition/OnePhotonSeries/data", (60, 10**6, 10**7), np.uint8, chunks=(1, 100, 360)
-        )
-        huge.attrs.update(attributes)
-    with open_session(recorded.path) as session:
-        movie = NwbMovie(session)
-        assert movie.shape == (60, 10**7, 10**6)
-        assert not movie.read(5, 6, rows=slice(0, 9), columns=slice(7, 9)).any()

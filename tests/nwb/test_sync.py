@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 
+import h5py
 import numpy as np
 import pynwb
 import pytest
@@ -15,6 +16,7 @@ from ace_nwb.nwb.content.sync import (
     read_device_times,
     read_ledger,
     read_low_confidence,
+    undo_alignment,
     write_alignment,
 )
 from ace_nwb.nwb.session import edit_session, open_session
@@ -52,6 +54,21 @@ def test_however_often_aligned_the_device_times_and_the_last_alignment_stand(rec
         assert reference == START - timedelta(seconds=shifts[-1])
         assert session.nwbfile.session_start_time == START
     assert pynwb.validate(path=str(recorded.path)) == []
+
+
+def test_descriptions_say_which_clock_the_times_are_of(recorded):
+    scope = "Raw movie; time stamps of the scope's clock."
+    with h5py.File(recorded.path, "r+") as h5:
+        h5[layout.MOVIE].attrs["description"] = scope
+    for _ in range(2):
+        align(recorded.path, 3.25)
+        with open_session(recorded.path) as session:
+            said = session.get(layout.MOVIE).description
+        assert said == f"{scope[:-1]}, aligned to the session clock."
+    with edit_session(recorded.path) as writer:
+        undo_alignment(writer, [])
+    with open_session(recorded.path) as session:
+        assert session.get(layout.MOVIE).description == scope
 
 
 def test_wall_clock_times_of_frames_stay_true(recorded):

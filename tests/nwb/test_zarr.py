@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from ace_nwb.archive import is_valid, validate
+from ace_nwb.cli import run
 from ace_nwb.errors import OutputError, SessionFileError
 from ace_nwb.nwb import layout
 from ace_nwb.nwb.content.artifacts import read_artifacts
@@ -132,6 +133,65 @@ def test_pickled_values_are_refused(exported):
     meta = exported / "identifier" / ".zarray"
     meta.write_text(meta.read_text().replace("vlen-utf8", "pickle"))
     with pytest.raises(SessionFileError, match="could run code"):
+        open_session(exported)
+
+
+def lose_chunk(folder, name="acquisition/OnePhotonSeries/data"):
+    chunk = next(f for f in sorted((folder / name).iterdir()) if f.name[0].isdigit())
+    chunk.unlink()
+    return chunk.name
+
+
+def test_a_chunk_that_is_missing_from_a_session_of_ours_is_refused_by_name(exported, tmp_path):
+    chunk = lose_chunk(exported)
+    told = f"/acquisition/OnePhotonSeries/data lacks its chunk {chunk}"
+    for use in (open_session, lambda path: import_zarr(path, tmp_path / "back.nwb")):
+        with pytest.raises(SessionFileError, match=told):
+            use(exported)
+    assert not list(tmp_path.glob("back*"))
+
+
+def test_chunks_that_another_writer_left_out_are_filled_only_if_asked_for(recorded, tmp_path):
+    foreign = export_zarr(recorded.path, tmp_path / "foreign.nwb.zarr")
+    lose_chunk(foreign)
+    open_session(foreign).close()
+    back = tmp_path / "back.nwb"
+    assert run(["import", str(foreign), str(back)]) == 1
+    assert not back.exists()
+    assert run(["import", str(foreign), str(back), "--fill-missing-chunks"]) == 0
+    with h5py.File(back) as h5:
+        assert not h5["acquisition/OnePhotonSeries/data"][0].any()
+
+
+def test_a_missing_chunk_without_a_fill_value_is_refused_whoever_wrote_it(exported):
+    lose_chunk(exported)
+    meta = exported / "acquisition/OnePhotonSeries/data/.zarray"
+    meta.write_text(json.dumps(json.loads(meta.read_text()) | {"fill_value": None}))
+    with pytest.raises(SessionFileError, match="lacks its chunk"):
+        open_session(exported)
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "message"),
+    [
+        ("shape", [10**12, 14, 20], "cannot be in the folder"),
+        ("shape", [-1], "its shape is"),
+        ("chunks", [0, 1, 1], "in chunks of"),
+        ("chunks", [1, 1], "other axes"),
+        ("dtype", "<q9", "its type is none"),
+    ],
+)
+def test_damaged_descriptions_are_refused_with_their_array(exported, key, value, message):
+    meta = exported / "acquisition/OnePhotonSeries/data/.zarray"
+    meta.write_text(json.dumps(json.loads(meta.read_text()) | {key: value}))
+    with pytest.raises(SessionFileError, match=f"OnePhotonSeries/data is damaged.*{message}"):
+        open_session(exported)
+
+
+@pytest.mark.parametrize("text", ["", "[1]", "{", "[" * 100_000], ids=len)
+def test_descriptions_that_are_no_json_object_are_refused_with_their_object(exported, text):
+    (exported / "acquisition" / ".zattrs").write_text(text)
+    with pytest.raises(SessionFileError, match=r"/acquisition is damaged: its \.zattrs"):
         open_session(exported)
 
 

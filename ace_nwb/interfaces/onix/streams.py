@@ -1,6 +1,5 @@
 """Streams of an ONIX acquisition beside the Miniscope: RHS2116, digital and analog inputs."""
 
-import csv
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -9,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from ace_nwb.errors import EphysError, InputError
+from ace_nwb.forms.csv_rows import CsvRows
 from ace_nwb.imaging.storage import sample_chunk_shape
 from ace_nwb.interfaces.onix.files import (
     RHS2116,
@@ -349,7 +349,7 @@ def _read_port_status(folder_path: Path, warnings: list[str]) -> tuple[tuple[int
     if path is None:
         return ()
     with path.open(encoding="utf-8-sig", errors="replace", newline="") as file:
-        cells = list(csv.reader(line.replace("\0", "") for line in file))
+        cells = list(CsvRows((line.replace("\0", "") for line in file), path))
     messages = tuple(
         (int(row[1]), int(row[2]))
         for row in cells
@@ -368,7 +368,7 @@ def _read_rows(file_path: Path, *, n_columns: int) -> np.ndarray:
     """Return the rows of whole numbers of a CSV file, with or without a header."""
     rows = []
     with file_path.open(encoding="utf-8-sig", errors="replace", newline="") as file:
-        for row in csv.reader(line.replace("\0", "") for line in file):
+        for row in CsvRows((line.replace("\0", "") for line in file), file_path):
             cells = [cell.strip() for cell in row]
             if len(cells) >= n_columns and all(cell.isdigit() for cell in cells):
                 rows.append([int(cell) for cell in cells])

@@ -34,7 +34,11 @@ _TABLE_TEXTS = {
     layout.REGULAR_SERIES: "Series that had a rate in place of time stamps before alignment.",
     layout.CORRECTIONS: "Corrections by hand that the alignment obeyed, with reason and author.",
 }
-_DEVICE_LINE = "times of the scope's clock"
+_SCOPE_CLOCK = "of the scope's clock"
+"""What conversion says of times in descriptions."""
+_ALIGNED = ", aligned to the session clock"
+"""What an alignment adds to it."""
+_DEVICE_LINE = f"times {_SCOPE_CLOCK}"
 _DEVICE_KINDS = ("OnePhotonSeries", "TwoPhotonSeries", "ImageSeries")
 
 
@@ -177,6 +181,21 @@ def _timed_within(path: str, group: h5py.Group) -> list[str]:
     return found
 
 
+def find_unaligned(session: Session) -> list[str]:
+    """Return the ephys series whose clock is not that of the movie, where none was aligned.
+
+    They share one reference time, so that every reader would take their times for simultaneous.
+    Which clock a series is on is known only in files that we converted: they have a ledger.
+    """
+    is_ours = bool(session.has(layout.FRAME_LEDGER) and session.has(layout.MOVIE))
+    if not is_ours or session.has(layout.CLOCK_FIT):
+        return []
+    facts = read_clock_facts(session)
+    own = facts.get(layout.MOVIE, (None, 0.0))[0]
+    series = session.members("/acquisition", kind="ElectricalSeries")
+    return [path for path in series if own is None or facts.get(path, ("", 0.0))[0] != own]
+
+
 def write_alignment(writer: SessionWriter, alignment: Alignment) -> list[str]:
     """Store an alignment: new times, the device times beside them, the fit, doubtful stretches.
 
@@ -193,6 +212,7 @@ def write_alignment(writer: SessionWriter, alignment: Alignment) -> list[str]:
     writer.set_columns(layout.FRAME_LEDGER, alignment.ledger)
     for path, times_s in alignment.times_s.items():
         writer.replace_timestamps(path, times_s)
+        _say_aligned(writer, path, is_aligned=True)
         if is_table[path]:
             column = (_describe_kept(path), device_times[path])
             writer.set_columns(path, {DEVICE_TIME_COLUMN: column})
@@ -231,6 +251,7 @@ def undo_alignment(writer: SessionWriter, ledger_columns: Iterable[str]) -> list
         if DEVICE_TIME_COLUMN in writer.h5[path]:
             writer.remove_columns(path, [DEVICE_TIME_COLUMN])
         writer.replace_timestamps(path, times_s)
+        _say_aligned(writer, path, is_aligned=False)
     if regular:
         for row in zip(*(values for _, values in regular.values()), strict=True):
             writer.set_regular_times(str(row[0]), rate_hz=float(row[1]), start_s=float(row[2]))
@@ -238,6 +259,16 @@ def undo_alignment(writer: SessionWriter, ledger_columns: Iterable[str]) -> list
     writer.set_reference_time(reference)
     writer.remove([*_WRITTEN, *(device_time_path(path) for path in paths)])
     return paths
+
+
+def _say_aligned(writer: SessionWriter, path: str, *, is_aligned: bool) -> None:
+    """Let the description of a series or table say which clock its times are of now."""
+    attributes = writer.h5[path].attrs
+    text = str(attributes.get("description", ""))
+    plain = text.replace(_SCOPE_CLOCK + _ALIGNED, _SCOPE_CLOCK)
+    said = plain.replace(_SCOPE_CLOCK, _SCOPE_CLOCK + _ALIGNED) if is_aligned else plain
+    if said != text:
+        attributes["description"] = said
 
 
 def _is_aligned(session: Session, path: str) -> bool:

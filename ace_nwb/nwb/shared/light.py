@@ -21,6 +21,7 @@ from ace_nwb.nwb.objects.columns import build_table
 from ace_nwb.nwb.objects.copying import copy_file
 from ace_nwb.nwb.objects.links import iterate_soft_links
 from ace_nwb.nwb.opening import existing_file
+from ace_nwb.nwb.safety import file_beside
 from ace_nwb.nwb.session import Session, SessionWriter, edit_session, find_folder, open_session
 from ace_nwb.nwb.shared import anonymity
 
@@ -362,7 +363,7 @@ def _put_back(h5: h5py.File, source: Session, movie: _Movie, folder: Path) -> No
 def _point_at_videos(names: h5py.Dataset, source: Path, folder: Path) -> None:
     """Name videos relative to the folder of the new file."""
     for index, name in enumerate(names.asstr()[:]):
-        video = (source.resolve().parent / name).resolve()
+        video = file_beside(source, name)
         if not video.is_relative_to(folder.resolve()):
             raise OutputError(
                 f"The video {video} does not lie below {folder}, and an NWB file names its videos "

@@ -3,7 +3,6 @@
 Zarr sessions are read only here; to process one, turn it back into HDF5 with `import_zarr`.
 """
 
-import json
 import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -23,8 +22,10 @@ from numcodecs import JSON, Blosc
 from pynwb import NWBHDF5IO, NWBFile, TimeSeries, get_manager
 
 from ace_nwb.errors import OutputError, SessionFileError
+from ace_nwb.nwb.places import read_version
 from ace_nwb.nwb.reading import Session
 from ace_nwb.nwb.session import open_session
+from ace_nwb.nwb.zarr.folder import check_folder, refuse_gaps
 from ace_nwb.nwb.zarr.references import find_split, join_references, split_references
 
 LARGE_BYTES = 16 * 2**20
@@ -36,9 +37,8 @@ Progress = Callable[[int, int], None]
 class ZarrSession(Session):
     """A Zarr session opened for reading; `h5` is its root group."""
 
-    def _read_nwbfile(self, mode: str) -> NWBFile:
-        self._io = NWBZarrIO(str(self.path), mode=mode)
-        return self._io.read()
+    def _open_io(self, mode: str) -> NWBZarrIO:
+        return NWBZarrIO(str(self.path), mode=mode)
 
     def read_references(self, path: str, column: str) -> list[tuple[int, int, str]]:
         """Return (first sample, number, path of the series) of each row of such a column."""
@@ -53,18 +53,38 @@ class ZarrSession(Session):
         self.h5.store.close()
 
 
-def open_zarr_session(path: Path) -> ZarrSession:
+def open_zarr_session(path: Path, *, fill_missing_chunks: bool = False) -> ZarrSession:
     """Open a Zarr session for reading.
+
+    Parameters
+    ----------
+    path
+        The folder.
+    fill_missing_chunks
+        Take the fill value for chunks that are not there, also in a session that we wrote.
 
     Raises
     ------
     SessionFileError
-        If it takes content from outside its folder, or would run code when read.
+        If it is damaged or lacks chunks, takes content from outside its folder, or would run code
+        when read.
     """
-    _check_safe(path)
+    check_folder(path)
+    session = _open(path)
+    if not fill_missing_chunks:
+        try:
+            refuse_gaps(path, is_complete=read_version(session) is not None)
+        except BaseException:
+            session.close()
+            raise
+    return session
+
+
+def _open(path: Path) -> ZarrSession:
+    """Open the folder."""
     try:
         return ZarrSession(path, zarr.open_group(str(path), mode="r"))
-    except (ValueError, OSError) as error:
+    except (ValueError, OSError, KeyError, TypeError) as error:
         raise SessionFileError(
             f"{path} is a folder, but not a Zarr session ({error}). Give an NWB file, or a folder "
             "made by `ace-nwb export --zarr`."
@@ -102,7 +122,13 @@ def export_zarr(path: str | Path, target: str | Path, *, progress: Progress | No
     return target
 
 
-def import_zarr(source: str | Path, path: str | Path, *, progress: Progress | None = None) -> Path:
+def import_zarr(
+    source: str | Path,
+    path: str | Path,
+    *,
+    fill_missing_chunks: bool = False,
+    progress: Progress | None = None,
+) -> Path:
     """Write a Zarr session as an HDF5 session file.
 
     Parameters
@@ -111,13 +137,18 @@ def import_zarr(source: str | Path, path: str | Path, *, progress: Progress | No
         The Zarr folder.
     path
         The new session file; must not exist.
+    fill_missing_chunks
+        Take the fill value for chunks that are not there; by default they are refused.
     progress
         Called with (bytes of large arrays copied, of how many).
     """
     path = _check_new(Path(path))
+    if not fill_missing_chunks:
+        check_folder(Path(source))
+        refuse_gaps(Path(source), is_complete=True)  # the file would show no more that they were
     partial = _partial(path)
     try:
-        with open_zarr_session(Path(source)) as session:
+        with open_zarr_session(Path(source), fill_missing_chunks=fill_missing_chunks) as session:
             nwbfile = session.nwbfile
             _stream_large_arrays(nwbfile, _HDF5, progress)
             with NWBHDF5IO(partial, mode="w") as io:
@@ -218,36 +249,3 @@ def _check_new(path: Path) -> Path:
 
 def _partial(path: Path) -> Path:
     return path.with_name(f"{path.stem}.partial{path.suffix}")
-
-
-def _check_safe(path: Path) -> None:
-    """Refuse links out of the folder, and pickled objects, which run code when decoded."""
-    for file in path.rglob("*"):
-        if file.is_symlink():
-            raise SessionFileError(
-                f"{path}: {file.relative_to(path)} is a symbolic link; a Zarr session holds its "
-                "own data. Do not trust it."
-            )
-        if file.name == ".zarray" and '"pickle"' in file.read_text(encoding="utf-8"):
-            raise SessionFileError(
-                f"{path}: {file.parent.relative_to(path)} is pickled, and reading it could run "
-                "code; plain values were expected. Export the session again with ace_nwb."
-            )
-        if file.name == ".zattrs":
-            for source in _sources(json.loads(file.read_text(encoding="utf-8"))):
-                if source not in (".", "", None):
-                    raise SessionFileError(
-                        f"{path}: {file.parent.relative_to(path)} takes its content from "
-                        f"{source!r}; a Zarr session holds its own data. Do not trust it."
-                    )
-
-
-def _sources(value: Any) -> Iterator[Any]:
-    """Yield where the links and references within attributes lead."""
-    if isinstance(value, dict):
-        if {"source", "path"} <= set(value):
-            yield value["source"]
-        value = list(value.values())
-    if isinstance(value, list):
-        for item in value:
-            yield from _sources(item)
