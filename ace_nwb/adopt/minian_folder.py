@@ -8,6 +8,7 @@ from scipy.sparse import csc_array
 
 from ace_nwb.adopt.results import ForeignResult
 from ace_nwb.errors import FormatError
+from ace_nwb.nwb.zarr.folder import check_folder
 
 _LABELS, _DISCARDED = "unit_labels", -1
 """Coordinate in which minian's viewer notes what people decided, and its mark of a bad unit."""
@@ -110,6 +111,7 @@ def _open_group(folder: Path) -> Any:
             f"{folder} is Zarr of version 3, which this installation does not read. Version 2 was "
             "expected; save it in minian with zarr.config.set(default_zarr_format=2)."
         )
+    check_folder(folder)
     return zarr.open_group(str(folder), mode="r")
 
 

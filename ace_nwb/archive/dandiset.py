@@ -22,6 +22,7 @@ from ace_nwb.archive.validation import Finding, is_valid
 from ace_nwb.errors import MissingPackageError, OutputError, SessionFileError
 from ace_nwb.forms.yaml_files import read_yaml
 from ace_nwb.nwb.checks import check_session
+from ace_nwb.nwb.faults import blamed_on
 from ace_nwb.nwb.opening import existing_file
 from ace_nwb.nwb.safety import file_beside
 from ace_nwb.nwb.session import open_session
@@ -233,7 +234,10 @@ def _asset_names(sources: list[Path]) -> dict[Path, Path]:
     from dandi.metadata.nwb import get_metadata
     from dandi.organize import create_unique_filenames_from_metadata
 
-    rows: list[dict[str, Any]] = [get_metadata(str(s)) | {"path": str(s)} for s in sources]
+    rows: list[dict[str, Any]] = []
+    for source in sources:
+        with blamed_on(source):
+            rows.append(get_metadata(str(source)) | {"path": str(source)})
     named = create_unique_filenames_from_metadata(rows, required_fields=["session_id"])
     return {Path(row["path"]): Path(row["dandi_path"]) for row in named}
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from ace_nwb.archive.layout import check_layout
 from ace_nwb.errors import SessionFileError, SessionLockedError
-from ace_nwb.nwb.checks import check_session
+from ace_nwb.nwb.checks import check_schema, check_session
 from ace_nwb.nwb.findings import Finding
 from ace_nwb.nwb.opening import existing_file
 from ace_nwb.nwb.session import as_url, open_session
@@ -65,13 +65,11 @@ def _schema(path: Path) -> list[Finding]:
         from hdmf_zarr.nwb import NWBZarrIO
 
         with NWBZarrIO(str(path), mode="r") as io:
-            errors = pynwb.validate(io=io)
-    elif as_url(path) is not None:
+            return check_schema(io=io)
+    if as_url(path) is not None:
         with open_session(path) as session:
-            errors = pynwb.validate(io=pynwb.NWBHDF5IO(file=session.h5, load_namespaces=True))
-    else:
-        errors = pynwb.validate(path=str(path))
-    return [Finding("ERROR", "schema", e.location or e.name, e.reason) for e in errors]
+            return check_schema(io=pynwb.NWBHDF5IO(file=session.h5, load_namespaces=True))
+    return check_schema(path=str(path))
 
 
 def _inspector(path: Path) -> list[Finding]:

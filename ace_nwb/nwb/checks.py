@@ -59,16 +59,27 @@ def check_rules(location: Path | str) -> list[Finding]:
     """Return where a session breaks the NWB schema, or our own rules so that it hinders readers."""
     session = open_session(location)
     try:
+        found = []
         if isinstance(session.h5, h5py.File):
-            io = NWBHDF5IO(file=session.h5, mode="r", load_namespaces=True)
-            errors = validate(io=io)
-        else:
-            errors = []
-        found = [Finding("ERROR", "schema", e.location or e.name, e.reason) for e in errors]
+            found = check_schema(io=NWBHDF5IO(file=session.h5, mode="r", load_namespaces=True))
         own = [one for one in check_session(session) if one.check not in _NO_HINDRANCE]
         return [*found, *own]
     finally:
         session.close()
+
+
+def check_schema(**source: Any) -> list[Finding]:
+    """Validate a file against the schema stored in it; see `pynwb.validate` for the source."""
+    try:
+        errors = validate(**source)
+    except Exception as error:  # the validator may stumble over anything that is not as NWB says
+        message = f"The validator of pynwb cannot go through the file ({_reason(error)})."
+        return [Finding("ERROR", "schema", "/", message)]
+    return [Finding("ERROR", "schema", e.location or e.name, e.reason) for e in errors]
+
+
+def _reason(error: Exception) -> str:
+    return f"{type(error).__name__}: {error}".partition("\n")[0][:200]
 
 
 def _problems(check: Callable[[Any, Path], Iterator[str]], found: Any, path: Path) -> list[str]:
@@ -76,8 +87,7 @@ def _problems(check: Callable[[Any, Path], Iterator[str]], found: Any, path: Pat
     try:
         return list(check(found, path))
     except Exception as error:  # whatever libraries raise on content that is not as NWB says
-        reason = f"{type(error).__name__}: {error}".partition("\n")[0][:200]
-        return [f"It cannot be checked ({reason}); it is damaged, or not as NWB says."]
+        return [f"It cannot be checked ({_reason(error)}); it is damaged, or not as NWB says."]
 
 
 def _check_times(series: TimeSeries, _path: Path) -> Iterator[str]:

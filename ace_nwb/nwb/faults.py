@@ -38,6 +38,12 @@ def blamed_on(path: Path | str) -> Iterator[None]:
         raise told from error
 
 
+def describe_fault(error: Exception) -> str:
+    """Return where and why a foreign file could not be read: object, reason, our line."""
+    place = object_read(error)
+    return f"{f'{place}: ' if place else ''}{_first_line(error)}; {_our_line(error)}"
+
+
 def explain(error: BaseException | None, path: Path | str) -> SessionFileError | None:
     """Return the error that says what is wrong with the file; None if the fault is not the file's.
 

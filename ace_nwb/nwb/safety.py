@@ -94,7 +94,11 @@ def _outside_files(h5: h5py.File, path: Path) -> Iterator[tuple[str, str, bool]]
     for name, dataset in structure.datasets():
         yield from _outside_sources(dataset, name)
     for link in structure.external:
-        yield f"/{link.decode()}", h5.get(link, getlink=True).filename, True
+        yield (
+            f"/{link.decode('utf-8', 'backslashreplace')}",
+            h5.get(link, getlink=True).filename,
+            True,
+        )
 
 
 def _outside_sources(dataset: h5py.h5d.DatasetID, path: str) -> Iterator[tuple[str, str, bool]]:

@@ -160,7 +160,7 @@ def test_chunks_that_another_writer_left_out_are_filled_only_if_asked_for(record
     assert not back.exists()
     assert run(["import", str(foreign), str(back), "--fill-missing-chunks"]) == 0
     with h5py.File(back) as h5:
-        assert not h5["acquisition/OnePhotonSeries/data"][0].any()
+        assert not h5["acquisition/OnePhotonSeries/data"][0, :5, :5].any()  # within the chunk
 
 
 def test_a_missing_chunk_without_a_fill_value_is_refused_whoever_wrote_it(exported):

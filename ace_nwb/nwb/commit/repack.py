@@ -15,6 +15,7 @@ from ace_nwb.errors import OutputError, SessionFileError
 from ace_nwb.nwb.commit.disk import Disk
 from ace_nwb.nwb.commit.journal import recover_opened
 from ace_nwb.nwb.commit.lock import WriterLock
+from ace_nwb.nwb.faults import blamed_on
 from ace_nwb.nwb.objects.copying import copy_file, find_difference
 from ace_nwb.nwb.opening import existing_file, open_for_writing, open_h5
 
@@ -56,7 +57,7 @@ def repack(
     """
     path, disk = existing_file(path), disk or Disk()
     copy = path.with_name(path.name + ".repacking")
-    with WriterLock(path), open_for_writing(path, disk) as file:
+    with WriterLock(path), open_for_writing(path, disk) as file, blamed_on(path):
         recover_opened(path, file, disk)
         size_before = path.stat().st_size
         try:

@@ -40,5 +40,8 @@ def read_columns(table: Any, skip: Collection[str] = ()) -> dict[str, np.ndarray
 
 def decode_texts(values: np.ndarray) -> np.ndarray:
     """Return texts as texts, whichever way HDF5 stored them."""
-    texts = [v.decode() if isinstance(v, bytes) else str(v) for v in values.ravel()]
+    texts = [
+        v.decode("utf-8", "backslashreplace") if isinstance(v, bytes) else str(v)
+        for v in values.ravel()
+    ]
     return np.array(texts, dtype=str).reshape(values.shape)

@@ -245,4 +245,5 @@ def _follow(root: Any, reference: Any) -> Any:
 
 
 def _text(value: Any) -> str:
-    return value.decode() if isinstance(value, bytes) else str(np.asarray(value)[()])
+    is_bytes = isinstance(value, bytes)
+    return value.decode("utf-8", "backslashreplace") if is_bytes else str(np.asarray(value)[()])
