@@ -1,6 +1,7 @@
 """Reading a manifest, YAML or CSV, with every problem at its place."""
 
 import io
+from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -107,7 +108,8 @@ def _read_table(path: Path, text: str) -> tuple[Any, Locate, list[Problem]]:
     header = [cell.strip() for cell in next(reader, [])]
     problems = [
         Problem(str(path), 1, name, "the column stands twice.")
-        for name in {n for n in header if header.count(n) > 1}
+        for name, count in Counter(header).items()
+        if count > 1
     ]
     sessions, lines = [], []
     for row in reader:
