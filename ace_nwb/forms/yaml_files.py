@@ -78,10 +78,8 @@ def parse_yaml(text: str) -> YamlText:
     YamlError
         If it is no YAML.
     """
-    loader = _Loader(text)
     try:
-        root = loader.get_single_node()
-        content = None if root is None else loader.construct_document(root)
+        root, content = _load(text)
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         reason = str(getattr(error, "problem", None) or error)
@@ -89,9 +87,17 @@ def parse_yaml(text: str) -> YamlText:
         raise YamlError(_REASONS.get(reason, reason), *place) from error
     except (ValueError, TypeError, OverflowError, AttributeError, RecursionError) as error:
         raise YamlError(str(error)) from error
+    return YamlText({} if content is None else content, root, find_double_keys(root))
+
+
+def _load(text: str) -> tuple[yaml.Node | None, Any]:
+    """Return the root of a YAML text and its content."""
+    loader = _Loader(text)
+    try:
+        root = loader.get_single_node()
+        return root, None if root is None else loader.construct_document(root)
     finally:
         loader.dispose()
-    return YamlText({} if content is None else content, root, find_double_keys(root))
 
 
 def read_yaml(

@@ -104,7 +104,7 @@ def test_no_file_but_videos_of_the_folder_goes_into_a_dandiset(recorded, tmp_pat
             name="Camera",
             external_file=[name],
             format="external",
-            rate=20.0,
+            timestamps=[0.0, 1.5],
             starting_frame=[0],
             unit="n.a.",
         )
