@@ -12,7 +12,7 @@ from pathlib import Path
 from traceback import extract_tb, walk_tb
 from typing import Any
 
-from ace_nwb.errors import AceNwbError, SessionFileError
+from ace_nwb.errors import AceNwbError, JournalError, SessionFileError, SessionLockedError
 
 _READERS = ("h5py", "zarr", "numcodecs")
 """Libraries that read files: what they raise on an object of a file is about that object."""
@@ -99,6 +99,8 @@ def _broken_rule(path: Path | str, reason: str) -> SessionFileError | None:
 
     try:
         findings = check_rules(path)
+    except (SessionLockedError, JournalError):  # in the middle of a change: nothing can be said
+        return None
     except SessionFileError as error:  # not even a session that can be opened
         return error
     if not findings:

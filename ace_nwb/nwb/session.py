@@ -127,9 +127,13 @@ def edit_session(
 @contextmanager
 def _edit(path: Path, disk: Disk, wait_s: float) -> Iterator[SessionWriter]:
     """Change a file; what is wrong in it is told as an error of the file."""
-    # within, names are still known; around, what opening and committing meet
-    with blamed_on(path), Edit(path, disk, wait_s) as writer, blamed_on(path):
-        yield writer
+    with blamed_on(path), Edit(path, disk, wait_s) as writer:
+        try:
+            with blamed_on(path):  # while the objects still have names
+                yield writer
+        except SessionFileError:
+            writer.check_disk()  # what the disk refused is not the file's fault
+            raise
 
 
 def check_changeable(location: str | Path) -> None:
