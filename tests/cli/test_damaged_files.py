@@ -24,7 +24,8 @@ class StoppingDisk(Disk):
     """Ends when the journal stands but nothing has been patched."""
 
     def sync_folder(self, folder):
-        raise Stopped
+        if any(folder.glob("*.journal")):
+            raise Stopped
 
 
 def cut_off(path: Path) -> None:
