@@ -118,7 +118,7 @@ def run_demo(
     outcomes = pipeline.run(session_path, pipeline.read_plan(settings=SETTINGS[size]), bar=bar)
     _tell_remarks(outcomes, say)
     with bar("validate"):
-        findings = validate(session_path) + pipeline.stale_findings(session_path)
+        findings = validate(session_path)
     report_path = folder / "report.html"
     with bar("report"):
         write_report(

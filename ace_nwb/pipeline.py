@@ -53,7 +53,7 @@ __all__ = [
     "read_plan",
     "record_parameters",
     "run",
-    "stale_findings",
+    "stale_stages",
     "status",
     "undo_sync",
 ]
@@ -274,13 +274,12 @@ def diff(first: Path, second: Path) -> list[Difference]:
     return compare_runs(read_state(first).runs, read_state(second).runs)
 
 
-def stale_findings(nwb_path: Path) -> list[Finding]:
-    """Return a finding for every stage whose results no longer follow from their inputs."""
-    return [
-        Finding("BEST_PRACTICE_VIOLATION", "check_stage_current", s.stage, f"Stale: {s.reason}.")
-        for s in status(nwb_path)
-        if s.state == "stale"
-    ]
+def stale_stages(nwb_path: Path) -> list[StageStatus]:
+    """Return the stages whose results no longer follow from their inputs, and why.
+
+    That is no fault of the file: it stays valid, and says what its results were made from.
+    """
+    return [one for one in status(nwb_path) if one.state == "stale"]
 
 
 def _wanted_stages(plan: Plan, known: SessionState) -> list[str]:

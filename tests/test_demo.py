@@ -1,6 +1,7 @@
 """The whole way on a toy recording: raw folders to a valid, scored, readable session file."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import av
@@ -131,7 +132,22 @@ def test_rerun_with_another_parameter_marks_later_stages_stale(session_copy):
     assert statuses["extract"].state == "stale"
     assert statuses["extract"].reason == "motion re-run with max_shift_px 15"
     assert statuses["preprocess"].state == "done"
-    assert run(["validate", str(session_copy)]) == 1
+
+
+def test_a_stale_result_leaves_the_file_valid_and_every_verb_calls_it_stale(
+    session_copy, monkeypatch, capsys, tmp_path
+):
+    newer = replace(STAGES["spectrogram"], revision=STAGES["spectrogram"].revision + 1)
+    monkeypatch.setitem(STAGES, "spectrogram", newer)
+    expected = "stale: spectrogram (made by revision"
+    for verb in ("validate", "upgrade"):
+        assert run([verb, str(session_copy)]) == 0
+        assert expected in capsys.readouterr().out
+    assert run(["validate", str(session_copy), "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert (told["valid"], [one["stage"] for one in told["stale"]]) == (True, ["spectrogram"])
+    run(["dandi", "prepare", str(tmp_path / "000123"), str(session_copy)])
+    assert expected in capsys.readouterr().out
 
 
 def test_replacing_the_rois_takes_what_refers_to_them_with_it(session_copy):

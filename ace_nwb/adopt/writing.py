@@ -23,7 +23,7 @@ from ace_nwb.nwb.history import RunParameter, StageRun, append_run, current_runs
 from ace_nwb.nwb.layout import FieldOfView
 from ace_nwb.nwb.session import Session, SessionWriter, edit_session
 from ace_nwb.stages.running.execution import software
-from ace_nwb.stages.running.replacement import Replacement, make_room
+from ace_nwb.stages.running.replacement import Replacement, make_room, note_losses
 from ace_nwb.stages.running.status import current_inputs, fingerprint
 from ace_nwb.stages.settings.texts import Choice, build_parameters, format_value
 from ace_nwb.stages.table import STAGES
@@ -99,17 +99,12 @@ def adopt(
         frames = _find_frames(result, movie.shape[0], place)
         field = _find_field(result, writer, movie, place)
         segmentation = _to_segmentation(result, movie, field, frames)
-        known = current_runs(writer)
-        make_room(
-            writer,
-            STAGES["extract"],
-            known,
-            replacement=replacement or Replacement(),
-            software=software(),
-        )
+        extract, ours = STAGES["extract"], software()
+        make_room(writer, extract, replacement=replacement or Replacement(), software=ours)
         if not writer.has(layout.FIELD_OF_VIEW):
             write_field(writer, field)
         write_segmentation(writer, segmentation)
+        note_losses(writer, extract, software=ours)
         _note_extraction(writer, result, place)
         if result.snr is not None or result.accepted is not None:
             _write_quality(writer, result)

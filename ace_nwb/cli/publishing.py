@@ -6,6 +6,7 @@ from typing import Annotated
 from cyclopts import App, Parameter
 
 from ace_nwb.cli.console import print_table, progress_bar, say
+from ace_nwb.cli.session import print_stale
 
 dandi_app = App(
     name="dandi",
@@ -56,7 +57,8 @@ def contents(file: str, /) -> None:
 def upgrade(file: Path, /) -> None:
     """Bring a session file of an older ace_nwb to the present layout.
 
-    Example: `ace-nwb upgrade session.nwb`
+    Example: `ace-nwb upgrade session.nwb`. Results stay as they are; which of them are stale is
+    said.
 
     Parameters
     ----------
@@ -64,9 +66,11 @@ def upgrade(file: Path, /) -> None:
         A session file.
     """
     from ace_nwb.archive.layout import upgrade as upgrade_session
+    from ace_nwb.nwb.layout import LAYOUT_VERSION
 
     steps = upgrade_session(file)
-    say(f"{file}: now layout {steps[-1]}." if steps else f"{file} is up to date.")
+    say(f"{file}: {'now' if steps else 'has'} layout {LAYOUT_VERSION}, the present one.")
+    print_stale(file)
 
 
 @dandi_app.command
@@ -106,6 +110,7 @@ def prepare(
         place = session.asset or "not copied: what is required is missing"
         videos = f" and {len(session.videos)} videos" if session.videos else ""
         say(f"{session.source}: {place}{videos}")
+        print_stale(session.source)
     _print_findings(prepared.findings)
     if prepared.number == PLACEHOLDER:
         say("The dandiset has no number yet: create it on the archive's page, and repeat with")

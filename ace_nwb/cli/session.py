@@ -103,7 +103,8 @@ def diff(first: Path, second: Path, /, *, json: Json = False) -> int:
 def validate(file: Path, /, *, json: Json = False) -> int:
     """Check a file against the NWB schema, the DANDI rules and our own; exit 1 if it fails.
 
-    Example: `ace-nwb validate session.nwb`
+    Example: `ace-nwb validate session.nwb`. Stale results are listed and do not make a file
+    invalid: they are right for what they were made from.
 
     Parameters
     ----------
@@ -114,14 +115,27 @@ def validate(file: Path, /, *, json: Json = False) -> int:
     from ace_nwb.archive import is_valid
     from ace_nwb.archive import validate as validate_file
 
-    findings = validate_file(file) + pipeline.stale_findings(file)
+    findings = validate_file(file)
     if json:
-        print_json({"valid": is_valid(findings), "findings": [vars(f) for f in findings]})
+        stale = [vars(s) for s in pipeline.stale_stages(file)]
+        valid = is_valid(findings)
+        print_json({"valid": valid, "findings": [vars(f) for f in findings], "stale": stale})
     else:
         rows = [(f.severity, f.check, f.location, f.message) for f in findings]
         print_table(("severity", "check", "object", "message"), rows)
         say(f"{file}: {'valid' if is_valid(findings) else 'NOT valid'}.")
+        print_stale(file)
     return 0 if is_valid(findings) else 1
+
+
+def print_stale(file: Path) -> None:
+    """Say which results are stale, in the words that every verb uses."""
+    from ace_nwb import pipeline
+
+    stale = pipeline.stale_stages(file)
+    if stale:
+        names = "; ".join(f"{one.stage} ({one.reason})" for one in stale)
+        say(f"{file}: stale: {names}. `ace-nwb run {file}` computes them anew.")
 
 
 def repack(file: Path, /) -> None:

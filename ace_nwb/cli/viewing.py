@@ -113,4 +113,4 @@ def _check(file: Path) -> tuple[list[Any], list[Any]]:
     from ace_nwb import pipeline
     from ace_nwb.archive import validate
 
-    return validate(file) + pipeline.stale_findings(file), pipeline.status(file)
+    return validate(file), pipeline.status(file)

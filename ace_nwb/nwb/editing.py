@@ -178,16 +178,18 @@ class SessionWriter(Session):
             self.nwbfile.create_processing_module(name=name, description=layout.MODULES[name])
         return self.nwbfile.processing[name]
 
+    def settle(self) -> None:
+        """Put back what was set aside and links to something again; remove what does not."""
+        self._begin_h5_change()
+        if self.removed or self._aside:  # nothing else can leave a link dangling
+            self.removed += removal.put_back(self.h5, self._aside)
+            self.removed += removal.remove_empty(self.h5, [*self.removed, *self._aside])
+            self._aside.clear()
+
     def finish(self) -> None:
         """Write everything and close the HDF5 file; nothing is committed yet."""
-        self.flush()
-        removed = []
-        if self.removed or self._aside:  # nothing else can leave a link dangling
-            removed = removal.put_back(self.h5, self._aside)
-        self.removed += removed
-        self.removed += removal.remove_empty(self.h5, [*self.removed, *self._aside])
+        self.settle()
         tables.append_rows(self.h5["file_create_date"], [datetime.now().astimezone().isoformat()])
-        self._aside.clear()
         self._kept.clear()
         self.close()
 

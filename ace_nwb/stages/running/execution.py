@@ -25,7 +25,12 @@ from ace_nwb.nwb.session import Session, edit_session, open_session
 from ace_nwb.stages.common.curated import read_curation
 from ace_nwb.stages.running.context import StageContext
 from ace_nwb.stages.running.memory import peak_memory_mb
-from ace_nwb.stages.running.replacement import Replacement, find_replaced, make_room
+from ace_nwb.stages.running.replacement import (
+    Replacement,
+    find_replaced,
+    make_room,
+    note_losses,
+)
 from ace_nwb.stages.running.status import (
     current_inputs,
     decision_inputs,
@@ -227,8 +232,9 @@ def _run_task(task: _Task, job: Job, known: SessionState) -> StageOutcome:
     )
     with edit_session(job.nwb_path, wait_s=_WAIT_FOR_WRITER_S) as writer:
         _check_unchanged(writer, task)
-        make_room(writer, stage, known.runs, replacement=job.replacement, software=record.software)
+        make_room(writer, stage, replacement=job.replacement, software=record.software)
         module.write(writer, result)
+        note_losses(writer, stage, software=record.software)
         append_run(writer, replace(record, run_id=next_run_id(writer)))
     return StageOutcome(stage.name, "ran", time.perf_counter() - clock, tuple(remarks))
 

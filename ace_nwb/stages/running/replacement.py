@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from fnmatch import fnmatch
 
 from ace_nwb.errors import StageError
-from ace_nwb.nwb.history import StageRun, append_run, next_run_id
+from ace_nwb.nwb.history import StageRun, append_run, current_runs, next_run_id
 from ace_nwb.nwb.layout import CURATION_DECISIONS
 from ace_nwb.nwb.objects.renaming import check_renaming, kept_paths
 from ace_nwb.nwb.session import Session, SessionWriter
@@ -34,19 +34,14 @@ class Replacement:
 
 
 def make_room(
-    writer: SessionWriter,
-    stage: Stage,
-    runs: dict[str, StageRun],
-    *,
-    replacement: Replacement,
-    software: str,
+    writer: SessionWriter, stage: Stage, *, replacement: Replacement, software: str
 ) -> None:
-    """Remove or rename what the stage will write anew, and note what became of later stages.
+    """Remove or rename what the stage will write anew.
+
+    What stands in the file counts, also results that another process wrote since the work began.
 
     Parameters
     ----------
-    runs
-        The current run of each stage.
     software
         Packages and versions, for the history.
 
@@ -55,15 +50,25 @@ def make_room(
     StageError
         If people's decisions about ROIs would be lost and that was not allowed.
     """
+    runs = current_runs(writer)
     if replacement.keep_as is not None:
         _keep(writer, stage, runs, name=replacement.keep_as, software=software)
         return
-    removed = writer.remove(find_replaced(writer, stage, runs, replacement=replacement))
+    writer.remove(find_replaced(writer, stage, runs, replacement=replacement))
+
+
+def note_losses(writer: SessionWriter, stage: Stage, *, software: str) -> None:
+    """Note in the history what the results of `stage` have cost others, once they are written.
+
+    A stage that has lost one of its results loses the rest too: they belong together.
+    """
+    writer.settle()
+    runs = current_runs(writer)
     for other in STAGES.values():
-        if other.name != stage.name and other.name in runs and _has_lost(other, removed):
+        if other.name != stage.name and other.name in runs and _has_lost(other, writer.removed):
             writer.remove(existing_paths(writer, _removable(other)))
-            reason = f"{stage.name} re-run"
-            note_change(writer, runs[other.name], "remove", reason, software)
+            writer.settle()
+            note_change(writer, runs[other.name], "remove", f"{stage.name} re-run", software)
 
 
 def find_replaced(
