@@ -58,14 +58,14 @@ def make_room(
 
 
 def note_losses(writer: SessionWriter, stage: Stage, *, software: str) -> None:
-    """Note in the history what the results of `stage` have cost others, once they are written.
+    """Note in the history what the results of `stage` have cost later ones, once they are written.
 
     A stage that has lost one of its results loses the rest too: they belong together.
     """
     writer.settle()
     runs = current_runs(writer)
-    for other in STAGES.values():
-        if other.name != stage.name and other.name in runs and _has_lost(other, writer.removed):
+    for other in later_stages(stage):
+        if other.name in runs and _has_lost(other, writer.removed):
             writer.remove(existing_paths(writer, _removable(other)))
             writer.settle()
             note_change(writer, runs[other.name], "remove", f"{stage.name} re-run", software)
