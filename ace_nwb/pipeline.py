@@ -3,7 +3,8 @@
 How a single stage runs, and what a crash leaves of it, is in `stages/running/execution.py`.
 """
 
-from collections.abc import Iterable
+import logging
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,6 @@ from typing import Any
 from ace_nwb.engines.base import EngineSettings
 from ace_nwb.errors import ParameterError
 from ace_nwb.nwb.content.choices import append_choices
-from ace_nwb.nwb.findings import Finding
 from ace_nwb.nwb.history import current_runs
 from ace_nwb.nwb.session import check_changeable, edit_session, find_folder, open_session
 from ace_nwb.stages.common.curated import read_curation
@@ -21,6 +21,7 @@ from ace_nwb.stages.running.execution import (
     ProgressBar,
     SessionState,
     StageOutcome,
+    foresee,
     is_pending,
     no_bar,
     peak_memory_mb,
@@ -28,6 +29,7 @@ from ace_nwb.stages.running.execution import (
     run_stage,
     software,
 )
+from ace_nwb.stages.running.foreign import ForeignObject, list_foreign
 from ace_nwb.stages.running.provenance import Difference, compare_runs, pipeline_text
 from ace_nwb.stages.running.recorded_decisions import (
     EXTRACTION,
@@ -46,6 +48,7 @@ __all__ = [
     "ProgressBar",
     "StageOutcome",
     "diff",
+    "foreign_objects",
     "history_as_pipeline",
     "no_bar",
     "peak_memory_mb",
@@ -58,7 +61,7 @@ __all__ = [
     "undo_sync",
 ]
 
-
+logger = logging.getLogger(__name__)
 _WAIT_FOR_WRITER_S = 20.0
 
 
@@ -124,6 +127,7 @@ def run(
     bar: ProgressBar = no_bar,
     force: bool = False,
     replacement: Replacement | None = None,
+    tell: Callable[[str], None] = logger.info,
 ) -> list[StageOutcome]:
     """Run every stage of the plan that is not done yet; return what became of each.
 
@@ -141,7 +145,9 @@ def run(
     force
         Run stages even if they are done.
     replacement
-        What becomes of earlier results; they are replaced by default.
+        What becomes of earlier results; they are replaced by default, what others wrote is not.
+    tell
+        Told what the run means for objects of others, before it begins.
     """
     plan = plan or Plan()
     check_changeable(nwb_path)
@@ -153,6 +159,7 @@ def run(
         bar,
         force,
         replacement or Replacement(),
+        tell,
     )
     known = read_state(nwb_path)
     stages = [find_stage(name) for name in _wanted_stages(plan, known)]
@@ -179,11 +186,25 @@ def _run_with_decisions(stages: list[Stage], plan: Plan, job: Job) -> list[Stage
 def _run_stages(stages: list[Stage], job: Job) -> list[StageOutcome]:
     """Run stages one after the other."""
     outcomes, known = [], read_state(job.nwb_path)
+    job = replace(job, tell=_once(job.tell))
+    foresee(stages, job, known)
     for stage in stages:
         outcomes.append(run_stage(stage, job, known))
         if outcomes[-1].action == "ran":
             known = read_state(job.nwb_path)
     return outcomes
+
+
+def _once(tell: Callable[[str], None]) -> Callable[[str], None]:
+    """Return a function that tells every line once."""
+    told: set[str] = set()
+
+    def tell_once(line: str) -> None:
+        if line not in told:
+            told.add(line)
+            tell(line)
+
+    return tell_once
 
 
 def process(
@@ -196,11 +217,21 @@ def process(
     bar: ProgressBar = no_bar,
     force: bool = False,
     replacement: Replacement | None = None,
+    tell: Callable[[str], None] = logger.info,
 ) -> StageOutcome:
     """Run one stage with the given parameters, defaults elsewhere."""
     chosen = {name: Choice(value, source) for name, value in (parameters or {}).items()}
     plan = Plan((find_stage(stage).name,), {stage: chosen}, is_explicit=True)
-    return run(nwb_path, plan, settings=settings, bar=bar, force=force, replacement=replacement)[0]
+    outcomes = run(
+        nwb_path,
+        plan,
+        settings=settings,
+        bar=bar,
+        force=force,
+        replacement=replacement,
+        tell=tell,
+    )
+    return outcomes[0]
 
 
 def chosen_parameters(nwb_path: Path, stage: str) -> dict[str, Any]:
@@ -246,6 +277,12 @@ def status(nwb_path: Path) -> list[StageStatus]:
     """Return for every stage whether it is done, stale or missing, and why."""
     known = read_state(nwb_path)
     return stage_statuses(known.runs, known.recording)
+
+
+def foreign_objects(nwb_path: Path) -> list[ForeignObject]:
+    """Return what others wrote that stages could use, or that has the place of their results."""
+    with open_session(nwb_path) as session:
+        return list_foreign(session)
 
 
 def undo_sync(nwb_path: Path) -> bool:

@@ -19,8 +19,16 @@ from ace_nwb.nwb import layout
 from ace_nwb.nwb.content.imaging import read_field, write_field
 from ace_nwb.nwb.content.movie import NwbMovie
 from ace_nwb.nwb.content.rois import write_segmentation
-from ace_nwb.nwb.history import RunParameter, StageRun, append_run, current_runs, next_run_id
+from ace_nwb.nwb.history import (
+    RunParameter,
+    StageRun,
+    append_run,
+    current_runs,
+    next_run_id,
+    record_outputs,
+)
 from ace_nwb.nwb.layout import FieldOfView
+from ace_nwb.nwb.ownership import list_objects
 from ace_nwb.nwb.session import Session, SessionWriter, edit_session
 from ace_nwb.stages.running.execution import software
 from ace_nwb.stages.running.replacement import Replacement, make_room, note_losses
@@ -95,6 +103,7 @@ def adopt(
     """
     place = placement or Placement()
     with edit_session(nwb_path) as writer:
+        before = list_objects(writer.h5)
         movie = NwbMovie(writer)
         frames = _find_frames(result, movie.shape[0], place)
         field = _find_field(result, writer, movie, place)
@@ -108,6 +117,7 @@ def adopt(
         _note_extraction(writer, result, place)
         if result.snr is not None or result.accepted is not None:
             _write_quality(writer, result)
+        record_outputs(writer, before, run_id=next_run_id(writer) - 1)
     return segmentation.n_rois
 
 

@@ -17,6 +17,7 @@ from ace_nwb.apps.session_data import SessionData
 from ace_nwb.engines.regrouping import Shape, merge_shapes, split_shape
 from ace_nwb.errors import CurationError
 from ace_nwb.nwb import layout
+from ace_nwb.nwb.content.events import list_calcium_events
 from ace_nwb.nwb.content.rois import read_roi_table
 from ace_nwb.nwb.session import Session
 from ace_nwb.stages.common.curated import Curation
@@ -150,10 +151,10 @@ class RoiData:
 
         def read(session: Session) -> RoiTraces:
             raw, denoised = (
-                np.asarray(session.h5[f"{place.traces}/{name}/data"][:, place.row], np.float32)
+                np.asarray(session.node(f"{place.traces}/{name}/data")[:, place.row], np.float32)
                 for name in ("RoiResponseSeries", "Denoised")
             )
-            decay = float(session.h5[f"{place.table}/decay_time_s"][place.row])
+            decay = float(session.node(f"{place.table}/decay_time_s")[place.row])
             return RoiTraces(raw, denoised, Shape(footprint, denoised, decay), is_preview=False)
 
         return self.data.use(read)
@@ -161,7 +162,7 @@ class RoiData:
 
 def read_mask(session: Session, table: str, row: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return x, y and weight of the pixels of one mask, recorded field, each of shape (pixel,)."""
-    values = _read_single_chunk(session.h5[f"{table}/image_mask"], row)
+    values = _read_single_chunk(session.node(f"{table}/image_mask"), row)
     # a footprint fills few lines: finding these first is ten times faster
     lines = np.flatnonzero((values.max(axis=1) != 0) | (values.min(axis=1) != 0))
     x, y = np.nonzero(values[lines])
@@ -186,7 +187,7 @@ def _find_rois(session: Session) -> tuple[dict[int, Place], dict[str, np.ndarray
     for segmentation, traces in _TABLES:
         table = f"{segmentation}/PlaneSegmentation"
         if session.has(table):
-            for row, roi in enumerate(session.h5[f"{table}/id"][:]):
+            for row, roi in enumerate(session.node(f"{table}/id")[:]):
                 places.setdefault(int(roi), Place(table, traces, row))
     if not places:
         raise CurationError(
@@ -197,11 +198,7 @@ def _find_rois(session: Session) -> tuple[dict[int, Place], dict[str, np.ndarray
 
 def _read_events(session: Session) -> dict[int, np.ndarray]:
     """Return ROI id -> times of its calcium events, seconds; none if they were not detected."""
-    tables = [
-        f"/processing/events/{name}"
-        for name in session.h5.get("/processing/events", ())
-        if name.startswith("CalciumEvents")
-    ]
+    tables = list_calcium_events(session)
     if not tables:
         return {}
     table = session.h5[tables[0]]

@@ -6,10 +6,14 @@ from typing import Any
 
 from ace_nwb.errors import SessionFileError
 from ace_nwb.nwb.findings import Finding
+from ace_nwb.nwb.history import record_outputs
 from ace_nwb.nwb.layout import LAYOUT_VERSION
+from ace_nwb.nwb.ownership import list_objects
 from ace_nwb.nwb.places import layout_schema, list_contents, read_version, version_row
 from ace_nwb.nwb.session import Session, SessionWriter, edit_session, open_session
 
+_OF_STAGES = ("coupling", "ecephys", "events", "ophys", "phase", "spectral")
+"""Processing modules that no conversion of ours writes to."""
 _GENERATED_BY = "/general/was_generated_by"
 
 
@@ -24,7 +28,9 @@ def check_layout(session: Session) -> list[Finding]:
             "ace_nwb to check it whole."
         )
         return [Finding("BEST_PRACTICE_SUGGESTION", "check_layout_version", "/", message)]
-    return [*_old(version), *_differences(list_contents(session)["objects"])]
+    objects = list_contents(session)["objects"]
+    ours = {path: kind for path, kind in objects.items() if not _is_foreign(session, path)}
+    return [*_old(version), *_differences(ours)]
 
 
 def upgrade(path: Path) -> list[int]:
@@ -67,14 +73,25 @@ def _record_version(writer: SessionWriter) -> None:
 
 
 def _to_layout_3(writer: SessionWriter) -> None:
-    """Take away what tables of ROIs said of the movie: notebooks walked it in a circle."""
+    """Take away what our tables of ROIs said of the movie: notebooks walked it in a circle."""
     for path, described in list_contents(writer)["objects"].items():
-        if described["type"] == "PlaneSegmentation":
+        if described["type"] == "PlaneSegmentation" and writer.is_own(path):
             writer.remove([f"{path}/reference_images"])
 
 
-_MIGRATIONS: dict[int, Callable[[SessionWriter], None]] = {3: _to_layout_3}
+def _to_layout_4(writer: SessionWriter) -> None:
+    """Record the objects that stages wrote."""
+    record_outputs(writer, list_objects(writer.h5))
+
+
+_MIGRATIONS: dict[int, Callable[[SessionWriter], None]] = {3: _to_layout_3, 4: _to_layout_4}
 """Version -> the change that leads to it from the one before; 2 did no more than record itself."""
+
+
+def _is_foreign(session: Session, path: str) -> bool:
+    """Return whether others wrote what stands in a module that only stages of ours write to."""
+    module = path.split("/")[2] if path.startswith("/processing/") else ""
+    return module in _OF_STAGES and not session.is_own(path)
 
 
 def _old(version: int) -> Iterator[Finding]:

@@ -22,8 +22,16 @@ from ace_nwb.errors import InputError
 from ace_nwb.imaging.cropping import crop_from_legacy, resolve_crop
 from ace_nwb.imaging.movie import ProgressCallback
 from ace_nwb.nwb.content.imaging import read_field
-from ace_nwb.nwb.history import RunParameter, StageRun, append_run, current_runs, next_run_id
+from ace_nwb.nwb.history import (
+    RunParameter,
+    StageRun,
+    append_run,
+    current_runs,
+    next_run_id,
+    record_outputs,
+)
 from ace_nwb.nwb.objects.columns import build_column
+from ace_nwb.nwb.ownership import list_objects
 from ace_nwb.nwb.session import SessionWriter, edit_session, open_session
 from ace_nwb.stages.running.execution import StageOutcome, software
 from ace_nwb.stages.settings.texts import Choice
@@ -104,14 +112,16 @@ def _note_wishes(job: SessionJob) -> StageOutcome:
     if known and before["metadata"] != marks["metadata"]:
         describe(job.output_path, job.metadata)
     with edit_session(job.output_path) as writer:
+        before = list_objects(writer.h5)
         _write_intervals(writer, job.intervals)
         append_run(writer, _record(writer, job, marks))
+        record_outputs(writer, before)
     return StageOutcome(STAGE, "ran")
 
 
 def _write_intervals(writer: SessionWriter, intervals: tuple[dict[str, Any], ...]) -> None:
     """Write named stretches, replacing those of an earlier manifest."""
-    writer.remove([INTERVALS])
+    writer.clear([INTERVALS])
     if not intervals:
         return
     starts, stops = (

@@ -53,12 +53,16 @@ class Rerun:
         Keep the former results, and those that refer to them, under this name.
     discard_curation
         Allow that decisions of people about ROIs are removed.
+    replace_foreign
+        Remove what other programs wrote where the results belong; without it the results stand
+        beside, under names that end in _ace.
     """
 
     force: Annotated[bool, Parameter(negative="")] = False
     prune: Annotated[bool, Parameter(negative="")] = False
     keep_as: str | None = None
     discard_curation: Annotated[bool, Parameter(negative="")] = False
+    replace_foreign: Annotated[bool, Parameter(negative="")] = False
 
 
 def sync(
@@ -254,8 +258,10 @@ def _rerun(rerun: Rerun | None) -> dict[str, Any]:
     from ace_nwb.stages.running.replacement import Replacement
 
     rerun = rerun or Rerun()
-    replacement = Replacement(rerun.keep_as, rerun.prune, rerun.discard_curation)
-    return {"force": rerun.force, "replacement": replacement}
+    replacement = Replacement(
+        rerun.keep_as, rerun.prune, rerun.discard_curation, rerun.replace_foreign
+    )
+    return {"force": rerun.force, "replacement": replacement, "tell": say}
 
 
 def _print_outcomes(outcomes: list[Any]) -> None:

@@ -13,7 +13,8 @@ Json = Annotated[bool, Parameter(negative="", help="Print JSON for scripts.")]
 def status(file: Path, /, *, json: Json = False) -> None:
     """Show for every stage whether it is done, stale or missing, and why.
 
-    Example: `ace-nwb status session.nwb`
+    Example: `ace-nwb status session.nwb`. Objects of other programs are listed where stages could
+    use them, or where they have the place of a result.
 
     Parameters
     ----------
@@ -25,8 +26,11 @@ def status(file: Path, /, *, json: Json = False) -> None:
     statuses = pipeline.status(file)
     if json:
         print_json([vars(s) for s in statuses])
-    else:
-        print_table(("stage", "state", "reason"), [(s.stage, s.state, s.reason) for s in statuses])
+        return
+    print_table(("stage", "state", "reason"), [(s.stage, s.state, s.reason) for s in statuses])
+    foreign = [(one.path, one.kind, one.remark) for one in pipeline.foreign_objects(file)]
+    if foreign:
+        print_table(("written by others", "type", "what it means"), foreign)
 
 
 def history(

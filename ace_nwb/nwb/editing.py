@@ -25,6 +25,7 @@ from ace_nwb.nwb.commit.overlay import OverlayFile
 from ace_nwb.nwb.commit.superblock import read_end_of_file
 from ace_nwb.nwb.objects import removal, renaming, tables, times
 from ace_nwb.nwb.objects.columns import Columns
+from ace_nwb.nwb.objects.precedence import Precedence
 from ace_nwb.nwb.opening import open_for_writing, open_h5
 from ace_nwb.nwb.reading import Session
 
@@ -36,12 +37,18 @@ class SessionWriter(Session):
     ----------
     removed
         Paths of all objects removed so far, also of those that only referred to removed ones.
+    superseded
+        Former path -> the name under which an object that was to be removed is kept, because
+        foreign objects refer to it or stand in it.
     """
 
     def __init__(self, path: Path, overlay: OverlayFile, h5: h5py.File):
         super().__init__(path, h5)
         self.removed: list[str] = []
+        self.superseded: dict[str, str] = {}
+        self.beside = {}  # during a change our results stand at the places of the layout
         self._overlay = overlay
+        self._precedence = Precedence(self)
         self._kept: list[h5py.HLObject] = []
         self._aside: dict[str, h5py.Group] = {}
 
@@ -96,7 +103,9 @@ class SessionWriter(Session):
             )
 
     def remove(self, paths: Iterable[str]) -> list[str]:
-        """Remove objects, and those elsewhere that refer to them; skip what does not exist.
+        """Remove objects, and those of ours that refer to them; skip what does not exist.
+
+        What foreign objects refer to or stand in is kept under another name, see `superseded`.
 
         Parameters
         ----------
@@ -113,27 +122,49 @@ class SessionWriter(Session):
         if not any(path in self.h5 or self._is_pending(path) for path in paths):
             return []
         self._begin_h5_change()
-        present = [path for path in paths if path in self.h5]
-        removed, kept = removal.remove_objects(self.h5, present)
-        self._kept += kept
-        self._aside |= removal.set_dangling_aside(self.h5)
-        removed += removal.remove_empty(self.h5, removed, keep_for=self._aside)
+        plan = removal.plan_removal(self.h5, paths, self.is_own)
+        self._precedence.rename(plan.superseded)
+        self.superseded |= plan.superseded
+        removed = list(plan.deleted)
+        self._kept += removal.delete_objects(self.h5, removed)
+        self._aside |= removal.set_dangling_aside(self.h5, self.is_own)
+        removed += removal.remove_empty(self.h5, removed, self.is_own, keep_for=self._aside)
         self.removed += removed
         return removed
+
+    def clear(self, places: Iterable[str]) -> None:
+        """Remove what is ours at some places, and let foreign objects there wait until the end.
+
+        What is written there afterwards stands beside the foreign object in the end.
+        """
+        places = list(places)
+        self.remove(path for path in places if self.is_own(path))
+        if any(path in self.h5 for path in places):
+            self._begin_h5_change()
+            self._precedence.make_way(places)
+
+    def show_as_stored(self) -> None:
+        """Give every object the name that it has in the file, for what goes by these names."""
+        self._begin_h5_change()
+        self._precedence.end()
+
+    def final_path(self, path: str) -> str:
+        """Return the path that an object has after the change."""
+        return self._precedence.final_path(path)
 
     def keep_as(self, paths: Iterable[str], name: str) -> dict[str, str]:
         """Rename results so that new ones can stand beside them; return old path -> new path."""
         present = [path for path in paths if self.has(path)]
         renamed = renaming.kept_paths(present, name)
         self._begin_h5_change()
-        renaming.rename_objects(self.h5, renamed)
+        self._precedence.rename(renamed)
         return renamed
 
     def take_back(self, paths: Iterable[str], name: str) -> None:
         """Give results that were kept as `name` their former paths, which must be free."""
         self._begin_h5_change()
         renamed = renaming.kept_paths(paths, name)
-        renaming.rename_objects(self.h5, {new: old for old, new in renamed.items()})
+        self._precedence.rename({new: old for old, new in renamed.items()})
 
     def set_columns(self, table_path: str, columns: Columns) -> None:
         """Create or replace whole columns of a table: name -> (description, values)."""
@@ -182,13 +213,15 @@ class SessionWriter(Session):
         """Put back what was set aside and links to something again; remove what does not."""
         self._begin_h5_change()
         if self.removed or self._aside:  # nothing else can leave a link dangling
-            self.removed += removal.put_back(self.h5, self._aside)
-            self.removed += removal.remove_empty(self.h5, [*self.removed, *self._aside])
+            self.removed += removal.put_back(self.h5, self._aside, self.is_own)
+            gone = [*self.removed, *self._aside]
+            self.removed += removal.remove_empty(self.h5, gone, self.is_own)
             self._aside.clear()
 
     def finish(self) -> None:
         """Write everything and close the HDF5 file; nothing is committed yet."""
         self.settle()
+        self._precedence.end()
         tables.append_rows(self.h5["file_create_date"], [datetime.now().astimezone().isoformat()])
         self._kept.clear()
         self.close()

@@ -1,7 +1,8 @@
 """The history of a session file: which stage ran when, with which parameters, on what.
 
-Two tables in long form: `stage_runs` has one row per run, `stage_parameters` one row per run and
-parameter. Neither holds names of users or computers, or absolute paths.
+Three tables in long form: `stage_runs` has one row per run, `stage_parameters` one row per run and
+parameter, `stage_outputs` one row per object that was written (see ownership.py). None of them
+holds names of users or computers, or absolute paths.
 """
 
 from collections.abc import Iterable
@@ -11,6 +12,7 @@ from typing import Any
 from ace_nwb.nwb import classes, layout
 from ace_nwb.nwb.objects import tables
 from ace_nwb.nwb.objects.columns import Columns, build_table
+from ace_nwb.nwb.ownership import Owned, list_objects, read_owned
 from ace_nwb.nwb.session import Session, SessionWriter
 
 _RUN_COLUMNS = {
@@ -34,11 +36,21 @@ _PARAMETER_COLUMNS = {
     "value": "Value.",
     "source": "Who chose it: default, file, command line, python, browser or imported.",
 }
+_OUTPUT_COLUMNS = {
+    "run_id": "Number of the run in stage_runs; -1: written beside the runs, or before this table.",
+    "path": "Where the object stands.",
+    "output_id": "Its object id, which it keeps under any name.",
+}
 _TABLES = {
     "stage_runs": "Every run of a processing stage.",
     "stage_parameters": "Every parameter of every run.",
+    "stage_outputs": "Every object that was written or renamed; others are not ours to replace.",
 }
 _SEPARATOR = "; "
+BESIDE_RUNS = -1
+"""Run number of objects that no run wrote: decisions of reviewers, intervals of a manifest."""
+_HISTORY = "/processing/misc/"
+"""Where the history and the choices stand, which no stage replaces."""
 
 
 @dataclass(frozen=True)
@@ -114,11 +126,35 @@ def append_run(writer: SessionWriter, run: StageRun) -> None:
         (layout.STAGE_PARAMETERS, _described(_PARAMETER_COLUMNS, _parameter_rows(run))),
     )
     for path, columns in tables_of_run:
-        rows = {name: values for name, (_, values) in columns.items()}
-        if writer.has(path):
-            tables.append_table_rows(writer.h5, path, rows)
-        elif all(rows.values()):
-            _add_table(writer.nwbfile, path.rpartition("/")[2], columns)
+        _append(writer, path, columns)
+
+
+def record_outputs(writer: SessionWriter, before: Owned, *, run_id: int = BESIDE_RUNS) -> None:
+    """Note as ours what was written since `before`, and where renamed objects of ours stand now.
+
+    Parameters
+    ----------
+    writer
+        The session.
+    before
+        All objects before the change, see `list_objects`.
+    run_id
+        Number of the run that wrote them.
+    """
+    writer.flush()
+    recorded = read_owned(writer.h5) if writer.has(layout.STAGE_OUTPUTS) else None
+    earlier = set(before.values())
+    rows = []
+    for path, identity in list_objects(writer.h5).items():
+        final, is_new = writer.final_path(path), identity not in earlier
+        is_ours = is_new or writer.owned.get(path) == identity
+        if is_ours and (recorded or {}).get(final) != identity and not final.startswith(_HISTORY):
+            made_by = run_id if is_new or recorded is not None else BESIDE_RUNS
+            rows.append((made_by, final, identity))
+            writer.owned[path] = identity
+    if rows:
+        columns = dict(zip(_OUTPUT_COLUMNS, map(list, zip(*rows, strict=True)), strict=True))
+        _append(writer, layout.STAGE_OUTPUTS, _described(_OUTPUT_COLUMNS, columns))
 
 
 def read_runs(session: Session) -> list[StageRun]:
@@ -160,6 +196,15 @@ def _add_table(nwbfile: "classes.NWBFile", name: str, columns: Columns) -> None:
     if "misc" not in nwbfile.processing:
         nwbfile.create_processing_module(name="misc", description=layout.MODULES["misc"])
     nwbfile.processing["misc"].add(build_table(name, _TABLES[name], columns))
+
+
+def _append(writer: SessionWriter, path: str, columns: Columns) -> None:
+    """Add rows to a table of the history, made if it is missing."""
+    rows = {name: values for name, (_, values) in columns.items()}
+    if writer.has(path):
+        tables.append_table_rows(writer.h5, path, rows)
+    elif all(rows.values()):
+        _add_table(writer.nwbfile, path.rpartition("/")[2], columns)
 
 
 def _described(descriptions: dict[str, str], rows: dict[str, Any]) -> dict[str, tuple[str, Any]]:

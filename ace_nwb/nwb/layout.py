@@ -4,8 +4,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-LAYOUT_VERSION = 3
-"""2: the version is recorded in the file; 3: tables of ROIs do not refer back to the movie.
+LAYOUT_VERSION = 4
+"""2: the version is recorded in the file; 3: tables of ROIs do not refer back to the movie; 4: the
+objects that stages wrote are recorded, path and object id.
 
 Older files are brought up by `ace-nwb upgrade`."""
 
@@ -41,13 +42,20 @@ SEEDS = "/processing/ophys/Seeds"
 CURATION_DECISIONS = "/processing/ophys/CurationDecisions"
 EXTRACTED = "extracted"
 """Suffix under which extraction results stand while merged and split ROIs take their place."""
+BESIDE = "ace"
+"""Suffix of a result of ours whose place a foreign object has."""
+SUPERSEDED = "superseded"
+"""Suffix of a replaced result that foreign objects refer to or stand in."""
 EXTRACTED_SEGMENTATION = f"{IMAGE_SEGMENTATION}_{EXTRACTED}/PlaneSegmentation"
 DF_OVER_F = "/processing/ophys/DfOverF"
 DFF_TRACES = f"{DF_OVER_F}/RoiResponseSeries"
 DECONVOLUTION = "/processing/ophys/Deconvolution"
 
+CALCIUM_EVENTS = "/processing/events/CalciumEvents*"
+
 STAGE_RUNS = "/processing/misc/stage_runs"
 STAGE_PARAMETERS = "/processing/misc/stage_parameters"
+STAGE_OUTPUTS = "/processing/misc/stage_outputs"
 CHOSEN_PARAMETERS = "/processing/misc/chosen_parameters"
 
 MODULES = {

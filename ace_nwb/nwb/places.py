@@ -51,7 +51,7 @@ class Place:
         """Regular expression of the path; results kept under a name end in `_NAME`."""
         parts = [re.escape(part).replace(r"\*", "[^/]*") for part in self.path.split("/")]
         if len(parts) > 3 and parts[1] == "processing":
-            parts[3] += r"(_[A-Za-z0-9-]+)?"
+            parts[3] += r"(_[A-Za-z0-9-]+)*"
         return f"^{'/'.join(parts)}$"
 
 
@@ -208,7 +208,7 @@ PLACES: tuple[Place, ...] = (
     _traces(f"{layout.DECONVOLUTION}/Denoised", "dF/F explained by the inferred activity."),
     _traces(f"{layout.DECONVOLUTION}/Deconvolved", "Activity inferred from dF/F."),
     Place(
-        "/processing/events/CalciumEvents*",
+        layout.CALCIUM_EVENTS,
         "EventsTable",
         "Calcium events, one row each.",
         columns=("timestamp", "amplitude", "roi"),
@@ -292,6 +292,12 @@ PLACES: tuple[Place, ...] = (
         "DynamicTable",
         "Every parameter of every run.",
         columns=("run_id", "parameter", "value", "source"),
+    ),
+    Place(
+        layout.STAGE_OUTPUTS,
+        "DynamicTable",
+        "Every object that a stage wrote or renamed.",
+        columns=("run_id", "path", "output_id"),
     ),
     Place(
         layout.CHOSEN_PARAMETERS,

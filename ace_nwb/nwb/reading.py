@@ -1,5 +1,7 @@
 """A session opened for reading, as pynwb and as HDF5 see it."""
 
+from collections.abc import Collection
+from functools import cached_property
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -9,7 +11,7 @@ import numpy as np
 
 from ace_nwb.errors import SessionFileError
 from ace_nwb.forms.commands import quoted
-from ace_nwb.nwb import classes, layout
+from ace_nwb.nwb import classes, layout, ownership
 from ace_nwb.nwb.faults import explain
 from ace_nwb.nwb.objects.columns import decode_texts
 from ace_nwb.nwb.objects.stored import iterate_references, open_stored
@@ -41,6 +43,36 @@ class Session:
         self._io: Any = None
         self._nwbfile: classes.NWBFile | None = None
 
+    @cached_property
+    def owned(self) -> ownership.Owned:
+        """Path -> object id of everything that we have written into the file."""
+        return ownership.read_owned(self.h5)
+
+    @cached_property
+    def beside(self) -> dict[str, str]:
+        """Place of the layout -> where our result stands, if a foreign object has the place."""
+        named = ownership.names_beside(self.h5)
+        return {place: path for place, path in named.items() if self.is_own(path)}
+
+    def is_own(self, path: str) -> bool:
+        """Return whether a stage of ours wrote the object at `path`."""
+        return ownership.is_own(self.h5, path, self.owned)
+
+    def own_paths(self, patterns: Collection[str]) -> list[str]:
+        """Return the paths of our results at places such as "/processing/events/Calcium*".
+
+        Former ones that are kept under a name are not among them.
+        """
+        places = [ownership.locate(pattern, self.beside) for pattern in patterns]
+        found = set(ownership.matching_paths(self.h5, places))
+        found |= {path for place, path in self.beside.items() if ownership.fits(place, patterns)}
+        kept = ownership.kept_names(self.h5)
+        return sorted(p for p in found if self.is_own(p) and not ownership.is_set_aside(p, kept))
+
+    def node(self, path: str) -> Any:
+        """Return the HDF5 object of what belongs at `path`."""
+        return self.h5[ownership.locate(path, self.beside)]
+
     @property
     def nwbfile(self) -> "classes.NWBFile":
         """The file as pynwb sees it, read on first use; data stay on disk until sliced.
@@ -53,7 +85,7 @@ class Session:
 
     def find(self, path: str) -> Any | None:
         """Return the object at `path` ("/processing/ophys/DfOverF/RoiResponseSeries"), or None."""
-        return open_stored(self.h5, path)
+        return open_stored(self.h5, ownership.locate(path, self.beside))
 
     def get(self, path: str) -> Any:
         """Return the object at `path`; it has the attributes that pynwb would give it.
@@ -87,18 +119,19 @@ class Session:
 
     def has(self, path: str) -> bool:
         """Return whether the file holds an object at `path`."""
-        return path in self.h5
+        return ownership.locate(path, self.beside) in self.h5
 
     def members(self, path: str, *, kind: str = "") -> list[str]:
         """Return the paths of the objects in a group, sorted; of one type, if it is given."""
         if not self.has(path):
             return []
-        types = {name: found.attrs.get("neurodata_type") for name, found in self.h5[path].items()}
+        items = self.node(path).items()
+        types = {name: found.attrs.get("neurodata_type") for name, found in items}
         return [f"{path}/{name}" for name, found in sorted(types.items()) if kind in ("", found)]
 
     def read_references(self, path: str, column: str) -> list[tuple[int, int, str]]:
         """Return (first sample, number, path of the series) of each row of such a column."""
-        index = open_stored(self.h5, path)[column]  # type: ignore[index]
+        index = self.get(path)[column]
         return list(iterate_references(self.h5, index.target))
 
     @property
@@ -108,7 +141,7 @@ class Session:
 
     def read_table(self, path: str) -> dict[str, np.ndarray]:
         """Return the columns of a table without ragged columns and regions, without pynwb."""
-        table = self.h5[path]
+        table = self.node(path)
         columns = {str(name): np.asarray(table[name][:]) for name in table.attrs["colnames"]}
         return {
             name: decode_texts(values) if values.dtype.kind in "OS" else values

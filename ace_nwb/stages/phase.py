@@ -6,7 +6,7 @@ import numpy as np
 
 from ace_nwb.errors import RequirementError
 from ace_nwb.nwb import layout
-from ace_nwb.nwb.content.events import read_events
+from ace_nwb.nwb.content.events import list_calcium_events, read_events
 from ace_nwb.nwb.content.phase import EventPhase, list_filtered_ephys, write_event_phase
 from ace_nwb.nwb.content.rois import read_roi_series, write_roi_series
 from ace_nwb.nwb.content.series import write_series
@@ -119,12 +119,11 @@ def _write_ephys(
 
 def _lock_events(session: Session, ephys: list[RegularSignal]) -> EventPhase:
     """Return one row per ROI and channel: the phases at the ROI's events, over all stretches."""
-    if not session.has("/processing/events"):
-        return EventPhase.from_rows([])
     n_rois = len(session.get(layout.PLANE_SEGMENTATION))
     rows = []
-    for table in session.h5["/processing/events"]:
-        onset_s, columns = read_events(session, f"/processing/events/{table}")
+    for path in list_calcium_events(session):
+        table = path.rpartition("/")[2]
+        onset_s, columns = read_events(session, path)
         phases = _phases_by_channel(ephys, onset_s)
         for channel, values in phases.items():
             for roi in range(n_rois):

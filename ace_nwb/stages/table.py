@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from types import ModuleType
 
 from ace_nwb.errors import UnknownNameError
+from ace_nwb.nwb.layout import CALCIUM_EVENTS
 from ace_nwb.registry import load_module
 from ace_nwb.stages.settings import params as p
 
@@ -190,7 +191,7 @@ STAGES: dict[str, Stage] = {
         Stage(
             "events",
             p.EventsParams,
-            ("/processing/events/CalciumEvents*",),
+            (CALCIUM_EVENTS,),
             requires=("deconvolve",),
             revision=2,
             uses=("sync",),

@@ -15,7 +15,7 @@ from ace_nwb.nwb.content.series import read_series, write_series
 from ace_nwb.nwb.content.spectra import BandPower, write_spectrogram
 from ace_nwb.nwb.objects.links import find_dangling_links, iterate_references
 from ace_nwb.nwb.session import edit_session, open_session
-from tests.fixtures.changes import add_motion, replace_rois
+from tests.fixtures.changes import add_motion, as_ours, replace_rois
 from tests.fixtures.session_files import START, file_content
 
 
@@ -85,8 +85,10 @@ def test_replaced_rois_are_the_new_ones_and_old_results_on_them_are_gone(analyse
 
 def test_a_link_to_a_replaced_series_stays(recorded):
     path = "/processing/spectral/S"
-    with edit_session(recorded.path) as writer:
-        series = np.arange(60.0)
+    series = np.arange(60.0)
+
+    @as_ours
+    def write(writer):
         write_series(writer, layout.MEAN_FLUORESCENCE, series, unit="n.a.", description="d")
         write_spectrogram(
             writer,
@@ -100,6 +102,9 @@ def test_a_link_to_a_replaced_series_stays(recorded):
             ),
             rate_hz=1.0,
         )
+
+    with edit_session(recorded.path) as writer:
+        write(writer)
     with edit_session(recorded.path) as writer:
         writer.remove([layout.MEAN_FLUORESCENCE])
         assert writer.nwbfile.identifier, "pynwb can read the file meanwhile"
@@ -111,10 +116,15 @@ def test_a_link_to_a_replaced_series_stays(recorded):
 
 def test_what_links_to_a_removed_series_is_removed_at_the_end(recorded):
     first, second = "/processing/ophys/A", "/processing/ophys/B"
-    with edit_session(recorded.path) as writer:
+
+    @as_ours
+    def write(writer):
         data = {"data": np.arange(4.0), "unit": "m", "description": "d"}
         write_series(writer, first, **data, timestamps=np.array([0.0, 1.0, 2.0, 4.0]))
         write_series(writer, second, **data, timestamps_from=first)
+
+    with edit_session(recorded.path) as writer:
+        write(writer)
     with edit_session(recorded.path) as writer:
         assert writer.remove([first]) == [first]
     assert set(writer.removed) == {first, second, "/processing/ophys"}
@@ -123,18 +133,16 @@ def test_what_links_to_a_removed_series_is_removed_at_the_end(recorded):
         assert not session.has("/processing/ophys")
 
 
-def test_recorded_data_are_not_removed_for_a_dangling_link(recorded):
+def test_what_others_link_to_is_kept_and_their_link_follows(recorded):
     with edit_session(recorded.path) as writer:
         writer.h5["acquisition/Linked"] = h5py.SoftLink("/processing/sync/FrameLedger")
-    before = recorded.path.read_bytes()
-    with pytest.raises(SessionFileError, match="not a processing result"):
-        remove(recorded.path, "/processing/sync/FrameLedger")
-    assert recorded.path.read_bytes() == before
-
-
-def remove(path, name):
-    with edit_session(path) as writer:
-        writer.remove([name])
+    with edit_session(recorded.path) as writer:
+        assert writer.remove(["/processing/sync/FrameLedger"]) == []
+    assert writer.superseded == {
+        "/processing/sync/FrameLedger": "/processing/sync/FrameLedger_superseded"
+    }
+    with h5py.File(recorded.path) as h5:
+        assert h5["acquisition/Linked"] == h5["processing/sync/FrameLedger_superseded"]
 
 
 def test_replacing_large_results_keeps_the_old_part_of_the_file_untouched(analysed):

@@ -12,7 +12,9 @@ from typing import Any, Literal
 import numpy as np
 
 from ace_nwb.nwb import layout
+from ace_nwb.nwb.history import record_outputs
 from ace_nwb.nwb.objects import tables
+from ace_nwb.nwb.ownership import list_objects
 from ace_nwb.nwb.session import Session, SessionWriter
 
 Action = Literal["accept", "reject", "unsure", "merge", "split", "undo"]
@@ -103,7 +105,9 @@ def append_decisions(writer: SessionWriter, decisions: Iterable[Decision]) -> li
         tables.append_table_rows(writer.h5, path, rows)
     else:
         described = {name: (_COLUMNS[name][0], values) for name, values in rows.items()}
+        before = list_objects(writer.h5)
         writer.create_table(path, _TEXT, described)
+        record_outputs(writer, before)
     return numbered
 
 

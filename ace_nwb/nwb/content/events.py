@@ -9,6 +9,7 @@ from ace_nwb.nwb.content.series import compressed
 from ace_nwb.nwb.layout import module_and_name
 from ace_nwb.nwb.objects.columns import read_columns
 from ace_nwb.nwb.objects.stored import is_region
+from ace_nwb.nwb.ownership import matching_paths
 from ace_nwb.nwb.session import Session, SessionWriter
 
 _COLUMN_DESCRIPTIONS = {
@@ -27,6 +28,12 @@ def list_ttl_lines(session: Session) -> list[str]:
     """Return the names of the TTL lines: recorded events tables with a level per edge."""
     paths = list_event_tables(session)
     return [path.rpartition("/")[2] for path in paths if "level" in session.get(path).colnames]
+
+
+def list_calcium_events(session: Session) -> list[str]:
+    """Return the paths of the detected calcium events: ours, or, without any, those there are."""
+    ours = session.own_paths([layout.CALCIUM_EVENTS])
+    return ours or matching_paths(session.h5, [layout.CALCIUM_EVENTS])
 
 
 def read_events(session: Session, path: str) -> tuple[np.ndarray, Mapping[str, np.ndarray]]:

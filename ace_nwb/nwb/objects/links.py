@@ -72,16 +72,6 @@ def iterate_references(h5: h5py.File) -> Iterator[tuple[str, str]]:
             yield holder.name, _target_path(h5, reference)
 
 
-def find_referrers(h5: h5py.File, paths: set[str]) -> list[str]:
-    """Return the NWB objects outside `paths` that refer to an object in them by reference."""
-    found = {
-        owner_path(h5, holder)
-        for holder, target in iterate_references(h5)
-        if is_within(target, paths) and not is_within(holder, paths)
-    }
-    return sorted(found)
-
-
 def _iterate_groups(h5: h5py.File) -> Iterator[h5py.Group]:
     """Yield every group once, the root first."""
     groups = [h5["/"]]

@@ -47,14 +47,14 @@ def rename_objects(h5: h5py.File, paths: Mapping[str, str]) -> None:
     for old, new in paths.items():
         h5.move(old, new)
     for link, target in links:
-        moved = _moved(target, paths)
+        moved = moved_path(target, paths)
         if moved != target:
-            place = _moved(link, paths)
+            place = moved_path(link, paths)
             del h5[place]
             h5[place] = h5py.SoftLink(moved)
 
 
-def _moved(path: str, paths: Mapping[str, str]) -> str:
+def moved_path(path: str, paths: Mapping[str, str]) -> str:
     """Return where a path leads after the move."""
     for old, new in paths.items():
         if is_within(path, {old}):

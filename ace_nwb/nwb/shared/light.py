@@ -101,6 +101,7 @@ def write_light_session(
             omit = {f"{movie.path}/data" for movie in movies}
             copy_file(session.h5, partial, progress=progress, omit=omit)
         with edit_session(partial) as writer:
+            writer.show_as_stored()
             for movie in movies:
                 _take_out(writer, movie)
             _note_removed(writer, movies)

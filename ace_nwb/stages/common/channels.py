@@ -8,7 +8,7 @@ from ace_nwb.errors import InputError, RequirementError
 from ace_nwb.forms.commands import quoted
 from ace_nwb.nwb import layout
 from ace_nwb.nwb.content.conditions import read_conditions
-from ace_nwb.nwb.content.events import read_events
+from ace_nwb.nwb.content.events import list_calcium_events, read_events
 from ace_nwb.nwb.content.phase import list_filtered_ephys
 from ace_nwb.nwb.content.rois import read_roi_series
 from ace_nwb.nwb.content.series import read_series
@@ -135,9 +135,9 @@ def read_phases(session: Session) -> list[RegularSignal]:
 def read_event_times(session: Session) -> dict[str, tuple[np.ndarray, np.ndarray]]:
     """Return table name -> (times in seconds, rows of the ROI table) of the calcium events."""
     found = {}
-    for name in session.h5["/processing/events"]:
-        times_s, columns = read_events(session, f"/processing/events/{name}")
-        found[str(name)] = (times_s, columns["roi"])
+    for path in list_calcium_events(session):
+        times_s, columns = read_events(session, path)
+        found[path.rpartition("/")[2]] = (times_s, columns["roi"])
     return found
 
 

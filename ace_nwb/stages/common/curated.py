@@ -170,7 +170,7 @@ def extracted_ids(session: Session) -> tuple[int, ...]:
     """Return the ids of the ROIs that source extraction found."""
     for path in (layout.EXTRACTED_SEGMENTATION, layout.PLANE_SEGMENTATION):
         if session.has(path):
-            return tuple(int(roi) for roi in session.h5[f"{path}/id"][:])
+            return tuple(int(roi) for roi in session.node(f"{path}/id")[:])
     return ()
 
 

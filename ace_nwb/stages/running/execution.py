@@ -5,9 +5,10 @@ its result, its history rows and the removal of what it replaces are committed t
 file stays as it was.
 """
 
+import logging
 import time
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -20,14 +21,22 @@ from ace_nwb.errors import AceNwbWarning, RequirementError, StageError
 from ace_nwb.imaging.movie import ProgressCallback, no_progress
 from ace_nwb.nwb.commit.scratch import Scratch
 from ace_nwb.nwb.content.choices import waiting_choices
-from ace_nwb.nwb.history import RunParameter, StageRun, append_run, current_runs, next_run_id
+from ace_nwb.nwb.history import (
+    RunParameter,
+    StageRun,
+    append_run,
+    current_runs,
+    next_run_id,
+    record_outputs,
+)
+from ace_nwb.nwb.ownership import list_objects
 from ace_nwb.nwb.session import Session, edit_session, open_session
 from ace_nwb.stages.common.curated import read_curation
 from ace_nwb.stages.running.context import StageContext
 from ace_nwb.stages.running.memory import peak_memory_mb
 from ace_nwb.stages.running.replacement import (
     Replacement,
-    find_replaced,
+    describe_replacement,
     make_room,
     note_losses,
 )
@@ -42,6 +51,7 @@ from ace_nwb.stages.settings.params import StageParams
 from ace_nwb.stages.settings.texts import Choice, build_parameters, format_value
 from ace_nwb.stages.table import Stage
 
+logger = logging.getLogger(__name__)
 _WAIT_FOR_WRITER_S = 10.0
 """A reviewer's decision is written in an instant; a result that took hours can wait for it."""
 
@@ -99,6 +109,8 @@ class Job:
         Run stages even if they are done.
     replacement
         What becomes of earlier results.
+    tell
+        Told what a run means for objects of others, before it begins.
     """
 
     nwb_path: Path
@@ -108,6 +120,7 @@ class Job:
     bar: ProgressBar = no_bar
     force: bool = False
     replacement: Replacement = field(default_factory=Replacement)
+    tell: Callable[[str], None] = logger.info
 
 
 @dataclass(frozen=True)
@@ -176,6 +189,27 @@ def is_pending(stage: Stage, job: Job, known: SessionState) -> bool:
         return not module.not_applicable(session)
 
 
+def foresee(stages: Iterable[Stage], job: Job, known: SessionState) -> None:
+    """Tell what stages that are to run mean for objects of others, before the first of them runs.
+
+    Raises
+    ------
+    StageError, SessionFileError
+        If one of them will be refused.
+    """
+    for stage in stages:
+        if is_pending(stage, job, known):
+            with open_session(job.nwb_path) as session:
+                _tell_replacement(session, stage, job, known)
+
+
+def _tell_replacement(session: Session, stage: Stage, job: Job, known: SessionState) -> list[str]:
+    told = describe_replacement(session, stage, known.runs, replacement=job.replacement)
+    for line in told:
+        job.tell(f"{stage.name}: {line}")
+    return told
+
+
 @dataclass(frozen=True)
 class _Task:
     """A stage with its parameters, what it reads from, and the mark of its result."""
@@ -212,8 +246,9 @@ def _run_task(task: _Task, job: Job, known: SessionState) -> StageOutcome:
         if reason and not job.is_explicit:
             return StageOutcome(stage.name, "not applicable", remarks=(reason,))
         _require(stage, known.runs)
-        find_replaced(session, stage, known.runs, replacement=job.replacement)  # before the work
+        told = _tell_replacement(session, stage, job, known)
         result, remarks, others = _compute(module, session, task, job)
+        remarks += told
     record = StageRun(
         run_id=-1,  # given when it is written
         action="run",
@@ -232,10 +267,13 @@ def _run_task(task: _Task, job: Job, known: SessionState) -> StageOutcome:
     )
     with edit_session(job.nwb_path, wait_s=_WAIT_FOR_WRITER_S) as writer:
         _check_unchanged(writer, task)
+        before = list_objects(writer.h5)
         make_room(writer, stage, replacement=job.replacement, software=record.software)
         module.write(writer, result)
         note_losses(writer, stage, software=record.software)
-        append_run(writer, replace(record, run_id=next_run_id(writer)))
+        run_id = next_run_id(writer)
+        append_run(writer, replace(record, run_id=run_id))
+        record_outputs(writer, before, run_id=run_id)
     return StageOutcome(stage.name, "ran", time.perf_counter() - clock, tuple(remarks))
 
 

@@ -1,14 +1,21 @@
-"""What happens to earlier results when a stage runs again: replaced, kept, pruned, protected."""
+"""What happens to earlier results when a stage runs again: replaced, kept, pruned, protected.
 
+Only what we wrote is replaced (nwb/ownership.py). Foreign objects at the places of a stage stay,
+and its results stand beside them.
+"""
+
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from fnmatch import fnmatch
 
-from ace_nwb.errors import StageError
+from ace_nwb.errors import SessionFileError, StageError
 from ace_nwb.nwb.history import StageRun, append_run, current_runs, next_run_id
-from ace_nwb.nwb.layout import CURATION_DECISIONS
+from ace_nwb.nwb.layout import BESIDE, CURATION_DECISIONS, EXTRACTED, SUPERSEDED
+from ace_nwb.nwb.objects.removal import plan_removal
 from ace_nwb.nwb.objects.renaming import check_renaming, kept_paths
+from ace_nwb.nwb.ownership import free_name, locate, matching_paths
 from ace_nwb.nwb.session import Session, SessionWriter
 from ace_nwb.stages.common.curated import read_curation
 from ace_nwb.stages.table import STAGES, Stage
@@ -26,11 +33,14 @@ class Replacement:
         Remove the results of later stages that are stale once the stage has run.
     discard_curation
         Allow that decisions of people about ROIs are removed.
+    replace_foreign
+        Remove what others wrote at the places of the stage, in place of writing beside it.
     """
 
     keep_as: str | None = None
     prune: bool = False
     discard_curation: bool = False
+    replace_foreign: bool = False
 
 
 def make_room(
@@ -53,8 +63,8 @@ def make_room(
     runs = current_runs(writer)
     if replacement.keep_as is not None:
         _keep(writer, stage, runs, name=replacement.keep_as, software=software)
-        return
     writer.remove(find_replaced(writer, stage, runs, replacement=replacement))
+    writer.clear(foreign_paths(writer, stage))
 
 
 def note_losses(writer: SessionWriter, stage: Stage, *, software: str) -> None:
@@ -65,7 +75,8 @@ def note_losses(writer: SessionWriter, stage: Stage, *, software: str) -> None:
     writer.settle()
     runs = current_runs(writer)
     for other in later_stages(stage):
-        if other.name in runs and _has_lost(other, writer.removed):
+        lost = [*writer.removed, *writer.superseded]
+        if other.name in runs and _has_lost(other, lost):
             writer.remove(existing_paths(writer, _removable(other)))
             writer.settle()
             note_change(writer, runs[other.name], "remove", f"{stage.name} re-run", software)
@@ -83,27 +94,56 @@ def find_replaced(
     SessionFileError
         If they cannot be kept under the name wanted.
     """
+    foreign = foreign_paths(session, stage)
+    if not replacement.replace_foreign:
+        _protect_columns(session, stage, foreign)
+    removed = foreign if replacement.replace_foreign else []
     if replacement.keep_as is not None:
+        _check_name(replacement.keep_as)
         paths = _family_paths(session, _family(stage, runs))
         check_renaming(session.h5, kept_paths(paths, replacement.keep_as))
-        return []
+        return removed
     doomed = [stage]
     if replacement.prune:
         doomed += [other for other in later_stages(stage) if other.name in runs]
     paths = [path for one in doomed for path in existing_paths(session, _removable(one))]
     if not replacement.discard_curation:
         _protect_curation(session, paths)
-    return paths
+    return paths + removed
+
+
+def describe_replacement(
+    session: Session, stage: Stage, runs: dict[str, StageRun], *, replacement: Replacement
+) -> list[str]:
+    """Say what a run of the stage means for objects of others, before it runs.
+
+    Raises
+    ------
+    StageError, SessionFileError
+        If it is refused, see `find_replaced`.
+    """
+    paths = find_replaced(session, stage, runs, replacement=replacement)
+    plan = plan_removal(session.h5, paths, session.is_own)
+    foreign = foreign_paths(session, stage)
+    told = [
+        f"{path} was not written by us and is kept as {plan.superseded[path]}: {reason}"
+        if path in foreign
+        else f"{path} is kept as {plan.superseded[path]}: {reason}"
+        for path, reason in sorted(plan.reasons.items())
+    ]
+    for path in foreign:
+        if path in plan.deleted:
+            told.append(f"{path} was not written by us and is removed")
+        elif path not in plan.superseded:
+            beside = session.beside.get(path) or free_name(session.h5, path, BESIDE)
+            ours = "ours stands" if path in stage.produces else "one of ours would stand"
+            told.append(f"{path} was not written by us and stays; {ours} in {beside}")
+    return told
 
 
 def existing_paths(session: Session, patterns: Iterable[str]) -> list[str]:
-    """Return the paths in the file that match patterns such as "/processing/events/Calcium*"."""
-    found = []
-    for pattern in patterns:
-        parent, _, name = pattern.rpartition("/")
-        if session.has(parent):
-            found += [f"{parent}/{child}" for child in session.h5[parent] if fnmatch(child, name)]
-    return sorted(found)
+    """Return the paths of our results at places such as "/processing/events/Calcium*"."""
+    return session.own_paths(list(patterns))
 
 
 def later_stages(stage: Stage) -> list[Stage]:
@@ -120,6 +160,14 @@ def later_stages(stage: Stage) -> list[Stage]:
 def _removable(stage: Stage) -> tuple[str, ...]:
     """Return the products that are objects of their own, not columns of another stage's table."""
     return () if stage.writes_in_place else stage.produces
+
+
+def foreign_paths(session: Session, stage: Stage) -> list[str]:
+    """Return the objects at the places of a stage that others wrote."""
+    places: Iterable[str] = stage.produces
+    if stage.writes_in_place:  # the table is ours, and may stand beside a foreign one
+        places = [locate(place, session.beside) for place in places]
+    return [path for path in matching_paths(session.h5, places) if not session.is_own(path)]
 
 
 def _has_lost(stage: Stage, removed: Iterable[str]) -> bool:
@@ -154,9 +202,28 @@ def _family_paths(session: Session, family: list[str]) -> list[str]:
     return [p for one in family for p in existing_paths(session, _removable(STAGES[one]))]
 
 
+def _check_name(name: str) -> None:
+    """Refuse names that our own suffixes have."""
+    if re.fullmatch(rf"({EXTRACTED}|{BESIDE}|{SUPERSEDED})\d*", name):
+        raise SessionFileError(
+            f"Results cannot be kept as {name!r}, which has a meaning of its own in session files. "
+            "Choose another name."
+        )
+
+
+def _protect_columns(session: Session, stage: Stage, foreign: list[str]) -> None:
+    """Refuse to write a column where somebody else put one into a table of ours."""
+    if stage.writes_in_place and foreign:
+        raise StageError(
+            f"{stage.name} writes {foreign[0]}, and {session.path} has a column of that name which "
+            "we did not write. Rename the column, or give --replace-foreign. The file is unchanged."
+        )
+
+
 def _protect_curation(session: Session, paths: list[str]) -> None:
     """Refuse to remove ROIs about which people have decided."""
-    if CURATION_DECISIONS not in paths:
+    decisions = session.beside.get(CURATION_DECISIONS, CURATION_DECISIONS)
+    if decisions not in paths:
         return
     decided = {roi for one in read_curation(session).standing for roi in one.rois}
     if decided:
