@@ -157,9 +157,11 @@ def _source_options(
     decode: bool = False,
 ) -> "SourceOptions":
     """Return how recordings are found and read."""
+    from ace_nwb.interfaces.imaging_recording import parse_zone
     from ace_nwb.interfaces.policies import parse_policies
     from ace_nwb.interfaces.sources import SourceOptions, load_mapping
 
+    parse_zone(timezone)  # refused before anything is looked for
     return SourceOptions(
         formats=tuple(formats or ()),
         policies=parse_policies(policies),

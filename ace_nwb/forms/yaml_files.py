@@ -1,7 +1,8 @@
 """YAML as the people mean it who type it, with the line of every fault.
 
 YAML 1.1 reads `017` as 15, `15:26:31` as 55591, `no` as false, and `2025-13-06` not at all. Here
-numbers are decimal, true and false are spelt out, and dates stay texts that models check.
+numbers are decimal, true and false are spelt out, and dates stay texts that models check. What is
+no text here is none in YAML 1.1 either, so that what PyYAML writes is read back as it was.
 """
 
 import re
@@ -22,7 +23,7 @@ _PLAIN = {
     f"{_TAG}bool": (r"(true|True|TRUE|false|False|FALSE)$", list("tTfF")),
     f"{_TAG}int": (r"[-+]?(0|[1-9][0-9]*)$", _SIGNED),
     f"{_TAG}float": (
-        r"([-+]?(\.[0-9]+|[0-9]+\.[0-9]*([eE][-+]?[0-9]+)?|[0-9]+[eE][-+]?[0-9]+)"
+        r"([-+]?[0-9]+\.[0-9]*([eE][-+][0-9]+)?|\.[0-9]+([eE][-+][0-9]+)?"
         r"|[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN))$",
         _SIGNED,
     ),

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta, timezone, tzinfo
 from pathlib import Path
 from typing import Any, Literal, TypeVar
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
 import numpy as np
 
@@ -290,9 +290,12 @@ def parse_zone(text: str | None) -> tzinfo | None:
     try:
         return ZoneInfo(text.strip())
     except (ZoneInfoNotFoundError, ValueError, OSError) as error:
+        city = text.strip().replace(" ", "_").casefold()
+        meant = [n for n in sorted(available_timezones()) if n.casefold().endswith(f"/{city}")]
+        hint = f" Did you mean {meant[0]!r}?" if meant else ""
         raise MetadataError(
-            f"The time zone {text!r} is not known. A name such as America/New_York or an offset "
-            "such as -04:00 was expected; correct it."
+            f"The time zone {text!r} is not known.{hint} A name such as America/New_York or an "
+            "offset such as -04:00 was expected; correct it."
         ) from error
 
 

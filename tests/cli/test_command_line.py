@@ -177,3 +177,8 @@ def test_every_format_says_by_what_it_is_recognised(name):
 def test_printed_commands_quote_paths():
     command = shlex.split(f"ace-nwb run {quoted(Path('my data/day 1.nwb'))}")
     assert command == ["ace-nwb", "run", str(Path("my data/day 1.nwb"))]
+
+
+def test_a_city_as_time_zone_is_refused_with_the_zone_that_may_be_meant(tmp_path, capsys):
+    assert run(["inspect", str(tmp_path), "--timezone", "Berlin"]) == 1
+    assert "Did you mean 'Europe/Berlin'?" in capsys.readouterr().err

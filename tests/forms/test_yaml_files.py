@@ -15,7 +15,8 @@ from ace_nwb.forms.yaml_files import YamlError, parse_yaml, read_yaml
         ("-3", -3),
         ("1.50", 1.5),
         (".5", 0.5),
-        ("1e3", 1000.0),
+        ("1e3", "1e3"),
+        ("1.5e+3", 1500.0),
         ("15:26:31", "15:26:31"),
         ("190:20:30.15", "190:20:30.15"),
         ("2025-06-12", "2025-06-12"),
@@ -36,7 +37,21 @@ def test_a_value_means_what_was_typed(typed, meant):
 
 
 def test_what_we_write_is_read_back():
-    value = {"a": [1, 2.5, True, None, "017", "2025-06-12", "no", "15:26:31"], "b": {"c": "x: y"}}
+    texts = [
+        "017",
+        "2025-06-12",
+        "no",
+        "15:26:31",
+        "1e3",
+        "1.5e3",
+        "-.5",
+        "08",
+        ".5",
+        "1.",
+        "~",
+        "",
+    ]
+    value = {"a": [1, 2.5, 1e-9, 1e22, True, None, *texts], "b": {"c": "x: y"}}
     assert parse_yaml(yaml.safe_dump(value)).content == value
 
 
