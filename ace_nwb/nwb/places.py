@@ -59,6 +59,10 @@ def _traces(path: str, text: str, unit: str = "n.a.") -> Place:
     return Place(path, "RoiResponseSeries", text, ("frame", "roi"), unit)
 
 
+def _table(path: str, text: str, columns: str) -> Place:
+    return Place(path, "DynamicTable", text, columns=tuple(columns.split()))
+
+
 PLACES: tuple[Place, ...] = (
     Place(
         "/acquisition/OnePhotonSeries*",
@@ -100,11 +104,10 @@ PLACES: tuple[Place, ...] = (
     Place(
         "/events/Notes", "EventsTable", "Notes typed by a person.", columns=("timestamp", "note")
     ),
-    Place(
+    _table(
         layout.FRAME_LEDGER + "*",
-        "DynamicTable",
         "Every frame that a camera captured.",
-        columns=("movie_frame", "device_time_s", "status"),
+        "movie_frame device_time_s status",
     ),
     Place(layout.CLOCK_FIT, "DynamicTable", "How the clocks were aligned.", columns=("verdict",)),
     Place(
@@ -115,35 +118,28 @@ PLACES: tuple[Place, ...] = (
         "seconds",
     ),
     Place(layout.LOW_CONFIDENCE, "TimeIntervals", "Stretches where the alignment is uncertain."),
-    Place(
-        layout.CLOCK_FACTS,
-        "DynamicTable",
-        "Clocks that the recorder stamped series with.",
-        columns=("series", "clock", "rate_hz"),
+    _table(
+        layout.CLOCK_FACTS, "Clocks that the recorder stamped series with.", "series clock rate_hz"
     ),
-    Place(
+    _table(
         layout.REGULAR_SERIES,
-        "DynamicTable",
         "Series that had a rate in place of time stamps before alignment.",
-        columns=("series", "rate_hz", "starting_time_s"),
+        "series rate_hz starting_time_s",
     ),
-    Place(
+    _table(
         layout.CORRECTIONS,
-        "DynamicTable",
         "Corrections of the alignment by hand.",
-        columns=("kind", "frame", "first_edge", "last_edge", "reason", "author"),
+        "kind frame first_edge last_edge reason author",
     ),
-    Place(
+    _table(
         layout.FLASH_CHECK,
-        "DynamicTable",
         "Flashes in the movie against the markers of a TTL line.",
-        columns=("marker_time_s", "due_frame", "offset_frames", "agrees"),
+        "marker_time_s due_frame offset_frames agrees",
     ),
-    Place(
+    _table(
         layout.FIELD_OF_VIEW,
-        "DynamicTable",
         "The part of the field that is analysed.",
-        columns=("row_start", "row_stop", "column_start", "column_stop"),
+        "row_start row_stop column_start column_stop",
     ),
     Place(
         layout.MEAN_FLUORESCENCE,
@@ -195,11 +191,10 @@ PLACES: tuple[Place, ...] = (
     _traces(layout.DENOISED_TRACES, "Fluorescence explained by the inferred activity."),
     _traces(layout.DECONVOLVED_TRACES, "Inferred activity."),
     _traces(layout.BASELINE_TRACES, "Baseline of the fluorescence."),
-    Place(
+    _table(
         layout.CURATION_DECISIONS,
-        "DynamicTable",
         "Decisions of reviewers about ROIs; rows are only added.",
-        columns=("decision", "action", "roi", "new_roi", "undoes", "reviewer", "decided_at"),
+        "decision action roi new_roi undoes reviewer decided_at",
     ),
     Place(layout.BACKGROUND_MODEL, "DynamicTable", "Weights of the ring background."),
     Place(layout.BACKGROUND_IMAGES, "Images", "Constant part of the background."),
@@ -230,11 +225,10 @@ PLACES: tuple[Place, ...] = (
         ("sample", "channel"),
         "volts",
     ),
-    Place(
+    _table(
         "/processing/phase/EventPhase",
-        "DynamicTable",
         "Ephys phase at calcium events, one row per ROI and channel.",
-        columns=("roi", "channel", "n_events", "preferred_phase", "vector_length"),
+        "roi channel n_events preferred_phase vector_length",
     ),
     Place(
         "/processing/ecephys/EphysFiltered*",
@@ -251,59 +245,44 @@ PLACES: tuple[Place, ...] = (
         "Power over time, linear; band limits in the table of bands.",
         ("window", "channel", "band"),
     ),
-    Place(
+    _table(
         f"{_C}/EventPhaseCoupling",
-        "DynamicTable",
         "Phase locking of events against moved events.",
-        columns=("roi", "channel", "preferred_phase", "surrogate_p", "q_value"),
+        "roi channel preferred_phase surrogate_p q_value",
     ),
-    Place(
+    _table(
         f"{_C}/TracePhaseCoupling",
-        "DynamicTable",
         "Phase locking of traces against moved traces.",
-        columns=("roi", "channel", "preferred_phase", "surrogate_p", "q_value"),
+        "roi channel preferred_phase surrogate_p q_value",
     ),
-    Place(
+    _table(
         f"{_C}/PhaseHistogram",
-        "DynamicTable",
         "Phases of events with the band of moved events.",
-        columns=("channel", "lower_phase", "upper_phase", "count"),
+        "channel lower_phase upper_phase count",
     ),
-    Place(
-        "/processing/misc/DeviceSettings*",
-        "DynamicTable",
-        "Every setting of every device.",
-        columns=("device", "setting", "value"),
+    _table(
+        "/processing/misc/DeviceSettings*", "Every setting of every device.", "device setting value"
     ),
-    Place(
+    _table(
         "/processing/misc/RemovedMovies",
-        "DynamicTable",
         "Movies left out of a light session.",
-        columns=("path", "content", "sha256", "times"),
+        "path content sha256 times",
     ),
-    Place(
+    _table(
         layout.STAGE_RUNS,
-        "DynamicTable",
         "Every run of a stage.",
-        columns=("run_id", "action", "stage", "revision", "fingerprint", "inputs", "outputs"),
+        "run_id action stage revision fingerprint inputs outputs",
     ),
-    Place(
-        layout.STAGE_PARAMETERS,
-        "DynamicTable",
-        "Every parameter of every run.",
-        columns=("run_id", "parameter", "value", "source"),
+    _table(
+        layout.STAGE_PARAMETERS, "Every parameter of every run.", "run_id parameter value source"
     ),
-    Place(
-        layout.STAGE_OUTPUTS,
-        "DynamicTable",
-        "Every object that a stage wrote or renamed.",
-        columns=("run_id", "path", "output_id"),
+    _table(
+        layout.STAGE_OUTPUTS, "Every object that a stage wrote or renamed.", "run_id path output_id"
     ),
-    Place(
+    _table(
         layout.CHOSEN_PARAMETERS,
-        "DynamicTable",
         "Parameters chosen for the next run of a stage.",
-        columns=("stage", "parameter", "value", "source", "before_run"),
+        "stage parameter value source before_run",
     ),
 )
 
