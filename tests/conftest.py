@@ -7,6 +7,23 @@ import pytest
 from ace_nwb.demo import run_demo
 
 TESTS = Path(__file__).parent
+SLOW = (
+    "apps/test_browser.py",
+    "archive/test_dandiset.py",
+    "batch",
+    "conformance",
+    "docs",
+    "nwb/test_crashes.py",
+    "nwb/test_readers_at_work.py",
+    "test_any_sequence.py",
+    "test_convert_corrupt.py",
+    "test_convert_irregular.py",
+    "test_convert_irregular_formats.py",
+    "test_examples.py",
+    "test_interruption.py",
+)
+"""Files and folders that take more than ten seconds on one core; `pytest -m "not slow"` leaves out
+these, and all that needs the demo's session: what remains is the quick half."""
 
 pytest_plugins = [
     "tests.fixtures.fake_isx",
@@ -19,7 +36,11 @@ pytest_plugins = [
 
 
 def pytest_collection_modifyitems(items):
-    """Begin with the longest files, those of the whole way, so that no core is idle at the end."""
+    """Mark slow tests; begin with the longest files, so that no core is idle at the end."""
+    slow = tuple(str(TESTS / name) for name in SLOW)
+    for item in items:
+        if "demo" in item.fixturenames or str(item.path).startswith(slow):
+            item.add_marker("slow")
     first = [TESTS / "docs", TESTS / "apps", TESTS]
     items.sort(key=lambda item: [*first, item.path.parent].index(item.path.parent))
 
