@@ -27,6 +27,7 @@ from ace_nwb.interfaces.metadata import (
     missing_for_nwb,
 )
 from ace_nwb.interfaces.nwb_objects import NOT_STATED
+from ace_nwb.interfaces.rig import read_rig
 from ace_nwb.interfaces.sources import SourceOptions, find_sources
 from ace_nwb.nwb.commit.new_file import new_h5
 from ace_nwb.nwb.content.movie_writing import write_blocks
@@ -108,7 +109,7 @@ def convert(
         _record_run(
             nwbfile,
             interfaces,
-            parameters=_parameters(candidates, chosen),
+            parameters=_parameters(candidates, chosen, read_rig(Path(folder), session)),
             started=started,
             outputs=tuple(item.dataset_path.removesuffix("/data") for item in placer.pending),
         )
@@ -225,7 +226,9 @@ def _record_run(
     add_history(nwbfile, run)
 
 
-def _parameters(candidates: list[Candidate], options: SourceOptions) -> tuple[RunParameter, ...]:
+def _parameters(
+    candidates: list[Candidate], options: SourceOptions, rig: dict[str, tuple[str, str]]
+) -> tuple[RunParameter, ...]:
     """Return how the recordings were read: formats, policies and what else was chosen."""
     rows = [
         RunParameter(f"{load_format(found.format_name).modality}_format", found.format_name)
@@ -241,6 +244,7 @@ def _parameters(candidates: list[Candidate], options: SourceOptions) -> tuple[Ru
         RunParameter(f"policy.{name}", choice, "command line" if is_stated else "default")
         for name, choice, is_stated in options.policies.items()
     ]
+    rows += [RunParameter(f"rig.{name}", *stated) for name, stated in rig.items()]
     return tuple(rows)
 
 

@@ -72,6 +72,7 @@ def sync(
     line: str | None = None,
     correction: Annotated[list[str] | None, Parameter(negative="")] = None,
     set: Annotated[list[str] | None, Parameter(negative="")] = None,  # noqa: A002 (the option's name)
+    accept_ambiguity: Annotated[bool, Parameter(negative="")] = False,
     undo: Annotated[bool, Parameter(negative="")] = False,
     execution: Execution | None = None,
     rerun: Rerun | None = None,
@@ -98,6 +99,8 @@ def sync(
         "exclude edges A-B: reason (author)"; added to earlier ones; may be repeated.
     set
         A parameter of the stage as name=value; may be repeated.
+    accept_ambiguity
+        Write an alignment that leaves open more frames than the recorder itself does.
     undo
         Put everything back on the camera's own clock.
     """
@@ -110,6 +113,8 @@ def sync(
     chosen |= dict(_split_assignment(text) for text in set or ())
     if line is not None:
         chosen["line"] = line
+    if accept_ambiguity:
+        chosen["accept_ambiguity"] = "true"
     if correction:
         chosen["corrections"] = "; ".join([*filter(None, [chosen.get("corrections")]), *correction])
     _run_stage("sync", file, chosen, execution=execution, rerun=rerun)

@@ -172,6 +172,25 @@ class EcephysMetadata(MetadataModel):
     )
 
 
+class RigMetadata(MetadataModel):
+    """How the recorder of this rig begins and ends, as measured."""
+
+    recorder: (
+        Literal["miniscope-daq-qt", "miniscope-v3", "trigger", "free-running", "unknown"] | None
+    ) = Field(default=None, description="The kind of recorder.")
+    frames_before_first_edge: int | None = Field(
+        default=None,
+        ge=-20,
+        le=20,
+        description="Saved frames before the first edge of the frame line; -1: one edge before the "
+        "first saved frame.",
+    )
+    edges_after_last_frame: int | None = Field(
+        default=None, ge=-20, le=20, description="Edges of the frame line after the last frame."
+    )
+    measured: str | None = Field(default=None, description="How, when and by whom it was measured.")
+
+
 class SessionMetadata(MetadataModel):
     """All of meta.yaml."""
 
@@ -181,10 +200,13 @@ class SessionMetadata(MetadataModel):
     Ecephys: EcephysMetadata = Field(
         default_factory=EcephysMetadata, description="Electrophysiology."
     )
+    Rig: RigMetadata | None = Field(
+        default=None, description="What was measured of the rig; else rig.yaml says it."
+    )
 
     def to_neuroconv(self) -> dict[str, Any]:
         """Return the metadata as nested dictionaries without the fields that are not set."""
-        return self.model_dump(exclude_none=True, mode="python")
+        return self.model_dump(exclude_none=True, mode="python", exclude={"Rig"})
 
 
 def load_metadata(source: Path | str | dict[str, Any] | SessionMetadata | None) -> SessionMetadata:

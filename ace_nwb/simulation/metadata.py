@@ -41,6 +41,12 @@ SESSION_METADATA = {
         }
     },
     "Ecephys": {"location": "CA1"},
+    # the simulated line toggles for every captured frame, from the first on
+    "Rig": {
+        "frames_before_first_edge": 0,
+        "edges_after_last_frame": 0,
+        "measured": "by construction of the simulation",
+    },
 }
 
 

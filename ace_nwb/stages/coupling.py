@@ -27,6 +27,7 @@ from ace_nwb.stages.common.channels import (
     read_event_times,
     read_phases,
 )
+from ace_nwb.stages.common.doubt import remark_ambiguity
 from ace_nwb.stages.common.result_rows import ResultRows, write_rows
 from ace_nwb.stages.running.context import StageContext
 from ace_nwb.stages.settings.params import CouplingParams
@@ -59,6 +60,7 @@ def not_applicable(session: Session) -> str | None:
 
 def compute(session: Session, params: CouplingParams, context: StageContext) -> list[ResultRows]:
     """Relate every chosen ROI to every channel in every condition."""
+    remark_ambiguity(session, context)
     rois = choose_rois(session, params.rois)
     channels = join_channels(read_phases(session), params.channels)
     cases = [

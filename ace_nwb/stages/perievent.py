@@ -22,6 +22,7 @@ from ace_nwb.signals.perievent import (
 from ace_nwb.signals.surrogates import control_false_discoveries
 from ace_nwb.stages.common.channels import choose_rois, join_channels, read_amplitudes
 from ace_nwb.stages.common.choosing import choose_names
+from ace_nwb.stages.common.doubt import remark_ambiguity
 from ace_nwb.stages.common.result_rows import ResultRows, write_rows
 from ace_nwb.stages.running.context import StageContext
 from ace_nwb.stages.settings.params import PerieventParams
@@ -29,6 +30,7 @@ from ace_nwb.stages.settings.params import PerieventParams
 
 def compute(session: Session, params: PerieventParams, context: StageContext) -> list[ResultRows]:
     """Average the traces of the ROIs, their mean, and the ephys amplitudes around every trigger."""
+    remark_ambiguity(session, context)
     rois = choose_rois(session, params.rois)
     traces = read_roi_series(session, layout.DFF_TRACES)[:, rois]
     columns = np.column_stack([traces.mean(axis=1), traces])

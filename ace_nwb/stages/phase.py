@@ -14,6 +14,7 @@ from ace_nwb.nwb.history import current_runs
 from ace_nwb.nwb.session import Session, SessionWriter
 from ace_nwb.signals.circular import compute_phase_locking
 from ace_nwb.signals.phase import compute_phase, interpolate_phase
+from ace_nwb.stages.common.doubt import remark_ambiguity
 from ace_nwb.stages.common.regular import RegularSignal, frames_on_grid
 from ace_nwb.stages.running.context import StageContext
 from ace_nwb.stages.settings.params import PhaseParams
@@ -37,6 +38,7 @@ class Phases:
 
 def compute(session: Session, params: PhaseParams, context: StageContext) -> Phases:
     """Compute phases, and how every ROI's events prefer a phase of every ephys channel."""
+    remark_ambiguity(session, context)
     if params.calcium_signal == "filtered":
         _validate_band(session)
     grid = frames_on_grid(session, read_roi_series(session, CALCIUM_SIGNALS[params.calcium_signal]))

@@ -84,7 +84,7 @@ STAGES: dict[str, Stage] = {
                 "/processing/sync/LowConfidence",
                 "/processing/sync/Corrections",
             ),
-            revision=4,
+            revision=5,  # stalls, and what the recorder leaves open at start and stop
         ),
         Stage(
             "preprocess",

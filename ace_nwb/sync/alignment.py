@@ -1,121 +1,31 @@
-"""Align saved frames to pulses: the one entry of the package, and its result."""
-
-from dataclasses import dataclass
-from typing import Literal
+"""Align saved frames to pulses: the one entry of the package."""
 
 import numpy as np
 
 from ace_nwb.errors import SyncError
-from ace_nwb.sync.clock import ClockFit
 from ace_nwb.sync.evidence import Evidence
 from ace_nwb.sync.matching import Match, match_rows
+from ace_nwb.sync.result import STATUS, TRUSTED, Alignment, Stretch, SyncReport, Verdict
 from ace_nwb.sync.rows import Rows, clean_rows
 from ace_nwb.sync.train import PulseTrain, build_train
 
-TRUSTED = 0.999
-"""Least confidence of a frame that is not flagged."""
+__all__ = ["TRUSTED", "Alignment", "SyncReport", "align_frames"]
 
-_MIN_MATCHED = 0.5
-_USUAL_END_LOSS = 0.004
-STATUS = ("matched", "interpolated", "predicted")
+_MIN_MATCHED = 0.2
+"""Least share of frames with a pulse: with ephys started late the rest is timed by the clock, and
+flagged; with fewer it is hardly the same recording."""
 
+_MOST_SHIFT = 60
+"""Shifts either way that are weighed safely: beyond them others may not have been looked at."""
 
-@dataclass(frozen=True)
-class SyncReport:
-    """Numbers of one alignment.
+_USUAL_OUTSIDE = 3
+"""Frames before the first or after the last edge that a recorder makes in the usual way."""
 
-    Parameters
-    ----------
-    n_frames, n_pulses
-        Saved frames; pulses given.
-    n_matched
-        Frames that stand on a pulse of their own.
-    n_interpolated
-        Frames whose own pulse is missing, timed between the pulses around.
-    n_predicted
-        Frames where no pulses are, timed by the clock model.
-    n_lost
-        Pulses between the first and the last frame without a saved frame.
-    n_spurious
-        Pulses between the first and the last frame that belong to no captured frame.
-    n_before, n_after
-        Pulses before the first and after the last saved frame.
-    n_flagged
-        Frames with confidence below `TRUSTED`.
-    drift_ppm
-        Device clock against the ephys clock, positive if the device runs fast.
-    residual_ms
-        Percentiles 1, 5, 50, 95, 99 of the time-stamp lateness against the fitted clock.
-    """
+_NEGLIGIBLE = 1e-4
+"""Shifts less probable than that stay out of the one number that sums an ambiguity up."""
 
-    n_frames: int
-    n_pulses: int
-    n_matched: int
-    n_interpolated: int
-    n_predicted: int
-    n_lost: int
-    n_spurious: int
-    n_before: int
-    n_after: int
-    n_flagged: int
-    drift_ppm: float
-    residual_ms: tuple[float, float, float, float, float]
-
-
-@dataclass(frozen=True)
-class Alignment:
-    """Saved frames on the ephys clock; per-frame arrays have shape (n_frames,).
-
-    Parameters
-    ----------
-    session_time_s
-        Capture time, ephys clock, strictly increasing.
-    pulse
-        Index of the frame's pulse, -1 if it has none.
-    confidence
-        Probability that the frame is the one it was taken for.
-    status
-        "matched", "interpolated" or "predicted" (see `SyncReport`).
-    residual_s
-        Time stamp minus fitted clock (grab jitter); nan for unusable time stamps.
-    segment
-        Jump-free segment of the device clock.
-    clock
-        Device clock against ephys clock.
-    report
-        Counts and percentiles.
-    verdict, reasons
-        Whether to trust it: "pass", "warn" or "fail", and why not "pass".
-    evidence
-        What the alignment rests on, one sentence each.
-    low_confidence
-        Intervals (start_s, stop_s, reason) of flagged frames, ephys clock.
-    """
-
-    session_time_s: np.ndarray
-    pulse: np.ndarray
-    confidence: np.ndarray
-    status: np.ndarray
-    residual_s: np.ndarray
-    segment: np.ndarray
-    clock: ClockFit
-    report: SyncReport
-    verdict: Literal["pass", "warn", "fail"]
-    reasons: tuple[str, ...]
-    evidence: tuple[str, ...]
-    low_confidence: tuple[tuple[float, float, str], ...]
-
-    def to_session_time(self, device_time_s: np.ndarray) -> np.ndarray:
-        """Map other times of the same device clock, in recorded order, to the ephys clock.
-
-        Parameters
-        ----------
-        device_time_s
-            Shape (n,), device clock. At a backward jump of the clock the order decides on which
-            side of it a time lies.
-        """
-        times = np.asarray(device_time_s, dtype=float)
-        return self.clock.to_session_time(times, self.clock.find_segments(times))
+_UNNAMED = 5e-4
+"""Probability of all shifts together that are not named."""
 
 
 def align_frames(
@@ -145,8 +55,8 @@ def align_frames(
     Raises
     ------
     SyncError
-        If the pulses do not follow the camera, too few frames match, or two alignments explain
-        the data nearly equally well.
+        If the pulses do not follow the camera, too few frames match, or the frames fit two places
+        far from each other.
     """
     pulses = np.asarray(pulse_times_s, dtype=float)
     if pulses.size < 10:
@@ -159,34 +69,43 @@ def align_frames(
     known = evidence or Evidence()
     _check_pins(known, train)
     match = match_rows(rows, train, max_jitter_s=max_jitter_ms / 1e3, evidence=known)
-    _refuse_doubt(match, known)
+    _refuse_nothing(match, known)
     return _summarise(match, rows, train, pulses, known)
 
 
-def _refuse_doubt(match: Match, known: Evidence) -> None:
-    """Raise if the whole-frame placement of most frames is in doubt, or too little matches."""
+def _refuse_nothing(match: Match, known: Evidence) -> None:
+    """Raise if too little matches, or if what is known contradicts itself about most frames."""
     real = match.timeline.is_real[match.captured]
     if real.mean() < _MIN_MATCHED:
         raise SyncError(
-            f"Only {int(real.sum())} of {real.size} frames find a pulse. At least half are needed. "
-            "Check that line and movie belong to the same recording."
+            f"Only {int(real.sum())} of {real.size} frames find a pulse. At least a fifth is "
+            "needed. Check that line and movie belong to the same recording."
         )
-    if np.mean(match.placed >= TRUSTED) >= 0.5:
-        _refuse_endless(match)
-        return
-    if match.placement.probability.min() >= TRUSTED:
+    _refuse_anywhere(match)
+    sure = match.placement.probability.min() >= TRUSTED
+    if sure and np.mean(match.placed >= TRUSTED) < 0.5:
         _refuse_contradiction(known)
-    rivals = ", ".join(f"{s:+d} frames: {p:.3g}" for s, p in match.placement.rivals[:4])
-    row = match.placement.rivals_from_row
-    where = "all frames" if row == 0 else f"the frames from number {row} on"
-    at = match.timeline.times_s[match.captured[row]]
+
+
+def _refuse_anywhere(match: Match) -> None:
+    """Raise if most frames fit so many places that no shifts of them can be named."""
+    open_to = [
+        (stop - start, shifts)
+        for start, stop, shifts in match.possible_shifts(_UNNAMED)
+        if max(abs(shift) for shift in shifts) > _MOST_SHIFT
+    ]
+    n_frames = match.captured.size
+    if sum(size for size, _ in open_to) < 0.5 * n_frames:
+        return
+    shifts = max(open_to, key=lambda one: one[0])[1]
     raise SyncError(
-        f"{real.size} frames fit {int(match.timeline.is_real.sum())} pulses in more than one way. "
-        f"Moving {where} (now from {at:.4f} s of the ephys clock) by so many frames is as likely "
-        f"as {rivals}; a thousand to one is needed. To decide, state what you know: lost_at_start "
-        "or lost_at_end, the number of pulses before the first or after the last saved frame (0 "
-        "if the first pulse is the first frame), start_s and stop_s, the part of the ephys "
-        "session that holds this recording, or a correction that pins one frame to its edge."
+        f"{n_frames} frames fit {int(match.timeline.is_real.sum())} pulses in more than one way: "
+        f"moving them by any of {len(shifts)} numbers of frames, from {min(shifts):+d} to "
+        f"{max(shifts):+d}, explains as much. At most {_MOST_SHIFT} either way were expected. To "
+        "decide, state what you know: lost_at_start or lost_at_end, the number of pulses before "
+        "the first or after the last saved frame (0 if the first pulse is the first frame), "
+        "start_s and stop_s, the part of the ephys session that holds this recording, or a "
+        "correction that pins one frame to its edge."
     )
 
 
@@ -203,22 +122,6 @@ def _refuse_contradiction(known: Evidence) -> None:
     )
 
 
-def _refuse_endless(match: Match) -> None:
-    """Raise if the record press decided, but the line goes on as if nobody was recording."""
-    last = int(match.captured[-1])
-    timeline = match.timeline
-    same = timeline.is_real & (timeline.block == timeline.block[last])
-    n_after = int(same[last + 1 :].sum())
-    alone = "press" in match.grounds and "texture" not in match.grounds
-    if alone and n_after > 1 + _USUAL_END_LOSS * match.captured.size:
-        raise SyncError(
-            f"Counts leave open which frame is the first. That the line toggles only while "
-            f"recording would decide, but {n_after} pulses follow the last frame without a pause, "
-            "so it may run freely. State lost_at_start or lost_at_end if you know them, or pin "
-            "one frame to its edge by a correction."
-        )
-
-
 def _summarise(
     match: Match, rows: Rows, train: PulseTrain, pulses: np.ndarray, known: Evidence
 ) -> Alignment:
@@ -231,7 +134,11 @@ def _summarise(
     times = timeline.times_s[frame]
     report = _count(match, rows, train, pulses, kind, confidence)
     low = _low_intervals(times, confidence, kind, match, rows)
-    verdict, reasons = _judge(report, match)
+    stretches = tuple(
+        Stretch(first, stop, dict(sorted(({0: 0.0} | shifts).items())))
+        for first, stop, shifts in match.possible_shifts(_UNNAMED)
+    )
+    verdict, reasons = _judge(report, match, _say_ambiguity(stretches, rows.interval_s))
     return Alignment(
         session_time_s=times,
         pulse=pulse,
@@ -245,6 +152,7 @@ def _summarise(
         reasons=reasons,
         evidence=_evidence(report, match, rows, known),
         low_confidence=low,
+        stretches=stretches,
     )
 
 
@@ -302,16 +210,32 @@ def _low_intervals(
     return tuple(result)
 
 
+def _say_ambiguity(stretches: tuple[Stretch, ...], interval_s: float) -> str | None:
+    """Say by how many frames most frames may stand aside, or None."""
+    n_frames = stretches[-1].stop
+    open_to = [one for one in stretches if one.shifts[0] < TRUSTED]
+    if sum(one.stop - one.first for one in open_to) < 0.5 * n_frames:
+        return None
+    reach = max(one.reach_of(_NEGLIGIBLE) for one in open_to)
+    longest = max(open_to, key=lambda one: one.stop - one.first)
+    ranked = sorted(longest.shifts.items(), key=lambda item: -item[1])[:5]
+    chances = ", ".join(f"{shift:+d}: {chance:.3g}" for shift, chance in ranked)
+    by = f"{reach} frame{'s' if reach > 1 else ''} ({reach * interval_s * 1e3:.0f} ms)"
+    return f"ambiguous by {by}: counts, stamps and the recorder's start leave the shifts {chances}"
+
+
 def _judge(
-    report: SyncReport, match: Match
-) -> tuple[Literal["pass", "warn", "fail"], tuple[str, ...]]:
+    report: SyncReport, match: Match, ambiguity: str | None
+) -> tuple[Verdict, tuple[str, ...]]:
     """Return the verdict and what speaks against "pass"."""
     n = report.n_frames
+    flagged = report.n_flagged if ambiguity is None else 0
+    outside = report.n_predicted if report.n_predicted > _USUAL_OUTSIDE else 0
     problems = [
-        (report.n_flagged / n, 0.005, 0.5, "frames have low confidence"),
+        (flagged / n, 0.005, 0.5, "frames have low confidence"),
         (report.n_lost / (n + report.n_lost), 0.02, 0.3, "captured frames were not saved"),
         (report.n_interpolated / n, 0.02, 0.3, "frames have no pulse of their own"),
-        (report.n_predicted / n, 0.0, 0.2, "frames lie outside the pulses"),
+        (outside / n, 0.0, 1 - _MIN_MATCHED, "frames lie outside the pulses"),
         (report.n_spurious / report.n_pulses, 0.02, 0.3, "pulses belong to no frame"),
     ]
     reasons = [
@@ -324,10 +248,13 @@ def _judge(
     failed |= min(report.n_lost, report.n_predicted) > 0.02 * n
     if match.clock.breaks_s.size:
         reasons.append(f"the device clock jumped {match.clock.breaks_s.size} time(s)")
-    if "press" in match.grounds:
+    if "press" in match.grounds and ambiguity is None:
         reasons.append("which frame is the first rests on the record press alone")
     if abs(report.drift_ppm) > 500:
         reasons.append(f"the clocks drift by {report.drift_ppm:.0f} ppm")
+    if ambiguity is not None:
+        reasons.insert(0, ambiguity)
+        return "fail" if failed else "ambiguous", tuple(reasons)
     return ("fail" if failed else "warn" if reasons else "pass"), tuple(reasons)
 
 
@@ -338,14 +265,15 @@ def _evidence(report: SyncReport, match: Match, rows: Rows, stated: Evidence) ->
         f"{report.n_matched} of {report.n_frames} frames stand on a pulse of their own; "
         f"{report.n_before} pulses before and {report.n_after} after them.",
         f"Pulses in {blocks} gap-free run(s); whole-frame placement has probability "
-        f"{match.placement.probability.min():.6f}.",
+        f"{match.placed.min():.6f}.",
     ]
     known = np.count_nonzero(rows.daq_step)
     if known:
         sentences.append(f"DAQ frame numbers tell the step of {known} frames.")
+    sentences.append(f"Start and stop of {stated.recorder.name}: {stated.recorder.source}.")
     if "press" in match.grounds:
         sentences.append(
-            "Counts left a choice; the record press decided: the line toggles from then on."
+            "Counts left a choice; the record press weighed it: the line toggles from then on."
         )
     if "texture" in match.grounds:
         sentences.append(

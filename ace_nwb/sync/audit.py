@@ -7,18 +7,19 @@ clock that was fitted through them (it bends with their errors) but the typical 
 of them shows.
 """
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from functools import partial
 from itertools import pairwise
 
 import numpy as np
 
 from ace_nwb.sync.clock import ClockFit
-from ace_nwb.sync.decoding import FaultRates
 from ace_nwb.sync.ends import Strays
 from ace_nwb.sync.evidence import Evidence
 from ace_nwb.sync.placement import Placement, Segments, place_segments
 from ace_nwb.sync.press import Press
+from ace_nwb.sync.prices import PRICES, FaultRates
 from ace_nwb.sync.rows import Rows
 from ace_nwb.sync.starts import SETTLED, daq_step_at
 from ace_nwb.sync.texture import LAGS, score_lags
@@ -32,6 +33,9 @@ _JUMP_S = 5e-3
 _SILENT_FRAMES = 3
 _LEAST_ERROR_S = 1e-3
 _WANDER = 1e-4  # of the clock's rate, in a pause
+_LATE_FRAMES, _MOST_STALLS = 0.8, 8
+_CLEARLY = 1.5  # times more probable: less is not worth moving all rows
+_RUNS_FREELY = float(np.log(0.003))  # that a line pulses before and after the recording after all
 
 
 @dataclass(frozen=True)
@@ -50,6 +54,8 @@ class Audit:
         The decision piece by piece.
     grounds
         What had to decide where counts left a choice: "press", "texture".
+    starts
+        First row of each piece, and the number of rows.
     """
 
     shift: np.ndarray
@@ -57,6 +63,7 @@ class Audit:
     segment: np.ndarray
     placement: Placement
     grounds: frozenset[str]
+    starts: np.ndarray
 
     @property
     def is_settled(self) -> bool:
@@ -100,25 +107,34 @@ def audit_placement(
         | np.diff(joined)
         | contradicts_numbers(rows.daq_step, timeline, captured)[1:]
     )
-    pieces = _cut_pieces(rows, timeline, captured, kept=kept + 1, clock=clock)
+    aligned_s = clock.to_session_time(rows.device_time_s, segment)
+    stalled = _find_stalls(rows, timeline, captured, aligned_s)
+    kept = np.union1d(kept + 1, stalled)
+    pieces = _cut_pieces(rows, timeline, captured, kept=kept, clock=clock)
+    jump = np.where(np.isin(pieces.starts[:-1], stalled), PRICES.jump_at_stall, PRICES.clock_jump)
+    pieces = replace(pieces, jump_price=jump)
     strays = Strays.of(train)
     place = partial(place_segments, pieces, timeline, rates, strays=strays, evidence=evidence)
-    found, grounds = place(), set()
-    aligned_s = clock.to_session_time(rows.device_time_s, segment)
+    found, grounds = _place_both(place, None), set()
     if found.probability.min() < SETTLED:
         aligned_s[rows.is_junk] = np.nan
         place = partial(place, texture=_weigh_texture(pieces, timeline, aligned_s, segment))
-        found = place()
+        found = _place_both(place, None)
         grounds |= {"texture"} if found.probability.min() >= SETTLED else set()
-    if found.probability[0] < SETTLED:
+    if found.probability[0] < SETTLED and evidence.recorder.is_silent_before:
         first = (segment == 0) & ~rows.is_junk
         late_s = (aligned_s - timeline.times_s[captured])[first]
         offset_s = float((aligned_s - rows.device_time_s)[first][0]) if first.any() else 0.0
         press = Press.of(evidence, offset_s=offset_s, late_s=late_s, tick_s=rows.tick_s)
         if press is not None:
-            found = place(press=press)
+            found = _place_both(place, press)
             grounds.add("press")
     return _conclude(found, pieces, timeline, grounds=frozenset(grounds))
+
+
+def _place_both(place: Callable[..., Placement], press: Press | None) -> Placement:
+    """Place with a line that rests before the recording, and with one that runs freely."""
+    return place(press=press).mixed(place(is_free=True), _RUNS_FREELY)
 
 
 def _cut_pieces(
@@ -146,6 +162,17 @@ def _cut_pieces(
     return Segments(starts, captured, offset, steps, errors)
 
 
+def _find_stalls(
+    rows: Rows, timeline: Timeline, captured: np.ndarray, aligned_s: np.ndarray
+) -> np.ndarray:
+    """Return the rows before which a queue ends that no DAQ number vouches for, the worst ones."""
+    late = np.where(rows.is_junk, 0.0, aligned_s - timeline.times_s[captured])
+    late /= timeline.period_s[captured]
+    ends = (late[:-1] > _LATE_FRAMES) & (late[1:] < 0.5 * late[:-1]) & (rows.daq_step[1:] == 0)
+    found = np.flatnonzero(ends)
+    return np.sort(found[np.argsort(-late[found], kind="stable")][:_MOST_STALLS]) + 1
+
+
 def contradicts_numbers(
     daq_step: np.ndarray, timeline: Timeline, captured: np.ndarray
 ) -> np.ndarray:
@@ -161,7 +188,8 @@ def _crosses_silence(timeline: Timeline, captured: np.ndarray) -> np.ndarray:
     """Say between which rows the line was silent: there frames may belong to either side."""
     held = timeline.held_before
     between = held[captured[1:]] - held[captured[:-1] + 1]
-    changes = np.diff(timeline.block[captured]) != 0
+    block = timeline.block[captured]
+    changes = (np.diff(block) != 0) & (block[:-1] >= 0)  # before the first pulse: see ends.py
     return changes | (np.diff(captured) - 1 - between > _SILENT_FRAMES)
 
 
@@ -184,8 +212,11 @@ def _conclude(
 ) -> Audit:
     """Spread the decision over the rows, and join pieces between which the clock did not jump."""
     sizes = np.diff(pieces.starts)
-    # a choice that is left open moves nothing
-    shift = np.repeat(np.where(found.probability > 0.5, found.shift, 0), sizes)
+    # a choice that is as good as another moves nothing
+    zero = found.posterior[:, -found.shifts[0]]
+    moves = found.probability > _CLEARLY * zero
+    shift = np.repeat(np.where(moves, found.shift, 0), sizes)
+    probability = np.where(moves, found.probability, zero)
     times = timeline.times_s
     offset = pieces.offset_s + times[pieces.captured + shift] - times[pieces.captured]
     cut = pieces.starts[1:-1]
@@ -193,7 +224,12 @@ def _conclude(
     jumped = np.abs(offset[cut] - offset[cut - 1]) > np.maximum(_JUMP_S, 4 * errors[1:])
     number = np.concatenate([[0], np.cumsum(jumped)])
     return Audit(
-        shift, np.repeat(found.probability, sizes), np.repeat(number, sizes), found, grounds
+        shift,
+        np.repeat(probability, sizes),
+        np.repeat(number, sizes),
+        found,
+        grounds,
+        pieces.starts,
     )
 
 

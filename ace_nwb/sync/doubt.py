@@ -3,7 +3,7 @@
 import numpy as np
 from scipy.ndimage import uniform_filter1d
 
-from ace_nwb.sync.decoding import Decoded
+from ace_nwb.sync.chain import Decoded
 from ace_nwb.sync.rows import Rows
 from ace_nwb.sync.timeline import Timeline
 

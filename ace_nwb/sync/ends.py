@@ -4,20 +4,24 @@ Pulses of the same gap-free run before the first row are frames that were lost, 
 stand on the lattice by chance; the record press says when the first frame was captured.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Self
 
 import numpy as np
 
-from ace_nwb.sync.decoding import FaultRates
 from ace_nwb.sync.press import Press
+from ace_nwb.sync.prices import FaultRates
 from ace_nwb.sync.timeline import Timeline
 from ace_nwb.sync.train import PulseTrain
 
-_END_LOSS = 0.06
 _MOST_STRAYS = 3  # in a row, on the lattice
-_FALLS_SILENT, _CUT = 1e-4, 1e-2
-_CUT_FRAMES = 2.0
+_FALLS_SILENT, _CUT = 1e-4, 0.3
+CUT_FRAMES = 2.0
+"""How near to an end of the ephys recording pulses that it cuts off begin or end, frames."""
+
+_ANY_NUMBER = float(np.log(1 / 200))  # a line that runs freely: any of 200 numbers of pulses
+_DENIED = -60.0
 _NEAR_FRAMES = 60
 _UNSEEN = 0.1
 _LATTICE_PULSES = 20
@@ -72,35 +76,74 @@ def price_runs(counts: np.ndarray, rate: float) -> np.ndarray:
     return np.where(counts > 0, np.log(rate) - np.log(some * (some + 1.0)), 0.0)
 
 
-def price_silence(counts: np.ndarray, missing: float, *, is_cut: bool) -> np.ndarray:
+def price_silence(counts: np.ndarray, missing: float) -> np.ndarray:
     """Return the log probability of so many frames in a row without a pulse, 0 for none.
 
-    Either each is missing by itself, or the line fell silent, or ephys did not record there yet
-    or any more.
+    Either each is missing by itself, or the line fell silent.
     """
     alone = np.maximum(counts, 1) * np.log(missing)
-    return np.where(
-        counts > 0, np.logaddexp(alone, price_runs(counts, _CUT if is_cut else _FALLS_SILENT)), 0.0
-    )
+    silent = np.logaddexp(alone, price_runs(counts, _FALLS_SILENT))
+    return np.asarray(np.where(counts > 0, silent, 0.0))
 
 
-def is_cut_off(
-    timeline: Timeline, first: int, last: int, recorded_s: tuple[float, float] | None
-) -> bool:
-    """Say whether ephys begins or ends where a silent stretch of the line meets its pulses."""
-    if recorded_s is None:
-        return False
-    times, margin = timeline.times_s, _CUT_FRAMES * timeline.period_s[first]
-    begins = first == 0 and times[last] < recorded_s[0] + margin
-    ends = last == times.size and times[first - 1] > recorded_s[1] - margin
-    return bool(begins or ends)
+@dataclass(frozen=True)
+class End:
+    """One end of the recording: what may stand between the rows and the pulses there.
+
+    Parameters
+    ----------
+    usual
+        Rows beyond the outermost pulse (negative: pulses beyond the outermost row) -> probability,
+        as the recorder makes them.
+    stated
+        Pulses beyond the outermost row, if somebody states it.
+    rates
+        Shares of faults.
+    loss
+        Share of recordings that lose captured frames there.
+    is_free
+        Whether the line is taken to run whether or not frames are saved.
+    """
+
+    usual: Mapping[int, float]
+    stated: int | None
+    rates: FaultRates
+    loss: float = 0.06
+    is_free: bool = False
+
+    def score(self, beyond: np.ndarray, *, is_cut: np.ndarray) -> np.ndarray:
+        """Return the log probability of so many rows beyond the outermost pulse.
+
+        Parameters
+        ----------
+        beyond
+            Rows beyond the pulses, negative for pulses beyond the rows, shape (n,).
+        is_cut
+            Whether ephys begins or ends there, so that pulses may be cut off, shape (n,).
+        """
+        if self.stated is not None:
+            return np.where(beyond == -self.stated, 0.0, _DENIED)
+        if self.is_free:
+            return np.where(beyond <= 0, _ANY_NUMBER, self._faults(beyond, is_cut))
+        scores = [np.log(p) + self._faults(beyond - n, is_cut) for n, p in self.usual.items()]
+        return np.asarray(np.logaddexp.reduce(scores))
+
+    def _faults(self, extra: np.ndarray, is_cut: np.ndarray) -> np.ndarray:
+        """Log probability of rows (or, negative, pulses) more than the recorder makes."""
+        some = np.maximum(extra, 1)
+        silent = price_silence(some, self.rates.missing)
+        cut = np.where(is_cut, np.log(_CUT) - np.log(some + 1.0), -np.inf)
+        lost = price_runs(-extra, self.loss + self.rates.lost)
+        return np.where(extra > 0, np.logaddexp(silent, cut), lost)
 
 
 def score_start(
     frame: np.ndarray,
     timeline: Timeline,
-    rates: FaultRates,
+    end: End,
+    *,
     strays: Strays,
+    recorded_s: tuple[float, float] | None,
     press: Press | None = None,
 ) -> np.ndarray:
     """Return the log probability of what stands before the first row.
@@ -111,52 +154,64 @@ def score_start(
         Captured frames that the first row may be, shape (n,).
     timeline
         Possible captured frames.
-    rates
-        Shares of faults.
+    end
+        What may stand there.
     strays
         How often a pulse is no frame.
+    recorded_s
+        First and last instant of the ephys recording.
     press
         When the record was pressed if the first row is that frame; None if that is not to be
         asked.
     """
     times, period = timeline.times_s, _period_at(timeline, frame)
     real = np.flatnonzero(timeline.is_real)
-    first = np.searchsorted(timeline.block[real], timeline.block[frame])
-    n_before = np.where(timeline.is_held[frame], np.searchsorted(real, frame) - first, 0)
-    outer = real[np.minimum(first, real.size - 1)]
+    held = timeline.is_held[frame]
+    block = timeline.block[frame] + ~held  # in silence: the run that comes
+    first = np.minimum(np.searchsorted(timeline.block[real], block), real.size - 1)
+    outer = real[first]
+    begins_s = -np.inf if recorded_s is None else recorded_s[0]
     stray, scores = np.zeros(frame.size), []
     for n_strays in range(_MOST_STRAYS + 1):
-        captured = real[np.minimum(first + n_strays, real.size - 1)]
-        captured = np.where(n_strays < n_before, captured, frame)  # the first captured frame
-        score = price_runs(_count(timeline, captured, frame), _END_LOSS + rates.lost)
-        score += stray - _count_holes(timeline, outer, captured) * np.log(rates.missing)
+        captured = real[np.minimum(first + n_strays, real.size - 1)]  # the first captured frame
+        is_cut = np.abs(times[captured] - begins_s) < CUT_FRAMES * period
+        score = stray + end.score(captured - frame, is_cut=is_cut)
+        holes = _count_holes(timeline, outer, np.minimum(captured, frame))
+        score -= holes * np.log(end.rates.missing)
         if press is not None:
-            score += press.score(times[captured], period, rates.missing)
-        scores.append(np.where(n_strays <= n_before, score, -np.inf))
-        at = np.minimum(first + n_strays, real.size - 1)
-        stray = stray + strays.log_odds(times[real[at]], _inward(timeline, real, at, 1), period)
+            said = press.score(times[captured], period, end.rates.missing)
+            score += np.where(is_cut, 0.0, said)  # the first pulse seen is not the first made
+        scores.append(score)
+        inward = _inward(timeline, real, np.minimum(first + n_strays, real.size - 1), 1)
+        stray = stray + strays.log_odds(times[captured], inward, period)
     return np.asarray(np.logaddexp.reduce(scores))
 
 
 def score_end(
-    frame: np.ndarray, timeline: Timeline, rates: FaultRates, strays: Strays
+    frame: np.ndarray,
+    timeline: Timeline,
+    end: End,
+    *,
+    strays: Strays,
+    recorded_s: tuple[float, float] | None,
 ) -> np.ndarray:
     """Return the log probability of what stands behind the last row, as `score_start`."""
     times, period = timeline.times_s, _period_at(timeline, frame)
     real = np.flatnonzero(timeline.is_real)
-    last = np.searchsorted(timeline.block[real], timeline.block[frame], side="right") - 1
-    n_behind = last + 1 - np.searchsorted(real, frame, side="right")
-    n_behind = np.where(timeline.is_held[frame], n_behind, 0)
-    outer = real[np.maximum(last, 0)]
+    behind = np.searchsorted(timeline.block[real], timeline.block[frame], side="right")
+    last = np.maximum(behind - 1, 0)
+    outer = real[last]
+    ends_s = np.inf if recorded_s is None else recorded_s[1]
     stray, scores = np.zeros(frame.size), []
     for n_strays in range(_MOST_STRAYS + 1):
-        captured = np.where(n_strays < n_behind, real[np.maximum(last - n_strays, 0)], frame)
-        score = price_runs(_count(timeline, frame + 1, captured + 1), _END_LOSS + rates.lost)
-        holes = _count_holes(timeline, captured + 1, outer + 1)
-        score += stray - holes * np.log(rates.missing)
-        scores.append(np.where(n_strays <= n_behind, score, -np.inf))
-        at = np.maximum(last - n_strays, 0)
-        stray = stray + strays.log_odds(times[real[at]], _inward(timeline, real, at, -1), period)
+        captured = real[np.maximum(last - n_strays, 0)]
+        is_cut = np.abs(times[captured] - ends_s) < CUT_FRAMES * period
+        score = stray + end.score(frame - captured, is_cut=is_cut)
+        holes = _count_holes(timeline, np.maximum(captured, frame) + 1, outer + 1)
+        score -= holes * np.log(end.rates.missing)
+        scores.append(score)
+        inward = _inward(timeline, real, np.maximum(last - n_strays, 0), -1)
+        stray = stray + strays.log_odds(times[captured], inward, period)
     return np.asarray(np.logaddexp.reduce(scores))
 
 

@@ -5,12 +5,13 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from ace_nwb.sync.recorders import UNKNOWN, Recorder
 from ace_nwb.sync.timeline import Timeline
 
-MAX_LATENCY_S = 0.010
-"""Longest constant delay of a time stamp behind its pulse, unless somebody knows better."""
+MAX_LATENCY_S = 0.150
+"""Longest constant delay of a time stamp behind its pulse, unless somebody knows better, seconds:
+a frame's readout, its way through USB and the host's buffers, three frames at 20 Hz."""
 
-_DENIED = -60.0
 _ASIDE = -12.0  # per frame beside a pin: rows are not decoded yet
 
 
@@ -34,6 +35,8 @@ class Evidence:
         The same after the last saved frame.
     pins
         Saved frame -> index of its pulse, where a person has seen it.
+    recorder
+        How the recorder begins and ends.
     """
 
     record_press_s: float | None = None
@@ -42,6 +45,7 @@ class Evidence:
     lost_at_start: int | None = None
     lost_at_end: int | None = None
     pins: Mapping[int, int] = field(default_factory=dict)
+    recorder: Recorder = UNKNOWN
 
     @property
     def is_stated(self) -> bool:
@@ -52,11 +56,6 @@ class Evidence:
         """Return saved frame -> captured frame of the pins whose pulse belongs to the train."""
         place = {int(pulse): k for k, pulse in enumerate(timeline.pulse) if pulse >= 0}
         return {row: place[pulse] for row, pulse in self.pins.items() if pulse in place}
-
-
-def score_count(left: np.ndarray, stated: int, *, is_held: np.ndarray) -> np.ndarray:
-    """Return the log probability of so many pulses left over at an end, if a number is stated."""
-    return np.where(is_held & (left == stated), 0.0, _DENIED)
 
 
 def score_pins(

@@ -6,16 +6,17 @@ from the rows themselves.
 """
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from scipy.ndimage import minimum_filter1d, uniform_filter1d
 
 from ace_nwb.errors import SyncError
 from ace_nwb.sync.clock import ClockFit
-from ace_nwb.sync.decoding import FaultRates
 from ace_nwb.sync.doubt import BESIDE, NEIGHBOURS, doubt_junk, judge_rows
 from ace_nwb.sync.evidence import Evidence
 from ace_nwb.sync.placement import Placement
+from ace_nwb.sync.prices import FaultRates
 from ace_nwb.sync.refinement import Refined, Refiner, find_clock_segments
 from ace_nwb.sync.rows import Rows
 from ace_nwb.sync.starts import Start, follow_start, possible_offsets
@@ -53,6 +54,8 @@ class Match:
         Shares of lost rows and missing pulses found inside the recording.
     grounds
         What had to decide where counts left a choice: "press", "texture".
+    pieces
+        First row of each stretch that was placed, and the number of rows.
     """
 
     timeline: Timeline
@@ -65,6 +68,25 @@ class Match:
     placement: Placement
     rates: FaultRates
     grounds: frozenset[str]
+    pieces: np.ndarray
+
+    def possible_shifts(self, most_left: float) -> list[tuple[int, int, dict[int, float]]]:
+        """Return first row, end, and shift -> probability of each stretch, the most probable ones.
+
+        The shifts that are not named have no more than `most_left` of the probability together.
+        Shifts are relative to the frames that were chosen: 0 is the result itself.
+        """
+        found = self.placement
+        possible = []
+        for g, (start, stop) in enumerate(pairwise(self.pieces.tolist())):
+            order = np.argsort(-found.posterior[g], kind="stable")
+            total = np.cumsum(found.posterior[g, order])
+            at = np.sort(order[: 1 + np.searchsorted(total, 1 - most_left)])
+            shares = found.posterior[g, at].tolist()
+            possible.append(
+                (start, stop, dict(zip(found.shifts[at].tolist(), shares, strict=True)))
+            )
+        return possible
 
 
 def match_rows(rows: Rows, train: PulseTrain, *, max_jitter_s: float, evidence: Evidence) -> Match:
@@ -139,7 +161,7 @@ def _refine(refiner: Refiner, start: Start) -> Match:
     grounds |= audit.grounds
     if refined.joined.any():  # the first look kept them apart: what it doubted remains in doubt
         first = np.repeat(start.placement.probability, sizes)
-        placed = np.minimum(first, audit.probability)
+        placed = np.where(refined.joined, np.minimum(first, audit.probability), audit.probability)
     else:
         placed = audit.probability
     placed = minimum_filter1d(placed, 2 * BESIDE + 1)
@@ -156,6 +178,7 @@ def _refine(refiner: Refiner, start: Start) -> Match:
         placement=audit.placement,
         rates=refined.rates,
         grounds=grounds,
+        pieces=audit.starts,
     )
 
 

@@ -9,29 +9,21 @@ segments form a chain, so the posterior over all placements is exact (forward-ba
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from itertools import pairwise
+from typing import Self
 
 import numpy as np
 from scipy.special import logsumexp
 
-from ace_nwb.sync.decoding import FaultRates
-from ace_nwb.sync.ends import (
-    Strays,
-    is_cut_off,
-    price_runs,
-    price_silence,
-    score_end,
-    score_start,
-)
-from ace_nwb.sync.evidence import Evidence, score_count, score_pins
+from ace_nwb.sync.ends import End, Strays, price_runs, price_silence, score_end, score_start
+from ace_nwb.sync.evidence import Evidence, score_pins
 from ace_nwb.sync.press import Press
+from ace_nwb.sync.prices import PRICES, FaultRates
 from ace_nwb.sync.timeline import Timeline
 
-_JUMP = -16.0  # a jump at this row, of just this size
 _LONG_GAP = 30
-_DAQ_MISMATCH = -14.0
-_USUAL_SHIFT = 100
+_USUAL_SHIFT = 64
 _BEYOND = 30
-_MAX_SHIFT = 700
+_MAX_SHIFT = 200
 
 
 @dataclass(frozen=True)
@@ -51,6 +43,8 @@ class Segments:
     offset_error_s
         Standard error of the step of the offset at the start of each segment; None if the offset
         is known to a fraction of a frame.
+    jump_price
+        Log chance of a clock jump at the start of each segment; None for the usual one.
     """
 
     starts: np.ndarray
@@ -58,6 +52,7 @@ class Segments:
     offset_s: np.ndarray
     daq_step: np.ndarray
     offset_error_s: np.ndarray | None = None
+    jump_price: np.ndarray | None = None
 
 
 @dataclass(frozen=True)
@@ -70,19 +65,35 @@ class Placement:
         Frames to add to the captured frame of each segment's rows, shape (n_segments,).
     probability
         Posterior of that shift, shape (n_segments,).
-    rivals
-        (shift relative to the chosen, posterior) of the least certain segment, best first.
-    rivals_from_row
-        First row of that segment.
     log_evidence
         Log probability of the observations under this start, for comparing starts.
+    shifts
+        The shifts weighed, shape (n_shifts,).
+    posterior
+        Probability of each shift of each segment, shape (n_segments, n_shifts).
     """
 
     shift: np.ndarray
     probability: np.ndarray
-    rivals: list[tuple[int, float]]
-    rivals_from_row: int
     log_evidence: float
+    shifts: np.ndarray
+    posterior: np.ndarray
+
+    def mixed(self, other: Self, log_prior: float) -> Self:
+        """Return what both say together, the other one with a log prior against this one."""
+        total = np.logaddexp(self.log_evidence, other.log_evidence + log_prior)
+        share = np.exp(self.log_evidence - total)
+        posterior = share * self.posterior + (1 - share) * other.posterior
+        chosen = self.shift if share > 0.5 else other.shift
+        at = chosen - self.shifts[0]
+        probability = posterior[np.arange(at.size), at]
+        return replace(
+            self,
+            shift=chosen,
+            probability=probability,
+            log_evidence=float(total),
+            posterior=posterior,
+        )
 
 
 def place_segments(
@@ -92,6 +103,7 @@ def place_segments(
     *,
     strays: Strays,
     evidence: Evidence,
+    is_free: bool = False,
     press: Press | None = None,
     texture: Mapping[int, Mapping[int, float]] | None = None,
 ) -> Placement:
@@ -109,21 +121,28 @@ def place_segments(
         How often a pulse is no frame.
     evidence
         What people have stated about the ends and single frames.
+    is_free
+        Whether the line is taken to run whether or not frames are saved.
     press
         When the record was pressed by the rows as they stand, if that is to be asked.
     texture
         Segment -> shift -> what the texture of its intervals says.
     """
     shifts = allowed_shifts(segments.captured, timeline)
-    scores = _segment_scores(segments, timeline, rates, shifts, evidence)
+    scores = _segment_scores(segments, timeline, rates, shifts)
     first, last = segments.captured[[0, -1]]
     if press is not None:
         moved = timeline.times_s[first + shifts] - timeline.times_s[first]
         press = replace(press, at_s=press.at_s + moved)
-    scores[0] += score_start(first + shifts, timeline, rates, strays, press)
-    scores[-1] += score_end(last + shifts, timeline, rates, strays)
-    scores[0] += _score_stated(timeline, first + shifts, evidence.lost_at_start, side=-1)
-    scores[-1] += _score_stated(timeline, last + shifts, evidence.lost_at_end, side=1)
+    recorder, span = evidence.recorder, evidence.recorded_s
+    free = is_free or not recorder.is_silent_before
+    begin = End(recorder.start, evidence.lost_at_start, rates, recorder.end_loss, free)
+    after = {-n: share for n, share in recorder.stop.items()}
+    finish = End(after, evidence.lost_at_end, rates, recorder.end_loss, free)
+    scores[0] += score_start(
+        first + shifts, timeline, begin, strays=strays, recorded_s=span, press=press
+    )
+    scores[-1] += score_end(last + shifts, timeline, finish, strays=strays, recorded_s=span)
     for g, said in (texture or {}).items():
         scores[g] += [said.get(shift, 0.0) for shift in shifts.tolist()]
     pinned = evidence.find_pinned(timeline) if evidence.pins else {}
@@ -133,10 +152,7 @@ def place_segments(
     path = _best_path(scores, links)
     posterior, total = _posterior(scores, links)
     chosen = posterior[np.arange(path.size), path]
-    worst = int(np.argmin(chosen))
-    ranked = np.argsort(-posterior[worst])[:5]
-    rivals = [(int(shifts[r] - shifts[path[worst]]), float(posterior[worst, r])) for r in ranked]
-    return Placement(shifts[path], chosen, rivals, int(segments.starts[worst]), total)
+    return Placement(shifts[path], chosen, total, shifts, posterior)
 
 
 def allowed_shifts(captured: np.ndarray, timeline: Timeline) -> np.ndarray:
@@ -185,7 +201,6 @@ def _segment_scores(
     timeline: Timeline,
     rates: FaultRates,
     shifts: np.ndarray,
-    evidence: Evidence,
 ) -> np.ndarray:
     """Price of rows without pulses and pulses without rows inside each segment."""
     scores = np.zeros((segments.starts.size - 1, shifts.size))
@@ -197,10 +212,17 @@ def _segment_scores(
         for first, last in zip(edges[::2], edges[1::2], strict=True):  # silent stretches
             reach = np.clip(np.array([first, last])[:, None] - shifts, 0, held.size - 1)
             unseen = occupied[reach[1]] - occupied[reach[0]]
-            is_cut = is_cut_off(timeline, first, last, evidence.recorded_s)
-            scores[g] += price_silence(unseen, rates.missing, is_cut=is_cut)
+            # at the ends of the recording this is weighed there
+            outside = (g == 0) & _lies_in(rows[0] + shifts, first, last)
+            outside |= (stop == segments.starts[-1]) & _lies_in(rows[-1] + shifts, first, last)
+            scores[g] += price_silence(np.where(outside, 0, unseen), rates.missing)
         scores[g] += _lost_inside(rows, held, rates, shifts)
     return scores
+
+
+def _lies_in(frame: np.ndarray, first: int, last: int) -> np.ndarray:
+    """Say which captured frames lie from the first to before the last."""
+    return (frame >= first) & (frame < last)
 
 
 def _lost_inside(
@@ -223,20 +245,6 @@ def _count_before(mask: np.ndarray) -> np.ndarray:
     return np.concatenate([[0], np.cumsum(mask)])
 
 
-def _score_stated(
-    timeline: Timeline, frame: np.ndarray, stated: int | None, *, side: int
-) -> np.ndarray:
-    """Return the log probability of the frames beyond the first or last row, if stated."""
-    if stated is None:
-        return np.zeros(frame.size)
-    held, block = timeline.held_before, timeline.block
-    if side < 0:
-        left = held[frame] - held[np.searchsorted(block, block[frame])]
-    else:
-        left = held[np.searchsorted(block, block[frame], side="right")] - held[frame + 1]
-    return score_count(left, stated, is_held=timeline.is_held[frame])
-
-
 def _link(
     segments: Segments, timeline: Timeline, rates: FaultRates, shifts: np.ndarray, g: int
 ) -> np.ndarray:
@@ -252,7 +260,9 @@ def _link(
     jump = np.abs(moved_after[None, :] - moved_before[:, None])
     # without numbers a very long step is as likely a jump of the clock as a loss of just that many
     is_long = after - before > _LONG_GAP and not np.isfinite(segments.daq_step[g])
-    price = max(_JUMP, float(price_runs(after - before - 1, rates.lost))) if is_long else _JUMP
+    price = PRICES.clock_jump if segments.jump_price is None else float(segments.jump_price[g])
+    if is_long:
+        price = max(price, float(price_runs(after - before - 1, rates.lost)))
     if segments.offset_error_s is None:
         link = np.where(jump > max(4e-3, 0.15 * period), price, 0.0)
     else:
@@ -267,5 +277,5 @@ def _link(
     if np.isfinite(segments.daq_step[g]):
         number = segments.daq_step[g]  # a silent frame between may have been captured or not
         agrees = (number > left) & (number <= step)
-        link += np.where(agrees, 0.0, _DAQ_MISMATCH)
+        link += np.where(agrees, 0.0, PRICES.daq_mismatch)
     return np.where(step >= 1, link, -1e6).astype(np.float32)  # there are many of them

@@ -8,11 +8,18 @@ import numpy as np
 from ace_nwb.errors import SyncError
 
 PulseMode = Literal["auto", "toggle", "pulse"]
+PulseEdge = Literal["auto", "rising", "falling"]
 DEBOUNCE_MS = 0.5
 """Levels of a toggling line that last shorter are glitches."""
 
 _MIN_SCORE = 0.5
 _CLEAR_LEAD = 0.1
+_STEADIER = 0.6
+"""Share of the other edge's spread below which one edge is clearly the steadier one."""
+
+_SAMPLE_S = 1e-5
+"""Spread that sampling leaves on every edge, seconds: a third of a sample at 30 kHz."""
+
 _LEAST_LEVELS = 4  # to say how long levels last
 
 
@@ -56,6 +63,7 @@ def find_pulses(
     *,
     frame_interval_s: float,
     pulse_mode: PulseMode = "auto",
+    pulse_edge: PulseEdge = "auto",
     debounce_ms: float = DEBOUNCE_MS,
 ) -> FramePulses:
     """Reduce the edges of a line to one time per captured frame.
@@ -68,6 +76,9 @@ def find_pulses(
         Frame interval by the camera's time stamps.
     pulse_mode
         "toggle": every edge marks a frame; "pulse": every leading edge; "auto": by the intervals.
+    pulse_edge
+        Which edge of a pulse marks the frame; "auto": the one whose intervals are clearly steadier,
+        else the one that begins the rarer level.
     debounce_ms
         Levels that last shorter are glitches of a toggling line, milliseconds; at most a
         twentieth of the frame interval.
@@ -76,10 +87,10 @@ def find_pulses(
     times, levels = np.asarray(times_s, dtype=float)[order], np.asarray(levels)[order] > 0
     keep = _without_glitches(times, min(debounce_ms / 1e3, 0.05 * frame_interval_s))
     if pulse_mode != "toggle":  # a pulse may be as short as a glitch: it repeats every frame
-        leading = _leading(times, levels)
+        leading, which = _choose_edge(times, levels, frame_interval_s, pulse_edge)
         as_pulse = _fit(times[leading], frame_interval_s)
     else:
-        leading, as_pulse = np.zeros(times.size, dtype=bool), -1.0
+        leading, which, as_pulse = np.zeros(times.size, dtype=bool), "", -1.0
     as_toggle = _fit(times[keep], frame_interval_s) if pulse_mode != "pulse" else -1.0
     mode: Literal["toggle", "pulse"] = "toggle" if as_toggle >= as_pulse else "pulse"
     chosen = np.flatnonzero(keep if mode == "toggle" else leading)
@@ -90,6 +101,8 @@ def find_pulses(
         f"{max(as_toggle, 0):.0%} of all edges, "
         f"{max(as_pulse, 0):.0%} of leading edges"
     )
+    if mode == "pulse":
+        evidence += f"; {which}"
     glitches = int((~keep).sum()) if mode == "toggle" else 0
     return FramePulses(times[chosen], order[chosen], mode, glitches, evidence)
 
@@ -219,6 +232,34 @@ def _leading(times: np.ndarray, levels: np.ndarray) -> np.ndarray:
     high = float(lasting[levels[:-1]].sum())
     low = float(lasting[~levels[:-1]].sum())
     return ~levels if high > 1.5 * low else levels
+
+
+def _choose_edge(
+    times: np.ndarray, levels: np.ndarray, interval_s: float, stated: PulseEdge
+) -> tuple[np.ndarray, str]:
+    """Return a mask of the edges that mark frames, and why these."""
+    if stated != "auto":
+        return (levels if stated == "rising" else ~levels), f"{stated} edges, as stated"
+    spread = {
+        "rising": _unsteadiness(times[levels], interval_s),
+        "falling": _unsteadiness(times[~levels], interval_s),
+    }
+    steady, other = sorted(spread, key=spread.__getitem__)
+    if spread[steady] < _STEADIER * spread[other]:
+        said = ", ".join(f"{name} {value * 1e6:.0f} us" for name, value in spread.items())
+        return (levels if steady == "rising" else ~levels), f"{steady} edges are steadier: {said}"
+    leading = _leading(times, levels)
+    name = "rising" if times.size and bool(levels[np.argmax(leading)]) else "falling"
+    return leading, f"{name} edges, which begin the rarer level; both are as steady"
+
+
+def _unsteadiness(times: np.ndarray, interval_s: float) -> float:
+    """Return the typical departure of frame intervals from their median, seconds."""
+    steps = np.diff(times)
+    usual = steps[np.abs(steps / interval_s - 1) < 0.2]
+    if usual.size < _LEAST_LEVELS:
+        return np.inf
+    return float(np.mean(np.abs(usual - np.median(usual)))) + _SAMPLE_S
 
 
 def _fit(times: np.ndarray, interval_s: float) -> float:

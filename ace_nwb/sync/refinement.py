@@ -7,11 +7,12 @@ from itertools import pairwise
 import numpy as np
 
 from ace_nwb.sync.audit import Audit, audit_placement
+from ace_nwb.sync.chain import Decoded, decode_rows
 from ace_nwb.sync.clock import ClockFit, fit_clock
-from ace_nwb.sync.decoding import Decoded, FaultRates
 from ace_nwb.sync.doubt import BESIDE
-from ace_nwb.sync.emission import JitterModel, decode_rows
 from ace_nwb.sync.evidence import Evidence
+from ace_nwb.sync.jitter import JitterModel
+from ace_nwb.sync.prices import FaultRates
 from ace_nwb.sync.rows import Rows
 from ace_nwb.sync.starts import find_rates
 from ace_nwb.sync.timeline import Timeline
@@ -79,7 +80,7 @@ class Refiner:
         times, good = timeline.times_s, ~rows.is_junk
         pinned = self.evidence.find_pinned(timeline) if self.evidence.pins else {}
         aligned = rows.device_time_s + offset_s
-        learn = partial(JitterModel.learn, max_jitter_s=self.max_jitter_s, period_s=rows.interval_s)
+        learn = partial(JitterModel.learn, period_s=rows.interval_s)
         jitter = learn((aligned - times[captured])[good])
         joined = np.zeros(captured.size, dtype=bool) if joined is None else joined.copy()
         for _ in range(_N_ROUNDS):

@@ -6,6 +6,10 @@ import numpy as np
 
 from ace_nwb.errors import SyncError
 
+_LAG = 10
+"""Steps over which a coarse clock shows its frame interval to a few per cent: few enough that most
+stretches of so many hold no lost frame."""
+
 
 @dataclass(frozen=True)
 class Rows:
@@ -80,7 +84,15 @@ def frame_interval(times_s: np.ndarray) -> float:
     steps = steps[steps > 0]
     middle = float(np.median(steps))
     usual = steps[(steps > 0.5 * middle) & (steps < 1.5 * middle)]
-    return float(np.mean(usual))
+    short = float(np.mean(usual))
+    # a clock that ticks every 15.6 ms (Windows) makes single steps of one tick, whatever the rate
+    over = (times_s[_LAG:] - times_s[:-_LAG]) / _LAG
+    if over.size < _LAG:
+        return short
+    typical = float(np.median(over))
+    near = over[np.abs(over - typical) < 1.2 * middle / _LAG]
+    long = float(np.mean(near))
+    return long if 1.02 * short < long < 1.5 * short else short
 
 
 def _find_junk(times: np.ndarray, interval: float, max_jitter_s: float) -> np.ndarray:

@@ -5,11 +5,12 @@ from functools import partial
 
 import numpy as np
 
-from ace_nwb.sync.decoding import FaultRates
-from ace_nwb.sync.emission import JitterModel, decode_rows
-from ace_nwb.sync.ends import Strays
+from ace_nwb.sync.chain import decode_rows
+from ace_nwb.sync.ends import CUT_FRAMES, Strays
 from ace_nwb.sync.evidence import Evidence
+from ace_nwb.sync.jitter import JitterModel
 from ace_nwb.sync.placement import Placement, Segments, allowed_shifts, place_segments
+from ace_nwb.sync.prices import FaultRates
 from ace_nwb.sync.rows import Rows
 from ace_nwb.sync.timeline import Timeline, continue_train
 from ace_nwb.sync.tracking import follow_clock
@@ -80,7 +81,8 @@ def possible_offsets(rows: Rows, train: PulseTrain, evidence: Evidence) -> list[
         silent = starts[1:] - stops[:-1]
         row, block = np.nonzero(np.abs(steps[pauses][:, None] - silent[None, :]) < 0.05)
         offsets = np.append(offsets, starts[block + 1] - times[pauses[row] + 1])
-    cover = np.array([_coverage(times + offset, starts, stops) for offset in offsets])
+    begins, ends = _cut_ends(starts, stops, rows.interval_s, evidence.recorded_s)
+    cover = np.array([_coverage(times + offset, begins, ends) for offset in offsets])
     # where no start covers all rows the clock has jumped, and cover says little
     worst = cover.max() - (0.1 if cover.max() > 0.98 else 0.6)
     kept: list[float] = []
@@ -89,6 +91,20 @@ def possible_offsets(rows: Rows, train: PulseTrain, evidence: Evidence) -> list[
         if cover[index] > worst and is_new and len(kept) < _MAX_STARTS:
             kept.append(float(offsets[index]))
     return kept
+
+
+def _cut_ends(
+    starts: np.ndarray, stops: np.ndarray, interval_s: float, recorded_s: tuple[float, float] | None
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the runs, those that ephys cut off without end: rows may go on there."""
+    if recorded_s is None:
+        return starts, stops
+    begins, ends = starts.copy(), stops.copy()
+    if abs(starts[0] - recorded_s[0]) < CUT_FRAMES * interval_s:
+        begins[0] = -np.inf
+    if abs(stops[-1] - recorded_s[1]) < CUT_FRAMES * interval_s:
+        ends[-1] = np.inf
+    return begins, ends
 
 
 def _coverage(aligned: np.ndarray, starts: np.ndarray, stops: np.ndarray) -> float:
@@ -189,7 +205,7 @@ def _follow(
     overhang = max(train.times_s[0] - aligned.min(), aligned.max() - train.times_s[-1], 0.0)
     n_outside = int(overhang / train.period_s.min()) + _OUTSIDE_FRAMES
     timeline = continue_train(train, n_outside=n_outside)
-    jitter = JitterModel.broad(max_jitter_s)
+    jitter = JitterModel.broad()
     captured = decode_rows(rows, aligned, timeline, FaultRates(0.01, 0.005), jitter).captured
     captured[: good[0]] = captured[good[0]] - np.arange(good[0], 0, -1)
     captured[good[-1] :] = captured[good[-1]] + np.arange(captured.size - good[-1])
@@ -209,7 +225,8 @@ def find_rates(timeline: Timeline, captured: np.ndarray) -> FaultRates:
     lost = int((real & ~seen[inside]).sum())
     missing = int((held & ~real).sum())
     n_held = int(held.sum()) + 1
-    return FaultRates((lost + 0.5) / n_held, (missing + 0.5) / n_held)
+    # a short recording without a missing pulse says little about how rare they are
+    return FaultRates((lost + 0.5) / n_held, (missing + 0.2) / (n_held + 1000))
 
 
 def _cut(

@@ -270,7 +270,9 @@ def _offset_after_jump(state: _Follower, start: int, stop: int) -> tuple[float, 
 def _jump_explains(state: _Follower, start: int, stop: int) -> bool:
     """Take a jump before `start` if the rows then stand on pulses; say whether it was taken."""
     _, _, n_told = _offset_after_jump(state, start, stop)
-    inside = state.times[start - 1] + state.offsets[start - 1] < state.train.times_s[-1]
+    before = state.times[start - 1] + state.offsets[start - 1]
+    # ephys that begins late or ends early leaves rows without pulses: no clock jumped there
+    inside = state.train.times_s[0] < before < state.train.times_s[-1]
     if n_told < 0.8 * (stop - start) or not inside or stop - start < 5:
         return False
     _jump(state, start, stop)

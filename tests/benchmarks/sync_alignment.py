@@ -16,6 +16,7 @@ import numpy as np
 from ace_nwb.errors import SyncError
 from ace_nwb.sync.alignment import TRUSTED, Alignment, align_frames
 from ace_nwb.sync.evidence import Evidence
+from ace_nwb.sync.recorders import TRIGGERED
 from tests.sync.sessions import Faults, Recording, draw_faults, simulate
 
 QUARTER = 0.25
@@ -87,7 +88,7 @@ def run_session(faults: Faults, seed: int, *, group: str | None = None) -> Outco
     old_times, old_sure = old_rule(recording)
     old_bad = np.abs(old_times - recording.true_time_s) > tolerance
     started = time.perf_counter()
-    result = align(recording, Evidence(record_press_s=0.0))
+    result = align(recording, Evidence(record_press_s=0.0, recorder=TRIGGERED))
     seconds = time.perf_counter() - started
     bad, sure = np.zeros(0, dtype=bool), np.zeros(0, dtype=bool)
     if result is not None:
@@ -126,7 +127,7 @@ def align(recording: Recording, evidence: Evidence) -> Alignment | None:
 def is_right_if_stated(recording: Recording) -> bool:
     """Say whether a refused session aligns rightly once one frame is pinned."""
     row = int(np.flatnonzero(recording.true_pulse >= 0)[recording.true_pulse.size // 3])
-    pinned = Evidence(pins={row: int(recording.true_pulse[row])})
+    pinned = Evidence(recorder=TRIGGERED, pins={row: int(recording.true_pulse[row])})
     result = align(recording, pinned)
     if result is None or result.verdict == "fail":
         return False

@@ -64,7 +64,7 @@ def test_regular_frames_are_moved_to_the_pulses_by_sync_and_back_by_undo(tmp_pat
     path = convert(
         raw, tmp_path / "out.nwb", ephys_folder=ephys, metadata=METADATA, options=options
     )
-    process(path, "sync", {"silent_before_recording": False})
+    process(path, "sync", {"recorder": "trigger"})
     with open_session(path) as session:
         times_s = NwbMovie(session).timestamps
     assert times_s == pytest.approx((edges_us - FIRST_US) / 1e6, abs=1e-6)

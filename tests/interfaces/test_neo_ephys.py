@@ -85,7 +85,7 @@ def test_frames_are_aligned_through_a_digital_line(tmp_path):
     tiny = make_tiny_recording(tmp_path / "raw" / "15_26_31")
     truth = write_spikeglx(tmp_path / "raw" / "ephys", duration_s=2.84)  # 57 edges
     path = convert(tiny.folder, tmp_path / "out.nwb", ephys_folder=truth.folder, metadata=METADATA)
-    process(path, "sync", {"line": "NidqLine0"})
+    process(path, "sync", {"line": "NidqLine0", "recorder": "trigger"})
     with NWBHDF5IO(path, "r") as io:
         times_s = io.read().acquisition["OnePhotonSeries"].timestamps[:]
     edges_s = truth.edges[0][0]  # every 50 ms, as the frames

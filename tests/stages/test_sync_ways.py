@@ -79,6 +79,11 @@ def put_clock_facts(path, clocks):
         writer.module("sync").add(build_table("ClockFacts", "Clocks.", columns))
 
 
+def align(path, params=None, **options):
+    """Run sync; the line of these files makes one pulse per saved frame."""
+    return pipeline.process(path, "sync", {"recorder": "trigger"} | (params or {}), **options)
+
+
 def movie_times(path):
     with open_session(path) as session:
         return NwbMovie(session).timestamps
@@ -103,16 +108,16 @@ def test_words_of_a_port_are_taken_apart_bit_by_bit(file, truth):
         words[place] = 4 * low + high
     drop_line(file)
     put_line(file, "Port0", times[order], words)
-    pipeline.process(file, "sync")
+    align(file)
     assert fit_of(file)["line"] == "Port0&4"
     np.testing.assert_allclose(movie_times(file), truth, atol=1e-6)
     with open_session(file) as session:
         pulse = read_ledger(session)["pulse"]
     np.testing.assert_array_equal(times[order][pulse], truth)
-    pipeline.process(file, "sync", {"line": "Port0", "bit_mask": 4})
+    align(file, {"line": "Port0", "bit_mask": 4})
     assert fit_of(file)["n_matched"] == N_FRAMES
     with pytest.raises(ParameterError, match=r"bit_mask = 8.*bits of 5"):
-        pipeline.process(file, "sync", {"line": "Port0", "bit_mask": 8})
+        align(file, {"line": "Port0", "bit_mask": 8})
 
 
 def test_of_two_equal_recordings_in_one_ephys_session_the_window_chooses(file, truth):
@@ -120,11 +125,11 @@ def test_of_two_equal_recordings_in_one_ephys_session_the_window_chooses(file, t
     put_line(file, "FrameLine", twice, np.arange(twice.size) % 2)
     before = file.read_bytes()
     with pytest.raises(SyncError, match=r"two places.*start_s and stop_s"):
-        pipeline.process(file, "sync")
+        align(file)
     assert file.read_bytes() == before
-    pipeline.process(file, "sync", {"start_s": 0.0})
+    align(file, {"start_s": 0.0})
     np.testing.assert_allclose(movie_times(file), truth, atol=1e-6)
-    pipeline.process(file, "sync", {"stop_s": 0.0})
+    align(file, {"stop_s": 0.0})
     np.testing.assert_allclose(movie_times(file), truth - 60.0, atol=1e-6)
     with open_session(file) as session:  # rows of the whole table, not of the window
         np.testing.assert_array_equal(read_ledger(session)["pulse"], np.arange(N_FRAMES))
@@ -132,7 +137,7 @@ def test_of_two_equal_recordings_in_one_ephys_session_the_window_chooses(file, t
 
 def test_a_window_without_edges_is_refused_with_where_they_are(file):
     with pytest.raises(ParameterError, match=r"No edge lies between.*from 3\.\d+ to"):
-        pipeline.process(file, "sync", {"start_s": 5000.0})
+        align(file, {"start_s": 5000.0})
 
 
 def test_a_file_of_two_scopes_is_refused_with_what_to_do(file):
@@ -141,14 +146,14 @@ def test_a_file_of_two_scopes_is_refused_with_what_to_do(file):
         h5.copy(ledger, f"{layout.FRAME_LEDGER}ScopeA")
         h5.move(layout.FRAME_LEDGER, f"{layout.FRAME_LEDGER}ScopeB")
     with pytest.raises(SessionFileError, match=r"holds 2 scopes.*file of its own"):
-        pipeline.process(file, "sync")
+        align(file)
 
 
 def test_pulses_in_the_lines_of_two_ephys_files_are_joined(file, truth):
     drop_line(file)
     for name, part in (("FirstFile", truth[:350]), ("SecondFile", truth[350:])):
         put_line(file, name, part, np.arange(part.size) % 2)
-    pipeline.process(file, "sync", {"line": "FirstFile, SecondFile"})
+    align(file, {"line": "FirstFile, SecondFile"})
     np.testing.assert_allclose(movie_times(file), truth, atol=1e-6)
     with open_session(file) as session:
         ledger = read_ledger(session)
@@ -162,13 +167,13 @@ def test_a_steady_line_is_refused_until_somebody_states_what_decides(file, truth
     captured = line[30:-30]
     put_line(file, "FrameLine", line, np.arange(line.size) % 2)
     with pytest.raises(SyncError, match=r"more than one way.*lost_at_start.*correction"):
-        pipeline.process(file, "sync", {"silent_before_recording": False})
+        align(file, {"silent_before_recording": False})
     window = {"start_s": captured[0] - 0.01, "stop_s": captured[-1] + 0.01}
     for known in ({"lost_at_start": 30}, {"lost_at_end": 30}, window):
-        pipeline.process(file, "sync", {"silent_before_recording": False, **known})
+        align(file, {"silent_before_recording": False, **known})
         np.testing.assert_allclose(movie_times(file), captured, atol=1e-6)
     assert "stated" not in fit_of(file)["evidence"]
-    pipeline.process(file, "sync", {"silent_before_recording": False, "lost_at_start": 30})
+    align(file, {"silent_before_recording": False, "lost_at_start": 30})
     assert "30 captured frames are lost before the first" in fit_of(file)["evidence"]
 
 
@@ -178,7 +183,7 @@ def test_the_irregularity_of_the_intervals_decides_where_counts_leave_a_choice(f
         [truth[0] - period * np.arange(30, 0, -1), truth, truth[-1] + period * np.arange(1, 31)]
     )
     put_line(file, "FrameLine", line, np.arange(line.size) % 2)
-    pipeline.process(file, "sync", {"silent_before_recording": False})
+    align(file, {"silent_before_recording": False})
     np.testing.assert_allclose(movie_times(file), truth, atol=1e-6)
     assert "irregularity of the single frame intervals" in fit_of(file)["evidence"]
 
@@ -190,7 +195,7 @@ def test_a_pinned_frame_decides_and_stands_in_the_file_with_its_reason(file, tru
     )
     put_line(file, "FrameLine", line, np.arange(line.size) % 2)
     pin = "pin frame 200 to edge 230: lamp went off (A. Meyer)"
-    pipeline.process(file, "sync", {"corrections": pin})
+    align(file, {"corrections": pin})
     np.testing.assert_allclose(movie_times(file), truth, atol=1e-6)
     with open_session(file) as session:
         table = read_columns(session.get(layout.CORRECTIONS))
@@ -222,7 +227,7 @@ def test_corrections_are_given_on_the_command_line_one_after_the_other(file, tru
 
 
 def test_excluded_edges_belong_to_no_frame_and_keep_their_numbers(file, truth):
-    pipeline.process(file, "sync", {"corrections": "exclude edges 300-302: cable moved (B. C.)"})
+    align(file, {"corrections": "exclude edges 300-302: cable moved (B. C.)"})
     with open_session(file) as session:
         ledger = read_ledger(session)
     np.testing.assert_array_equal(
@@ -245,7 +250,7 @@ def test_excluded_edges_belong_to_no_frame_and_keep_their_numbers(file, truth):
 def test_corrections_that_make_no_sense_are_refused(file, text, message):
     before = file.read_bytes()
     with pytest.raises(ParameterError, match=message):
-        pipeline.process(file, "sync", {"corrections": text})
+        align(file, {"corrections": text})
     assert file.read_bytes() == before
 
 
@@ -253,7 +258,7 @@ def test_inputs_read_by_the_scope_move_with_it_and_are_no_frame_line(file, truth
     device_s = frame_times(n_frames=N_FRAMES)[5::20]
     text = "Edges of a digital input, seen at the frames; times of the scope's clock."
     put_line(file, "ScopeDigitalIn0", device_s, np.arange(device_s.size) % 2, text)
-    pipeline.process(file, "sync")
+    align(file)
     with open_session(file) as session:
         assert "/events/ScopeDigitalIn0" in list_device_series(session)
         times, _ = read_events(session, "/events/ScopeDigitalIn0")
@@ -269,7 +274,7 @@ def test_a_series_with_a_rate_gets_time_stamps_and_its_rate_back(file):
         writer.set_regular_times(HEAD, rate_hz=20.5, start_s=0.25)
     device_s = 0.25 + np.arange(n_samples) / 20.5
     for _ in range(2):  # the second alignment starts from the device times again
-        pipeline.process(file, "sync", force=True)
+        align(file, force=True)
         with open_session(file) as session:
             assert session.get(HEAD).rate is None
             np.testing.assert_allclose(
@@ -299,7 +304,7 @@ def test_a_camera_with_a_rate_only_is_moved_and_moved_back(file):
     with edit_session(file) as writer:
         writer.nwbfile.add_acquisition(camera)
     for _ in range(2):
-        pipeline.process(file, "sync", force=True)
+        align(file, force=True)
         with open_session(file) as session:
             side = session.get("/acquisition/SideCamera")
             assert side.rate == pytest.approx(50.0 / (1 + 40e-6), rel=1e-5)
@@ -313,7 +318,7 @@ def test_a_camera_with_a_rate_only_is_moved_and_moved_back(file):
 
 def test_doubtful_stretches_name_their_frames_and_reason(file, truth):
     put_line(file, "FrameLine", truth[:590], np.arange(590) % 2)
-    pipeline.process(file, "sync", {"lost_at_start": 0})
+    align(file, {"lost_at_start": 0})
     with open_session(file) as session:
         table = read_columns(session.get(layout.LOW_CONFIDENCE))
     assert (table["first_frame"][-1], table["last_frame"][-1]) == (590, 599)
@@ -327,7 +332,7 @@ def test_one_hardware_clock_is_checked_and_nothing_is_matched_or_moved(file):
         "/acquisition/ElectricalSeries0": ("ONIX clock", 250e6),
     }
     put_clock_facts(file, clocks)
-    outcome = pipeline.process(file, "sync")
+    outcome = align(file)
     assert "hardware-clock" in outcome.remarks[0]
     fit = fit_of(file)
     assert (fit["method"], fit["slope"], fit["offset_s"]) == ("hardware-clock", 1.0, 0.0)
@@ -347,29 +352,29 @@ def test_a_clock_counted_at_two_rates_is_refused(file):
     }
     put_clock_facts(file, clocks)
     with pytest.raises(SyncError, match="250000000 Hz for the movie"):
-        pipeline.process(file, "sync")
+        align(file)
 
 
 def test_a_scope_with_a_clock_of_its_own_is_matched_to_pulses(file, truth):
     put_clock_facts(file, {layout.MOVIE: ("Scope clock", 1000.0)})
-    pipeline.process(file, "sync")
+    align(file)
     assert fit_of(file)["method"] == "pulses"
     np.testing.assert_allclose(movie_times(file), truth, atol=1e-6)
 
 
 def test_a_known_offset_moves_everything_by_it(file):
     before = movie_times(file)
-    pipeline.process(file, "sync", {"method": "offset", "offset_s": 3.25, "drift_ppm": -40.0})
+    align(file, {"method": "offset", "offset_s": 3.25, "drift_ppm": -40.0})
     np.testing.assert_allclose(movie_times(file), before * (1 + 40e-6) + 3.25, atol=1e-6)
     assert fit_of(file)["verdict"] == "pass"
     with pytest.raises(ParameterError, match=r"needs sync\.offset_s"):
-        pipeline.process(file, "sync", {"method": "offset"})
+        align(file, {"method": "offset"})
 
 
 def test_wall_clocks_align_with_their_uncertainty_stated(file):
     before = movie_times(file)
     start = (START - timedelta(seconds=3)).isoformat()
-    pipeline.process(file, "sync", {"method": "wall-clock", "ephys_start": start})
+    align(file, {"method": "wall-clock", "ephys_start": start})
     np.testing.assert_allclose(movie_times(file), before + 3.0, atol=1e-6)
     fit = fit_of(file)
     assert (fit["verdict"], fit["uncertainty_s"]) == ("warn", 1.0)
@@ -378,13 +383,13 @@ def test_wall_clocks_align_with_their_uncertainty_stated(file):
         assert read_ledger(session)["confidence"].max() < 0.05
     assert (low["first_frame"][0], low["last_frame"][0]) == (0, N_FRAMES - 1)
     with pytest.raises(ParameterError, match="UTC offset"):
-        pipeline.process(file, "sync", {"method": "wall-clock", "ephys_start": "yesterday"})
+        align(file, {"method": "wall-clock", "ephys_start": "yesterday"})
 
 
 def test_without_any_evidence_nothing_is_guessed(file):
     drop_line(file)
     with pytest.raises(SyncError, match="Nothing in the file tells"):
-        pipeline.process(file, "sync")
+        align(file)
 
 
 def put_markers(path, truth):
@@ -396,14 +401,14 @@ def put_markers(path, truth):
 def test_flashes_alone_align_to_one_frame(file, truth):
     drop_line(file)
     put_markers(file, truth)
-    pipeline.process(file, "sync", {"method": "flashes", "marker_line": "Lamp"})
+    align(file, {"method": "flashes", "marker_line": "Lamp"})
     assert np.abs(movie_times(file) - truth).max() < 0.05
     assert fit_of(file)["verdict"] == "warn"
 
 
 def test_flashes_confirm_an_alignment_or_contradict_it(file, truth):
     put_markers(file, truth)
-    pipeline.process(file, "sync")
+    align(file)
     pipeline.process(file, "flash-check", {"marker_line": "Lamp"})
     with open_session(file) as session:
         table = read_columns(session.get(layout.FLASH_CHECK))
@@ -414,7 +419,7 @@ def test_flashes_confirm_an_alignment_or_contradict_it(file, truth):
     assert fit.flashes.agree
     assert f"{len(FLASHES)} of {len(FLASHES)} markers" in fit.flashes.summary
     wrong = {"method": "offset", "offset_s": 3.25 + 3 / 20, "drift_ppm": -40.0}
-    pipeline.process(file, "sync", wrong)
+    align(file, wrong)
     outcome = pipeline.process(file, "flash-check", {"marker_line": "Lamp"})
     assert "do not confirm" in " ".join(outcome.remarks)
     with open_session(file) as session:
@@ -426,8 +431,8 @@ def test_flashes_confirm_an_alignment_or_contradict_it(file, truth):
 
 def test_another_way_leaves_nothing_of_the_former_alignment(file):
     before = movie_times(file)
-    pipeline.process(file, "sync")
-    pipeline.process(file, "sync", {"method": "offset", "offset_s": 0.0})
+    align(file)
+    align(file, {"method": "offset", "offset_s": 0.0})
     np.testing.assert_array_equal(movie_times(file), before)
     with open_session(file) as session:
         ledger = read_ledger(session)

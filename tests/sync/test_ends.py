@@ -3,19 +3,20 @@
 import numpy as np
 import pytest
 
-from ace_nwb.errors import SyncError
-from ace_nwb.sync.alignment import TRUSTED, align_frames
-from ace_nwb.sync.decoding import FaultRates
-from ace_nwb.sync.ends import Strays, score_end, score_start
+from ace_nwb.sync.alignment import TRUSTED, Alignment, align_frames
+from ace_nwb.sync.ends import End, Strays, score_end, score_start
 from ace_nwb.sync.evidence import Evidence
 from ace_nwb.sync.press import Press
+from ace_nwb.sync.prices import FaultRates
+from ace_nwb.sync.recorders import MINISCOPE_DAQ_QT, TRIGGERED
 from ace_nwb.sync.texture import LAGS, score_lags
 from ace_nwb.sync.timeline import Timeline, continue_train
 from ace_nwb.sync.train import build_train
-from tests.sync.sessions import Faults, draw_faults, simulate
+from tests.sync.sessions import Faults, Recording, draw_faults, simulate
 
 PERIOD_S = 0.05
-RATES = FaultRates(0.001, 0.001)
+TRIGGER = Evidence(record_press_s=0.0, max_latency_s=0.01, recorder=TRIGGERED)
+END = End(TRIGGERED.start, None, FaultRates(0.001, 0.001))
 
 
 def make_timeline(pulse_times_s: np.ndarray) -> tuple[Timeline, Strays, int]:
@@ -27,10 +28,10 @@ def make_timeline(pulse_times_s: np.ndarray) -> tuple[Timeline, Strays, int]:
 
 def test_frames_lost_before_the_first_row_cost_more_the_more_they_are() -> None:
     timeline, strays, first = make_timeline(1.0 + PERIOD_S * np.arange(100))
-    scores = score_start(first + np.arange(4), timeline, RATES, strays)
+    scores = score_start(first + np.arange(4), timeline, END, strays=strays, recorded_s=None)
     assert np.all(np.diff(scores) < 0)
-    assert scores[0] == pytest.approx(0.0, abs=1e-9)
-    ends = score_end(first + 99 - np.arange(4), timeline, RATES, strays)
+    assert scores[0] == pytest.approx(0.0, abs=1e-6)
+    ends = score_end(first + 99 - np.arange(4), timeline, END, strays=strays, recorded_s=None)
     np.testing.assert_allclose(ends, scores, atol=1e-6)
 
 
@@ -40,7 +41,7 @@ def test_the_press_tells_how_many_frames_were_lost_before_the_first_row(n_lost: 
     shifts = np.arange(6)
     # the first frame was captured 30 ms after the press; row 0 is frame n_lost
     press = Press(0.97 + PERIOD_S * (shifts - n_lost), error_s=3e-4, max_latency_s=0.01)
-    scores = score_start(first + shifts, timeline, RATES, strays, press)
+    scores = score_start(first + shifts, timeline, END, strays=strays, recorded_s=None, press=press)
     assert int(np.argmax(scores)) == n_lost
 
 
@@ -53,7 +54,9 @@ def test_a_stray_on_the_lattice_before_the_press_is_likelier_where_strays_are_ab
         timeline, strays, first = make_timeline(pulses)
         # before the first regular pulse, after the stray
         press = Press(np.array([0.97]), error_s=3e-4, max_latency_s=0.01)
-        cost[name] = score_start(np.array([first]), timeline, RATES, strays, press)[0]
+        cost[name] = score_start(
+            np.array([first]), timeline, END, strays=strays, recorded_s=None, press=press
+        )[0]
     assert cost["lonely"] < cost["busy"] < -3
 
 
@@ -89,7 +92,7 @@ def test_sessions_that_the_evidence_at_the_ends_decides_are_right(seed: int) -> 
         recording.device_time_s,
         recording.pulse_times_s,
         daq_frame=recording.daq_frame,
-        evidence=Evidence(record_press_s=0.0),
+        evidence=TRIGGER,
     )
     wrong = np.abs(result.session_time_s - recording.true_time_s) * recording.faults.fps > 0.25
     sure = result.confidence >= TRUSTED
@@ -97,23 +100,60 @@ def test_sessions_that_the_evidence_at_the_ends_decides_are_right(seed: int) -> 
     assert sure.mean() > 0.995
 
 
-def test_strays_and_lost_frames_that_explain_as_much_are_refused() -> None:
+def test_strays_and_lost_frames_that_explain_as_much_are_ambiguous_and_say_so() -> None:
     recording = simulate(draw_faults(201299), seed=201299)
-    with pytest.raises(SyncError, match="more than one way"):
-        align_frames(
-            recording.device_time_s,
-            recording.pulse_times_s,
-            daq_frame=recording.daq_frame,
-            evidence=Evidence(record_press_s=0.0),
-        )
+    result = align_frames(
+        recording.device_time_s,
+        recording.pulse_times_s,
+        daq_frame=recording.daq_frame,
+        evidence=TRIGGER,
+    )
+    assert result.verdict == "ambiguous"
+    assert_within_shifts(result, recording)
 
 
-def test_the_record_press_is_no_ground_where_the_line_goes_on() -> None:
-    faults = Faults(n_captured=6000, jitter_s=0.01, extra_after=40, extra_kind="regular")
+def test_a_line_that_goes_on_after_the_recording_is_ambiguous_however_the_record_was_pressed() -> (
+    None
+):
+    faults = Faults(n_captured=3000, jitter_s=0.01, extra_after=40, extra_kind="regular")
     recording = simulate(faults, seed=0)
-    with pytest.raises(SyncError, match="pulses follow the last frame without a pause"):
-        align_frames(
-            recording.device_time_s,
-            recording.pulse_times_s,
-            evidence=Evidence(record_press_s=0.0),
-        )
+    result = align_frames(recording.device_time_s, recording.pulse_times_s, evidence=TRIGGER)
+    assert_within_shifts(result, recording)
+
+
+@pytest.mark.parametrize(("n_before", "n_after"), [(0, 0), (1, 1), (2, 1), (1, 2), (0, 2), (2, 0)])
+def test_frames_before_the_first_edge_are_within_the_stated_shifts(
+    n_before: int, n_after: int
+) -> None:
+    recording = simulate(Faults(fps=20.0, lost_at_end=n_after, daq=True), seed=n_before)
+    result = align_frames(
+        recording.device_time_s,
+        recording.pulse_times_s[n_before:],
+        daq_frame=recording.daq_frame,
+        evidence=Evidence(record_press_s=0.0, recorder=MINISCOPE_DAQ_QT),
+    )
+    assert result.verdict == "ambiguous"
+    assert result.reasons[0].startswith("ambiguous by ")
+    assert result.confidence.max() < TRUSTED
+    assert_within_shifts(result, recording)
+
+
+@pytest.mark.parametrize(("n_before", "n_after"), [(0, 0), (1, 1), (2, 1), (1, 2), (0, 2), (2, 0)])
+def test_a_rig_that_was_measured_leaves_nothing_open(n_before: int, n_after: int) -> None:
+    recording = simulate(Faults(fps=20.0, lost_at_end=n_after), seed=n_before)
+    result = align_frames(
+        recording.device_time_s,
+        recording.pulse_times_s[n_before:],
+        evidence=Evidence(record_press_s=0.0, recorder=MINISCOPE_DAQ_QT.measured(n_before)),
+    )
+    off = np.abs(result.session_time_s - recording.true_time_s) * recording.faults.fps
+    assert off.max() < 0.5
+    assert np.mean(result.confidence >= TRUSTED) > 0.99
+    assert any("measured on this rig" in sentence for sentence in result.evidence)
+
+
+def assert_within_shifts(result: Alignment, recording: Recording) -> None:
+    """Check that the truth is one of the shifts that the alignment states."""
+    off = (recording.true_time_s - result.session_time_s) * recording.faults.fps
+    assert round(float(np.median(off))) in dict(result.shifts)
+    assert sum(chance for _, chance in result.shifts) > 0.99

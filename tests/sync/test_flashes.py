@@ -3,7 +3,9 @@ import pytest
 
 from ace_nwb.errors import SyncError
 from ace_nwb.sync.alignment import align_frames
+from ace_nwb.sync.evidence import Evidence
 from ace_nwb.sync.flashes import check_flashes, detect_flashes, fit_flashes
+from ace_nwb.sync.recorders import TRIGGERED
 from tests.sync.sessions import Faults, Recording, simulate
 
 
@@ -20,7 +22,9 @@ def flashing_movie(recording: Recording, captured: np.ndarray) -> np.ndarray:
 
 def test_flashes_every_200_frames_are_recovered_to_within_one_frame() -> None:
     recording = simulate(Faults(n_captured=4000, lost=0.005, drift_ppm=200), seed=2)
-    result = align_frames(recording.device_time_s, recording.pulse_times_s)
+    result = align_frames(
+        recording.device_time_s, recording.pulse_times_s, evidence=Evidence(recorder=TRIGGERED)
+    )
     markers = recording.true_time_s[100::200] + 0.004
     trace = flashing_movie(recording, recording.true_time_s[100::200])
     check = check_flashes(trace, result.session_time_s, markers)

@@ -97,3 +97,22 @@ def test_a_line_with_far_too_few_pulses_scores_low() -> None:
     score = score_line(*toggling(60), frame_interval_s=T, n_frames=2000)
     assert score.score < 0.1
     assert "60 such pulses for 2000 frames" in score.evidence
+
+
+@pytest.mark.parametrize("steady", ["rising", "falling"])
+@pytest.mark.parametrize("share", [0.3, 0.7])
+def test_of_a_pulse_the_steadier_edge_marks_the_frame(steady: str, share: float) -> None:
+    rng = np.random.default_rng(1)
+    exact = 3.0 + T * np.arange(300) + rng.normal(0, 2e-5, 300)
+    loose = share * T * (1 + 0.02 * rng.random(300))
+    rise, fall = (exact, exact + loose) if steady == "rising" else (exact - loose, exact)
+    times = np.column_stack([rise, fall]).ravel()
+    pulses = find_pulses(times, np.tile([1, 0], 300), frame_interval_s=T)
+    np.testing.assert_array_equal(pulses.times_s, exact)
+    assert f"{steady} edges are steadier" in pulses.evidence
+
+
+def test_a_stated_edge_is_taken_whatever_the_evidence() -> None:
+    times, levels = pulsing(300, 0.8 * T)
+    pulses = find_pulses(times, levels, frame_interval_s=T, pulse_edge="rising")
+    np.testing.assert_array_equal(pulses.times_s, times[::2])

@@ -14,6 +14,7 @@ from ace_nwb.nwb.content.sync import Alignment as StoredAlignment
 from ace_nwb.nwb.content.sync import list_device_lines, list_device_series, read_device_times
 from ace_nwb.nwb.objects.columns import Columns
 from ace_nwb.nwb.session import Session
+from ace_nwb.stages.aligning.recorder import find_recorder
 from ace_nwb.stages.aligning.rows import (
     FrameRows,
     fit_columns,
@@ -24,7 +25,7 @@ from ace_nwb.stages.aligning.rows import (
 )
 from ace_nwb.stages.running.context import StageContext
 from ace_nwb.stages.settings.params import SyncParams
-from ace_nwb.sync.alignment import Alignment, align_frames
+from ace_nwb.sync.alignment import TRUSTED, Alignment, align_frames
 from ace_nwb.sync.corrections import Correction, parse_corrections
 from ace_nwb.sync.evidence import Evidence
 from ace_nwb.sync.pulses import choose_line, find_pulses, score_line, split_word
@@ -42,6 +43,15 @@ COUNTS = {
     "n_after": "Pulses after the last frame.",
     "n_flagged": "Frames whose time is doubtful.",
 }
+_RECORDERS_OWN = 3
+"""Frames that the start of a recorder leaves open in the usual way: more needs to be accepted."""
+
+_NEGLIGIBLE = 1e-3
+"""Shifts less probable than that are not counted among those."""
+
+_STAMPED = 0.95
+"""Share of a series' times that equal time stamps of frames, if it was read with the frames."""
+
 _BITS = "&"
 """Joins the name of a table of port words and the mask of the bits taken from it."""
 
@@ -71,10 +81,12 @@ def align(session: Session, params: SyncParams, context: StageContext) -> Stored
     rows = read_frame_rows(session)
     corrections = parse_corrections(params.corrections)
     pulses = _exclude(_find_pulses(session, params, rows), corrections)
+    recorder = find_recorder(session, params)
     evidence = Evidence(
-        record_press_s=_record_press(rows) if params.silent_before_recording else None,
+        record_press_s=_record_press(rows) if recorder.is_silent_before else None,
+        recorder=recorder,
         max_latency_s=params.max_latency_ms / 1e3,
-        recorded_s=_find_span(session, params),
+        recorded_s=_find_span(session),
         lost_at_start=params.lost_at_start,
         lost_at_end=params.lost_at_end,
         pins=_find_pins(pulses, corrections, n_frames=len(rows.ledger_row)),
@@ -93,10 +105,11 @@ def align(session: Session, params: SyncParams, context: StageContext) -> Stored
             "cent at most were expected. The file is unchanged. Check that line and movie belong "
             "to the same recording."
         )
+    _refuse_ambiguity(alignment, params)
     context.remarks.extend([f"{name}: {pulses.evidence}", *alignment.evidence, *alignment.reasons])
     context.progress(1, 1)
     times_s = {
-        path: alignment.to_session_time(read_device_times(session, path))
+        path: _place_on_frames(read_device_times(session, path), rows.device_time_s, alignment)
         for path in list_device_series(session)
     }
     times_s[layout.MOVIE] = alignment.session_time_s
@@ -115,18 +128,41 @@ def align(session: Session, params: SyncParams, context: StageContext) -> Stored
     )
 
 
-def _find_span(session: Session, params: SyncParams) -> tuple[float, float] | None:
-    """Return first and last instant at which pulses of the recording can have been seen."""
+def _place_on_frames(times_s: np.ndarray, frames_s: np.ndarray, alignment: Alignment) -> np.ndarray:
+    """Return session times of a device series: of its frame where it is stamped with one."""
+    placed = alignment.to_session_time(times_s)
+    known, first, count = np.unique(frames_s, return_index=True, return_counts=True)
+    at = np.minimum(np.searchsorted(known, times_s), known.size - 1)
+    is_stamped = (known[at] == times_s) & (count[at] == 1)
+    # a few stamps agree by chance, in milliseconds; all of them only in a series of the frames
+    if not times_s.size or is_stamped.mean() < _STAMPED:
+        return placed
+    placed[is_stamped] = alignment.session_time_s[first[at[is_stamped]]]
+    return np.asarray(np.maximum.accumulate(placed))
+
+
+def _refuse_ambiguity(alignment: Alignment, params: SyncParams) -> None:
+    """Raise if more frames are left open than a recorder does, and nobody accepts that."""
+    reach = max((abs(s) for s, p in alignment.shifts if p > _NEGLIGIBLE), default=0)
+    if alignment.verdict != "ambiguous" or reach <= _RECORDERS_OWN or params.accept_ambiguity:
+        return
+    raise SyncError(
+        f"The frames fit the pulses in more than one way: {alignment.reasons[0]}. "
+        f"At most {_RECORDERS_OWN} frames were expected. The file is unchanged. "
+        "To decide, state what you know: lost_at_start or lost_at_end, the "
+        "number of pulses before the first or after the last saved frame (0 if the first pulse is "
+        "the first frame), frames_before_first_edge as measured on this rig, or a correction that "
+        "pins one frame to its edge; or take it as it is with accept_ambiguity=true."
+    )
+
+
+def _find_span(session: Session) -> tuple[float, float] | None:
+    """Return first and last instant at which ephys can have seen pulses."""
     series = list_ephys(session)
     if not series:
         return None
-    start_s = min(one.start_s for one in series)
     stop_s = max(one.start_s + one.n_samples / one.rate_hz for one in series)
-    if params.start_s is not None:
-        start_s = max(start_s, params.start_s)
-    if params.stop_s is not None:
-        stop_s = min(stop_s, params.stop_s)
-    return start_s, stop_s
+    return min(one.start_s for one in series), stop_s
 
 
 def _record_press(rows: FrameRows) -> float | None:
@@ -173,6 +209,7 @@ def _find_pulses(session: Session, params: SyncParams, rows: FrameRows) -> _Line
             levels,
             frame_interval_s=interval_s,
             pulse_mode=params.pulse_mode,
+            pulse_edge=params.pulse_edge,
             debounce_ms=params.debounce_ms,
         )
         found.append((one.times_s, table_rows[one.edge], one))
@@ -279,11 +316,21 @@ def _describe_frames(rows: FrameRows, pulses: _LinePulses, alignment: Alignment)
         "confidence": alignment.confidence,
         "residual_s": alignment.residual_s,
         "sync_status": alignment.status,
+        "possible_shifts": _name_shifts(alignment),
     }
     if len(pulses.names) > 1:
         names = np.array(["", *pulses.names])
         columns["pulse_line"] = names[np.where(has_pulse, pulses.line[alignment.pulse] + 1, 0)]
     return ledger_columns(rows, **columns)
+
+
+def _name_shifts(alignment: Alignment) -> np.ndarray:
+    """Return the shifts that remain possible of each frame, as text such as "-1:0.2 0:0.7"."""
+    texts = []
+    for one in alignment.stretches:
+        text = " ".join(f"{shift:+d}:{chance:.2g}" for shift, chance in one.shifts.items())
+        texts += ["" if one.shifts[0] >= TRUSTED else text] * (one.stop - one.first)
+    return np.array(texts)
 
 
 def _describe_fit(name: str, alignment: Alignment) -> Columns:
@@ -300,6 +347,10 @@ def _describe_fit(name: str, alignment: Alignment) -> Columns:
         evidence=alignment.evidence,
     )
     columns["curvature_ms"] = ("Largest departure from the straight line.", [clock.curvature_ms])
+    columns["ambiguity_frames"] = (
+        "Frames by which most frames may stand aside.",
+        [float(max(abs(s) for s, p in alignment.shifts if p >= _NEGLIGIBLE or s == 0))],
+    )
     columns["n_clock_jumps"] = ("Jumps of the device clock.", [float(len(clock.breaks_s))])
     for key, value in vars(report).items():
         if key.startswith("n_"):

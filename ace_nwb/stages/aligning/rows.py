@@ -16,6 +16,8 @@ LEDGER_COLUMNS = {
     "session_time_s": "Time on the session clock, s.",
     "confidence": "Probability that the time is right.",
     "residual_s": "Time stamp minus fitted clock, s.",
+    "possible_shifts": "Frames by which the time may be off and their probabilities (+1: captured "
+    "one frame later); empty if none but 0 is possible.",
     "sync_status": "matched: on a pulse of its own; interpolated: between pulses; predicted: by "
     "the clock; mapped: by a clock that is known; empty for a lost frame.",
 }
@@ -95,7 +97,7 @@ def fit_columns(
         "slope": ("Seconds of the session clock per second of the device clock.", [slope]),
         "offset_s": ("Session time of device time zero by the straight line.", [offset_s]),
         "drift_ppm": ("How much faster the device clock runs.", [drift_ppm]),
-        "verdict": ("pass, warn or fail.", [verdict]),
+        "verdict": ("pass, warn, ambiguous or fail.", [verdict]),
         "reasons": ("Why it is not pass.", ["; ".join(reasons) or "none"]),
         "evidence": ("What the alignment rests on.", [" ".join(evidence)]),
     }

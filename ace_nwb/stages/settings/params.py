@@ -74,7 +74,11 @@ class SyncParams(StageParams):
     )
     pulse_mode: Literal["auto", "toggle", "pulse"] = Field(
         default="auto",
-        description="Whether every edge marks a frame (toggle) or every rising edge (pulse).",
+        description="Whether every edge marks a frame (toggle) or one edge of each pulse (pulse).",
+    )
+    pulse_edge: Literal["auto", "rising", "falling"] = Field(
+        default="auto",
+        description="Which edge of a pulse marks the frame; auto takes the steadier one.",
     )
     bit_mask: int | None = Field(
         default=None, ge=1, description="Bits of the pulses where a table holds words of a port."
@@ -83,14 +87,40 @@ class SyncParams(StageParams):
         default=0.5, ge=0, description="Levels of the line that last shorter are glitches, ms."
     )
     max_jitter_ms: float = Field(
-        default=30.0, gt=0, description="Largest jitter of the camera's software time stamps, ms."
+        default=30.0,
+        gt=0,
+        description="Usual jitter of the camera's software time stamps at the most, ms; a host "
+        "that stalls may be later.",
+    )
+    recorder: Literal[
+        "auto", "miniscope-daq-qt", "miniscope-v3", "trigger", "free-running", "unknown"
+    ] = Field(
+        default="auto",
+        description="How the recorder begins and ends: trigger makes one pulse per saved frame, a "
+        "free-running line says nothing about start and stop; auto takes what the rig file or the "
+        "movie's device says.",
+    )
+    frames_before_first_edge: int | None = Field(
+        default=None,
+        ge=-20,
+        le=20,
+        description="Saved frames before the first edge, as measured on this rig; -1: one edge "
+        "before the first saved frame.",
+    )
+    edges_after_last_frame: int | None = Field(
+        default=None, ge=-20, le=20, description="Edges after the last saved frame, as measured."
+    )
+    accept_ambiguity: bool = Field(
+        default=False,
+        description="Whether to write an alignment that leaves open more frames than the recorder "
+        "itself does; the file says how many.",
     )
     silent_before_recording: bool = Field(
         default=True,
         description="Whether the line toggles only while recording: its first edge is frame one.",
     )
     max_latency_ms: float = Field(
-        default=10.0,
+        default=150.0,
         ge=0,
         description="Longest constant delay of time stamps behind their pulses, ms, where the "
         "record press must decide which frame is the first.",

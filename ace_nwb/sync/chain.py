@@ -1,0 +1,266 @@
+"""Which captured frame is each row: exact posterior of a hidden Markov chain along the rows.
+
+States of a row are the captured frames that its time stamp allows. Frames can be skipped (lost
+rows), never repeated. A host that stalls lets frames queue, first in, first out: they are stamped
+late, in order and soon after each other, which says nothing about loss. Forward-backward (Rabiner
+1989) over the states that are not hopeless gives each row's probability, Viterbi the path; both are
+linear in the rows.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numba as nb
+import numpy as np
+
+from ace_nwb.sync.jitter import EARLY_S, JitterModel
+from ace_nwb.sync.prices import PRICES, FaultRates
+from ace_nwb.sync.rows import Rows
+from ace_nwb.sync.timeline import Timeline
+
+_MAX_STATES = 192
+"""Frames weighed for one row: a stall or a loss of 3 s at 60 frames a second."""
+
+_FIRST_STATES = 30
+"""Frames weighed for the first row, which nothing precedes."""
+
+_IMPOSSIBLE = -1e6
+"""Log price of giving one frame to two rows: paid only where there is no other way."""
+
+_BEAM = 30.0
+"""Nats below the best state at which a state is hopeless: chances of one in 10^13 are left out."""
+
+
+@dataclass(frozen=True)
+class Decoded:
+    """Captured frame of each row, and the posterior probability that it is this one."""
+
+    captured: np.ndarray
+    probability: np.ndarray
+
+
+def decode_rows(
+    rows: Rows,
+    aligned_s: np.ndarray,
+    timeline: Timeline,
+    rates: FaultRates,
+    jitter: JitterModel,
+    *,
+    pinned: Mapping[int, int] | None = None,
+) -> Decoded:
+    """Decode rows whose time stamps are already on the ephys clock.
+
+    Parameters
+    ----------
+    rows
+        Saved frames.
+    aligned_s
+        Their time stamps on the ephys clock, shape (n_rows,).
+    timeline
+        Possible captured frames.
+    rates, jitter
+        What faults and what lateness to expect.
+    pinned
+        Row -> captured frame that it is known to be.
+    """
+    last = np.searchsorted(timeline.times_s, aligned_s + EARLY_S, side="right") - 1
+    # a row without a usable time stamp may be any frame between its neighbours
+    last[rows.is_junk] += 2
+    pins = np.full(aligned_s.size, -1)
+    for row, frame in (pinned or {}).items():
+        pins[row] = frame
+    prices = np.array(
+        [
+            np.log1p(-rates.lost),
+            np.log(rates.lost),
+            PRICES.daq_mismatch,
+            np.log(rates.missing),
+            np.log(PRICES.queued),
+            PRICES.service_s,
+            PRICES.through_pause,
+            PRICES.long_queue_s,
+        ]
+    )
+    seen = (
+        np.clip(last, 0, timeline.times_s.size - 1).astype(np.int64),
+        np.asarray(aligned_s, dtype=float),
+        rows.is_junk,
+        rows.daq_step.astype(np.int32),
+        timeline.times_s,
+        timeline.is_real,
+        timeline.held_before.astype(np.int32),
+        jitter.log_density,
+    )
+    captured, probability = _decode(seen, pins.astype(np.int64), prices)
+    return Decoded(captured, probability)
+
+
+@nb.njit(cache=True, nogil=True)
+def _log_add(a: float, b: float) -> float:
+    """Log of the sum of two exponentials."""
+    if a < b:
+        a, b = b, a
+    return a + np.log1p(np.exp(b - a)) if b > a - 40.0 else a
+
+
+@nb.njit(cache=True, nogil=True)
+def _step(k, j, i, daq_step, held_before, prices):  # type: ignore[no-untyped-def]
+    """Log probability that row i is captured frame j if the row before is frame k."""
+    lost = held_before[j] - held_before[k + 1]
+    value = prices[0]
+    if lost > 0:
+        value = prices[1] - np.log(lost * (lost + 1.0))
+    # a silent frame between may have been captured or not
+    if daq_step[i] > 0 and (daq_step[i] > j - k or daq_step[i] <= lost):
+        value += prices[2]
+    return value
+
+
+@nb.njit(cache=True, nogil=True)
+def _stamp(late_s, since_s, crosses, log_density, prices):  # type: ignore[no-untyped-def]
+    """Log density of a time stamp so late, so long after the one before: in time, or queued."""
+    at = int((late_s + 8e-3) * 2000.0)
+    value = log_density[min(max(at, 0), log_density.size - 1)]
+    # the frame was there before the frame before it was stamped: it waited in the queue
+    if since_s >= 0.0 and late_s > since_s:
+        queued = prices[4] - np.log(prices[5] * 1e3) - since_s / prices[5]
+        value = _log_add(value, queued)
+    # a queue seldom lasts through a pause of the camera
+    return value + prices[6] if crosses and late_s > prices[7] else value
+
+
+@nb.njit(cache=True, nogil=True)
+def _link(k, j, i, since, seen, prices):  # type: ignore[no-untyped-def]
+    """Log probability of row i at captured frame j, after row i - 1 at frame k."""
+    last, aligned, is_junk, daq_step, times, is_real, held_before, log_density = seen
+    if k >= j:
+        return _IMPOSSIBLE
+    value = _step(k, j, i, daq_step, held_before, prices)
+    if not is_real[j]:
+        value += prices[3]
+    if not is_junk[i]:
+        crosses = is_real[j] and held_before[last[i]] - held_before[j] < last[i] - j
+        value += _stamp(aligned[i] - times[j], since, crosses, log_density, prices)
+    return value
+
+
+@nb.njit(cache=True, nogil=True)
+def _since(i, aligned, is_junk):  # type: ignore[no-untyped-def]
+    """Seconds since the row before was stamped; -1 if that is not known."""
+    return -1.0 if is_junk[i - 1] else aligned[i] - aligned[i - 1]
+
+
+@nb.njit(cache=True, nogil=True)
+def _window(i, last, first, pins, n_captured):  # type: ignore[no-untyped-def]
+    """First and last captured frame that row i may be."""
+    if pins[i] >= 0:
+        return pins[i], pins[i]
+    high = last[i]
+    low = max(high - (_MAX_STATES - 1 if i > 0 else _FIRST_STATES), 0)
+    if i > 0:
+        low = max(low, first[i - 1] + 1)
+    high = min(max(high, low), n_captured - 1)
+    return min(low, high), high
+
+
+@nb.njit(cache=True, nogil=True)
+def _begin(low, high, seen, prices, alpha, best):  # type: ignore[no-untyped-def]
+    """Fill the states of the first row."""
+    _, aligned, is_junk, _, times, is_real, _, log_density = seen
+    for j in range(low, high + 1):
+        value = 0.0 if is_real[j] else prices[3]
+        if not is_junk[0]:
+            value += _stamp(aligned[0] - times[j], -1.0, False, log_density, prices)
+        alpha[j - low] = value
+        best[j - low] = value
+
+
+@nb.njit(cache=True, nogil=True)
+def _trim(low, high, start, alpha, back, new_best, best):  # type: ignore[no-untyped-def]
+    """Leave out hopeless states at either side; returns the first kept and how many."""
+    n = high - low + 1
+    floor = alpha[start : start + n].max() - _BEAM
+    a, b = 0, n - 1
+    while alpha[start + a] < floor:
+        a += 1
+    while alpha[start + b] < floor:
+        b -= 1
+    kept = b - a + 1
+    for s in range(kept):
+        alpha[start + s] = alpha[start + s + a]
+        back[start + s] = back[start + s + a]
+        best[s] = new_best[s + a]
+    return low + a, kept
+
+
+@nb.njit(cache=True, nogil=True)
+def _forward(seen, pins, prices, at, first, count, alpha, back):  # type: ignore[no-untyped-def]
+    """Fill forward probabilities and Viterbi pointers; returns the last state, -1 if too many."""
+    last, aligned, is_junk, _, times, _, _, _ = seen
+    best, new_best = np.empty(_MAX_STATES), np.empty(_MAX_STATES)
+    filled = 0
+    for i in range(last.size):
+        low, high = _window(i, last, first, pins, times.size)
+        if filled + high - low + 1 > alpha.size:
+            return -1
+        if i == 0:
+            _begin(low, high, seen, prices, alpha, new_best)
+        else:
+            since = _since(i, aligned, is_junk)
+            for j in range(low, high + 1):
+                value, path, arg = -1e300, -1e300, 0
+                for r in range(count[i - 1]):
+                    cost = _link(first[i - 1] + r, j, i, since, seen, prices)
+                    value = _log_add(value, alpha[at[i - 1] + r] + cost)
+                    if best[r] + cost > path:
+                        path, arg = best[r] + cost, r
+                alpha[filled + j - low] = value
+                new_best[j - low] = path
+                back[filled + j - low] = arg
+        at[i] = filled
+        first[i], count[i] = _trim(low, high, filled, alpha, back, new_best, best)
+        filled += count[i]
+    return np.argmax(best[: count[last.size - 1]])
+
+
+@nb.njit(cache=True, nogil=True)
+def _backward(state, seen, prices, at, first, count, alpha, back):  # type: ignore[no-untyped-def]
+    """Return the Viterbi path and the posterior of each frame on it."""
+    _, aligned, is_junk, _, _, _, _, _ = seen
+    n = at.size
+    path, probability = np.empty(n, dtype=np.int64), np.empty(n)
+    beta, new_beta = np.zeros(_MAX_STATES), np.zeros(_MAX_STATES)
+    for i in range(n - 1, -1, -1):
+        total = -1e300
+        for s in range(count[i]):
+            total = _log_add(total, alpha[at[i] + s] + beta[s])
+        path[i] = first[i] + state
+        probability[i] = np.exp(alpha[at[i] + state] + beta[state] - total)
+        if i == 0:
+            break
+        state = back[at[i] + state]
+        since = _since(i, aligned, is_junk)
+        for r in range(count[i - 1]):
+            value = -1e300
+            for s in range(count[i]):
+                cost = _link(first[i - 1] + r, first[i] + s, i, since, seen, prices)
+                value = _log_add(value, cost + beta[s])
+            new_beta[r] = value
+        beta[: count[i - 1]] = new_beta[: count[i - 1]]
+    return path, probability
+
+
+@nb.njit(cache=True, nogil=True)
+def _decode(seen, pins, prices):  # type: ignore[no-untyped-def]
+    """Return the Viterbi path and the posterior of each frame on it."""
+    n = pins.size
+    at, first = np.empty(n, dtype=np.int64), np.empty(n, dtype=np.int64)
+    count = np.empty(n, dtype=np.int64)
+    size = 8 * n + 4 * _MAX_STATES
+    alpha, back = np.empty(size), np.empty(size, dtype=np.int16)
+    state = _forward(seen, pins, prices, at, first, count, alpha, back)
+    while state < 0:
+        size *= 4
+        alpha, back = np.empty(size), np.empty(size, dtype=np.int16)
+        state = _forward(seen, pins, prices, at, first, count, alpha, back)
+    return _backward(state, seen, prices, at, first, count, alpha, back)
