@@ -1,8 +1,8 @@
-"""The path of a newcomer, timed: an empty environment, then every command of the README.
+"""The path of a newcomer, timed: an empty environment, then every command of a page, in order.
 
-Run it by hand: `python -m tests.benchmarks.newcomer`. Somebody who has nothing but the README
-copies its commands. What they bring is their recording (here the one that `ace-nwb demo` has just
-made, under the names that the README uses), the answers to what `meta.yaml` leaves blank, and a
+Run it by hand: `python -m tests.benchmarks.newcomer [PAGE]`, by default the README, else such as
+`docs/tutorial.md`. Somebody who has nothing but the page copies its commands, with every package
+installed from the index. What they bring is the answers to what `meta.yaml` leaves blank, and a
 decision on every fifth neuron. Left out are the tests, the documentation's own build, and pages
 that wait in a browser. Ends with an error where a command does, which is also the case where the
 file or the dandiset does not pass.
@@ -11,53 +11,74 @@ file or the dandiset does not pass.
 import csv
 import os
 import shlex
-import shutil
 import subprocess
 import sys
 import tempfile
 import time
 import venv
+from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 from tests.docs.pages import PAGES, REPOSITORY, WAITS, blocks, commands, fill_in, is_verb
 
-LEFT_OUT = ("sphinx-build", "pytest", "python3")
-NOT_NOW = {**WAITS, ("batch",): "needs a manifest of several sessions"}
+LEFT_OUT = ("sphinx-build", "pytest", "python3", ".", "ssh")
+NOT_NOW = {**WAITS, ("dandi", "upload"): "sends data away"}
 
 
 def main() -> None:
     """Walk the path and print what each step took."""
+    page = REPOSITORY / sys.argv[1] if len(sys.argv) > 1 else PAGES[0]
     with tempfile.TemporaryDirectory(prefix="newcomer_") as folder:
         home = Path(folder)
-        lines = [line for kind, text in blocks(PAGES[0]) if kind == "sh" for line in commands(text)]
+        inside = home / "env" / ("Scripts" if os.name == "nt" else "bin")
         took = [("python3 -m venv env", *_timed(lambda: venv.create(home / "env", with_pip=True)))]
-        for line in lines:
-            for command in line.split(" && "):
-                words = shlex.split(command)
-                if words[0] in LEFT_OUT or ".[test]" in words or is_verb(words[1:], NOT_NOW):
-                    continue
-                took.append((command, *_timed(lambda words=words: _type(words, home))))
-                _answer(words, home)
+        steps = _steps(page, home)
+        for words, where in (step for step in steps if not is_verb(step[0][1:], NOT_NOW)):
+            took.append((shlex.join(words), *_timed(partial(_type, words, inside, where))))
+            _answer(words, where)
         _print_times(took)
 
 
-def _type(words: list[str], home: Path) -> None:
-    """Run one command of the README in the newcomer's folder."""
-    inside = home / "env" / ("Scripts" if os.name == "nt" else "bin")
-    where = REPOSITORY if words[0] == "pip" else home
+def _steps(page: Path, where: Path) -> Iterator[tuple[list[str], Path]]:
+    """Yield every command of a page with the folder it is typed in; save the files it shows."""
+    for kind, text in blocks(page):
+        if kind == "yaml":
+            _save_named(text, where)
+        if kind == "python":
+            (where / "page.py").write_text(text, encoding="utf-8")
+            yield ["python", "page.py"], where
+        typed = commands(text) if kind == "sh" else ()
+        for words in [shlex.split(part) for line in typed for part in line.split(" && ")]:
+            if words[0] == "cd":
+                where = where / words[1]
+            elif words[0] not in LEFT_OUT and not ({".[test]"} & set(words)):
+                yield words, where
+
+
+def _type(words: list[str], inside: Path, where: Path) -> None:
+    """Run one command of the page in the newcomer's folder."""
     print(f"$ {shlex.join(words)}", flush=True)
-    done = subprocess.run([str(inside / words[0]), *words[1:]], cwd=where, check=False)
+    target = None
+    if ">" in words:
+        words, target = words[: words.index(">")], (where / words[-1]).open("w", encoding="utf-8")
+    folder = REPOSITORY if words[0] == "pip" else where
+    done = subprocess.run(
+        [str(inside / words[0]), *words[1:]], cwd=folder, stdout=target, check=False
+    )
     if done.returncode:
         sys.exit(f"{shlex.join(words)}: exit code {done.returncode}")
 
 
+def _save_named(block: str, where: Path) -> None:
+    """Save a file that the page names in the first line of a block."""
+    first, _, rest = block.partition("\n")
+    if first.startswith("# ") and first.endswith((".yaml", ".csv")):
+        (where / first.removeprefix("# ")).write_text(rest, encoding="utf-8")
+
+
 def _answer(words: list[str], home: Path) -> None:
-    """Do what the README asks a person to do after a command."""
-    if words[1:2] == ["demo"]:
-        recording = next(home.glob("*/recording"))
-        day = next((recording / "raw").glob("*/*"))
-        shutil.copytree(day, home / day.name)
-        shutil.copytree(next((recording / "ephys").iterdir()), home / "CheetahData")
+    """Do what the page asks a person to do after a command."""
     if "--template" in words:
         fill_in(home / words[words.index("--template") + 1])
     if "--rois" in words:
