@@ -247,8 +247,9 @@ def add_movie(nwbfile: NWBFile) -> None:
     """Add a movie of noise."""
     frames = np.random.default_rng(0).integers(0, 255, (N_FRAMES, N_COLUMNS, N_ROWS), np.uint8)
     plane = next(iter(nwbfile.imaging_planes.values()))
+    times_s = np.arange(N_FRAMES) / 20 + np.random.default_rng(1).uniform(0, 0.002, N_FRAMES)
     movie = OnePhotonSeries(
-        name="OnePhotonSeries", imaging_plane=plane, data=frames, unit="n.a.", rate=20.0
+        name="OnePhotonSeries", imaging_plane=plane, data=frames, unit="n.a.", timestamps=times_s
     )
     nwbfile.add_acquisition(movie)
 
