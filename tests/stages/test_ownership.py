@@ -169,6 +169,17 @@ def test_results_of_an_older_version_are_ours_but_for_what_a_lab_added(path):
         assert f"{KEPT}/PlaneSegmentation/lab_score" in file
 
 
+def test_rois_of_another_program_are_taken_over_from_the_file_itself(path):
+    add_with_pynwb(path, add_rois)
+    before = checksums(path)
+    assert run(["adopt", str(path), str(path)]) == 0
+    assert before.items() <= checksums(path).items()
+    with open_session(path) as session:
+        assert read_segmentation(session).n_rois == N_FOREIGN_ROIS
+        assert session.node(layout.PLANE_SEGMENTATION).name == f"{BESIDE}/PlaneSegmentation"
+    assert {s.stage: s.state for s in pipeline.status(path)}["extract"] == "done"
+
+
 def test_status_lists_what_stages_could_use_or_stand_beside(path, capsys):
     add_with_pynwb(path, add_rois)
     found = {one.path: one.remark for one in pipeline.foreign_objects(path)}
