@@ -92,7 +92,7 @@ def _refuse_anywhere(match: Match) -> None:
     open_to = [
         (stop - start, shifts)
         for start, stop, shifts in match.possible_shifts(_UNNAMED)
-        if max(abs(shift) for shift in shifts) > _MOST_SHIFT
+        if sum(chance for shift, chance in shifts.items() if abs(shift) > _MOST_SHIFT) > 1 - TRUSTED
     ]
     n_frames = match.captured.size
     if sum(size for size, _ in open_to) < 0.5 * n_frames:

@@ -25,6 +25,9 @@ _FAR_FRAMES = 2
 _N_FOLLOWED = 4
 _JUMP_S = 8e-3
 _SILENT = 3  # frames more than were numbered
+_UNHEARD = 0.1
+"""Nats for each row without a pulse: of two places the one with more rows on pulses is right."""
+
 SETTLED = 0.999
 
 
@@ -38,6 +41,8 @@ class Start:
         What was found from this start.
     late_score
         Log likelihood of the time stamps' lateness.
+    n_unheard
+        Rows without pulses although ephys recorded: the line should have spoken there.
     """
 
     timeline: Timeline
@@ -45,6 +50,7 @@ class Start:
     placement: Placement
     rates: FaultRates
     late_score: float
+    n_unheard: int
 
     @property
     def is_settled(self) -> bool:
@@ -55,7 +61,7 @@ class Start:
     @property
     def score(self) -> float:
         """Log probability for the comparison with other starts."""
-        return self.late_score + self.placement.log_evidence
+        return self.late_score + self.placement.log_evidence - _UNHEARD * self.n_unheard
 
     @property
     def first_time_s(self) -> float:
@@ -154,7 +160,28 @@ def follow_start(
         if np.abs(placement.shift).max() <= _FAR_FRAMES:
             break
         offsets = _moved_offsets(segments, timeline, placement)
-    return Start(timeline, segments, placement, rates, late_score)
+    n_unheard = _count_unheard(segments, placement, timeline, evidence.recorded_s)
+    return Start(timeline, segments, placement, rates, late_score, n_unheard)
+
+
+def _count_unheard(
+    segments: Segments,
+    placement: Placement,
+    timeline: Timeline,
+    recorded_s: tuple[float, float] | None,
+) -> int:
+    """Count the rows in silence, but for those beyond an end at which ephys cut the line off."""
+    frame = segments.captured + np.repeat(placement.shift, np.diff(segments.starts))
+    silent = ~timeline.is_held[np.clip(frame, 0, timeline.is_held.size - 1)]
+    if recorded_s is not None:
+        held = timeline.times_s[timeline.is_held]
+        near_s = CUT_FRAMES * timeline.period_s[0]
+        times = timeline.times_s[np.clip(frame, 0, timeline.is_held.size - 1)]
+        if abs(held[0] - recorded_s[0]) < near_s:
+            silent &= times >= held[0]
+        if abs(held[-1] - recorded_s[1]) < near_s:
+            silent &= times <= held[-1]
+    return int(silent.sum())
 
 
 def _order_segments(
