@@ -160,8 +160,11 @@ def _refine(refiner: Refiner, start: Start) -> Match:
         audit = refiner.audit(refined)
     grounds |= audit.grounds
     if refined.joined.any():  # the first look kept them apart: what it doubted remains in doubt
+        # what it doubted beside the start that all rows share, from the first such row on
         first = np.repeat(start.placement.probability, sizes)
-        placed = np.where(refined.joined, np.minimum(first, audit.probability), audit.probability)
+        behind = np.maximum.accumulate(refined.joined)
+        first = np.where(behind, first / first.max(), 1.0)
+        placed = np.minimum(first, audit.probability)
     else:
         placed = audit.probability
     placed = minimum_filter1d(placed, 2 * BESIDE + 1)
