@@ -19,6 +19,7 @@ from ace_nwb.nwb import layout
 from ace_nwb.nwb.content.imaging import read_field, write_field
 from ace_nwb.nwb.content.movie import NwbMovie
 from ace_nwb.nwb.content.rois import write_segmentation
+from ace_nwb.nwb.field import FieldOfView
 from ace_nwb.nwb.history import (
     RunParameter,
     StageRun,
@@ -27,7 +28,6 @@ from ace_nwb.nwb.history import (
     next_run_id,
     record_outputs,
 )
-from ace_nwb.nwb.layout import FieldOfView
 from ace_nwb.nwb.ownership import list_objects
 from ace_nwb.nwb.session import Session, SessionWriter, edit_session
 from ace_nwb.stages.running.execution import software

@@ -11,7 +11,7 @@ import numpy as np
 from ace_nwb.nwb import layout
 from ace_nwb.nwb.content.imaging import read_field, read_images
 from ace_nwb.nwb.content.movie import NwbMovie
-from ace_nwb.nwb.layout import FieldOfView
+from ace_nwb.nwb.field import FieldOfView
 from ace_nwb.nwb.session import Session, open_apart
 
 T = TypeVar("T")

@@ -12,7 +12,7 @@ from ace_nwb.nwb import layout
 from ace_nwb.nwb.content.imaging import write_field
 from ace_nwb.nwb.content.movie import NwbMovie
 from ace_nwb.nwb.content.series import write_series
-from ace_nwb.nwb.layout import FieldOfView
+from ace_nwb.nwb.field import FieldOfView
 from ace_nwb.nwb.session import Session, SessionWriter
 from ace_nwb.stages.running.context import StageContext
 from ace_nwb.stages.settings.params import PreprocessParams

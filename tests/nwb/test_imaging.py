@@ -12,7 +12,7 @@ from ace_nwb.nwb.content.imaging import (
     write_motion,
     write_projections,
 )
-from ace_nwb.nwb.layout import FieldOfView
+from ace_nwb.nwb.field import FieldOfView
 from ace_nwb.nwb.session import edit_session, open_session
 
 FIELD = FieldOfView((14, 20), (1, 2), (10, 15))

@@ -15,7 +15,7 @@ from ace_nwb.nwb.content.rois import (
     write_roi_series,
     write_segmentation,
 )
-from ace_nwb.nwb.layout import FieldOfView
+from ace_nwb.nwb.field import FieldOfView
 from ace_nwb.nwb.session import edit_session, open_session
 from tests.fixtures.session_files import make_segmentation
 

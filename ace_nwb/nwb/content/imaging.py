@@ -5,7 +5,7 @@ import numpy as np
 from ace_nwb.imaging.storage import turn_axes
 from ace_nwb.nwb import classes, layout
 from ace_nwb.nwb.content.series import compressed, read_series, write_series
-from ace_nwb.nwb.layout import FieldOfView
+from ace_nwb.nwb.field import FieldOfView
 from ace_nwb.nwb.objects.columns import build_table
 from ace_nwb.nwb.session import Session, SessionWriter
 

@@ -12,7 +12,7 @@ from ace_nwb.imaging.storage import turn_axes
 from ace_nwb.nwb import classes, layout
 from ace_nwb.nwb.content.imaging import read_field, read_images, write_images
 from ace_nwb.nwb.content.series import compressed, time_arguments
-from ace_nwb.nwb.layout import FieldOfView
+from ace_nwb.nwb.field import FieldOfView
 from ace_nwb.nwb.objects.columns import build_table, read_columns
 from ace_nwb.nwb.session import Session, SessionWriter
 
