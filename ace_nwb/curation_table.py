@@ -17,6 +17,7 @@ import numpy as np
 from ace_nwb.curation import Draft, decide, load_curation
 from ace_nwb.errors import CurationError
 from ace_nwb.forms.csv_rows import CsvRows
+from ace_nwb.nwb.commit.new_file import as_text, new_file
 from ace_nwb.nwb.content.decisions import Decision, Line
 from ace_nwb.nwb.content.rois import read_roi_table
 from ace_nwb.nwb.session import open_session
@@ -41,8 +42,8 @@ def export_rois(nwb_path: Path, csv_path: Path) -> int:
     place = {int(roi): row for row, roi in enumerate(table["id"])}
     rois = sorted({*curation.extracted, *curation.makings})
     count = 0
-    with csv_path.open("w", newline="", encoding="utf-8") as stream:
-        writer = csv.writer(stream)
+    with new_file(csv_path) as stream, as_text(stream) as text:
+        writer = csv.writer(text)
         writer.writerow([*COLUMNS, *map(as_cell, numbers)])
         for roi in rois:
             values = [_cell(table[name][place[roi]]) if roi in place else "" for name in numbers]

@@ -20,6 +20,7 @@ from ace_nwb.errors import AceNwbWarning, OutputError
 from ace_nwb.imaging.storage import turn_axes
 from ace_nwb.inspection import inspect_folder
 from ace_nwb.nwb import layout
+from ace_nwb.nwb.commit.new_file import write_new
 from ace_nwb.nwb.content.imaging import read_motion
 from ace_nwb.nwb.content.movie import NwbMovie
 from ace_nwb.nwb.content.phase import read_event_phase
@@ -142,7 +143,7 @@ def _prepare_folder(folder: Path) -> Path:
             )
         shutil.rmtree(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / MARKER).write_text("Made by `ace-nwb demo`; a new demo replaces this folder.\n")
+    write_new(folder / MARKER, "Made by `ace-nwb demo`; a new demo replaces this folder.\n")
     return folder
 
 
@@ -249,5 +250,5 @@ def _finish(folder: Path, figures: list[Figure], findings: list[Finding]) -> Dem
     }
     summary = DemoSummary(figures, is_valid(findings), files)
     text = json.dumps(summary.to_json(), indent=2)
-    (folder / "summary.json").write_text(text + "\n", encoding="utf-8")
+    write_new(folder / "summary.json", text + "\n", replace=True)
     return summary

@@ -9,7 +9,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from ace_nwb.errors import InputError, MissingPackageError, OutputError
+from ace_nwb.errors import InputError, MissingPackageError
 from ace_nwb.interfaces.base import Candidate
 from ace_nwb.interfaces.detection import (
     describe_search,
@@ -22,6 +22,7 @@ from ace_nwb.interfaces.metadata import load_metadata, missing_for_dandi, missin
 from ace_nwb.interfaces.metadata_template import write_template
 from ace_nwb.interfaces.sources import SourceOptions, mapped_candidate
 from ace_nwb.interfaces.summaries import ChannelSummary, LineSummary, MovieSummary, RecordingSummary
+from ace_nwb.nwb.commit.new_file import write_new
 from ace_nwb.registry import FORMATS
 
 START_TOLERANCE_H = 1.0
@@ -155,19 +156,7 @@ def write_template_file(file_path: Path, inspection: Inspection) -> None:
     OutputError
         If it exists, or its folder cannot be written to.
     """
-    try:
-        with file_path.open("x", encoding="utf-8") as file:
-            file.write(inspection.to_template())
-    except FileExistsError as error:
-        raise OutputError(
-            f"{file_path} exists. A new file was expected, as it may be filled in already; give "
-            "another name."
-        ) from error
-    except OSError as error:
-        raise OutputError(
-            f"{file_path} cannot be written ({error.strerror}). A writable folder was expected; "
-            "choose another one."
-        ) from error
+    write_new(file_path, inspection.to_template())  # one that exists may be filled in already
 
 
 def _inspect(candidate: Candidate, options: SourceOptions, *, decode: bool) -> InspectedRecording:

@@ -125,3 +125,78 @@ def test_every_stage_parameter_is_described():
     for stage in STAGES.values():
         for name, field in stage.params.model_fields.items():
             assert field.description, f"{stage.name}.{name}"
+
+
+DOOR = tuple(f"nwb/commit/{name}.py" for name in ("new_file", "journal", "disk", "lock"))
+DOOR += ("nwb/opening.py",)
+ELSEWHERE = {
+    "simulation/": "makes the raw recordings of tests and of the demo",
+    "engines/caiman/": "a temporary folder that CaImAn's own process reads",
+    "imaging/packing.py": "a temporary file for the blocks of one pass",
+    "batch/blocks.py": "a temporary folder through which workers of a cluster hand on blocks",
+    "batch/worker.py": "the state of a session, written anew every second",
+    "batch/launch.py": "the log of a session, which grows",
+    "nwb/commit/scratch.py": "what an interrupted stage goes on from, with a checksum",
+    "nwb/zarr/": "the folder that the door has given",
+    "doctor.py": "tries what the disk can do",
+    "cli/__init__.py": "the null device in place of a closed output",
+}
+"""Where else something is written, and why that is no file of the user."""
+
+WRITING_METHODS = {"write_text", "write_bytes", "touch", "tofile", "hardlink_to", "symlink_to"}
+WRITING_FUNCTIONS = {"savez", "savez_compressed", "savetxt", "savemat", "savefig", "to_csv"}
+COPYING = {"copy", "copy2", "copyfile", "copytree", "move"}
+STREAMS = {"stream", "text", "target", "facts", "buffer", "arrays", "container"}
+
+
+def writes_a_file(call: ast.Call) -> bool:
+    """Return whether a call opens or writes a file by its path."""
+    function, first = call.func, call.args[0] if call.args else None
+    name = getattr(function, "attr", getattr(function, "id", ""))
+    owner = getattr(getattr(function, "value", None), "id", "")
+    modes = [*call.args[:2], *(k.value for k in call.keywords if k.arg == "mode")]
+    is_writing = any(
+        isinstance(mode, ast.Constant)
+        and isinstance(mode.value, str)
+        and 0 < len(mode.value) <= 4
+        and set(mode.value) <= set("rwxabt+")
+        and set(mode.value) & set("wxa+")
+        for mode in modes
+    )
+    is_stream = isinstance(first, ast.Name) and first.id in STREAMS
+    if name in {"open", "File", "FileIO", "NWBHDF5IO", "memmap", "open_group"} and is_writing:
+        return not is_stream and not any(k.arg == "file" for k in call.keywords)
+    if owner == "os":
+        return name == "open"
+    if owner == "shutil":
+        return name in COPYING
+    return name in WRITING_METHODS or (name in WRITING_FUNCTIONS and not is_stream)
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda p: str(p.relative_to(PACKAGE)))
+def test_files_are_written_through_the_door_alone(path):
+    """A lock first, written beside, checked, durable, renamed: nwb/commit/new_file.py."""
+    place = path.relative_to(PACKAGE).as_posix()
+    if place in DOOR or place.startswith(tuple(ELSEWHERE)):
+        return
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call)]
+    assert [call.lineno for call in calls if writes_a_file(call)] == []
+
+
+@pytest.mark.parametrize(
+    ("code", "is_writing"),
+    [
+        ('path.open("w")', True),
+        ('open(path, mode="ab")', True),
+        ('h5py.File(path, "r+")', True),
+        ("figure.savefig(path)", True),
+        ('path.write_text("x")', True),
+        ("shutil.copy(a, b)", True),
+        ("path.open()", False),
+        ('h5py.File(path, "r")', False),
+        ("figure.savefig(stream)", False),
+    ],
+)
+def test_a_file_that_is_written_is_seen(code, is_writing):
+    assert writes_a_file(ast.parse(code).body[0].value) == is_writing

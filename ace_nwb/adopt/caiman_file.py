@@ -14,6 +14,7 @@ from ace_nwb.adopt.results import ForeignResult, turn_pixels
 from ace_nwb.errors import FormatError, OutputError
 from ace_nwb.imaging.segmentation import RingBackground
 from ace_nwb.nwb import layout
+from ace_nwb.nwb.commit.new_file import new_h5
 from ace_nwb.nwb.content.imaging import read_field
 from ace_nwb.nwb.content.movie import NwbMovie
 from ace_nwb.nwb.content.rois import read_roi_series, read_roi_table, read_segmentation
@@ -103,7 +104,7 @@ def write(session: Session, path: Path) -> int:
     content |= _quality(table) | _background(segmentation.background, shape)
     if session.has(layout.DFF_TRACES):
         content["F_dff"] = read_roi_series(session, layout.DFF_TRACES).T
-    with h5py.File(path, "w") as h5:
+    with new_h5(path) as h5:
         for name, value in content.items():
             _store(h5, f"estimates/{name}", value)
         for name, value in _settings(session, segmentation.background).items():

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import av
 import numpy as np
@@ -14,6 +14,7 @@ from PIL import Image
 from ace_nwb.adopt.tables import check_new
 from ace_nwb.errors import ParameterError
 from ace_nwb.imaging.movie import Movie
+from ace_nwb.nwb.commit.new_file import new_files
 from ace_nwb.nwb.content.movie import NwbMovie
 from ace_nwb.nwb.session import Session
 from ace_nwb.stages.common.corrected import open_corrected_movie
@@ -78,17 +79,18 @@ def export_movie(
             f"Frames {part.start} to {stop} of {movie.shape[0]} were asked for. A first frame "
             "before the last one was expected."
         )
-    ending = path.suffix.lower()
-    blocks = _read_blocks(movie, part.start, stop, progress)
-    if ending in (".tif", ".tiff"):
-        scale = (0.0, 1.0)
-        _write_tiff(path, blocks)
-    elif ending in _CODECS:
-        scale = _find_scale(movie, part.start, stop, is_lossy=ending == ".mp4")
-        _write_video(path, blocks, movie.frame_rate_hz, scale)
-    else:
+    ending, scale = path.suffix.lower(), (0.0, 1.0)
+    if ending not in (".tif", ".tiff", *_CODECS):
         raise ParameterError(f"{path} ends in {ending}. One of .tif, .avi, .mp4 was expected.")
-    _write_facts(path, session, raw, (part.start, stop), part.is_corrected, scale)
+    blocks = _read_blocks(movie, part.start, stop, progress)
+    with new_files([path, path.with_suffix(path.suffix + ".json")]) as (stream, facts):
+        if ending in _CODECS:
+            scale = _find_scale(movie, part.start, stop, is_lossy=ending == ".mp4")
+            _write_video(stream, ending, blocks, movie.frame_rate_hz, scale)
+        else:
+            _write_tiff(stream, blocks)
+        found = _facts(session, raw, (part.start, stop), part.is_corrected, scale)
+        facts.write(json.dumps(found).encode())
     return stop - part.start
 
 
@@ -102,11 +104,11 @@ def _read_blocks(
         progress(last - start, stop - start)
 
 
-def _write_tiff(path: Path, blocks: Iterator[np.ndarray]) -> None:
+def _write_tiff(stream: BinaryIO, blocks: Iterator[np.ndarray]) -> None:
     """Write a stack; the frames are handed over one by one."""
     images = (Image.fromarray(_plain(frame)) for block in blocks for frame in block)
     first = next(images)
-    first.save(path, save_all=True, append_images=images, format="TIFF")
+    first.save(stream, save_all=True, append_images=images, format="TIFF")
 
 
 def _plain(frame: np.ndarray) -> np.ndarray:
@@ -128,12 +130,16 @@ def _find_scale(movie: Movie, start: int, stop: int, *, is_lossy: bool) -> tuple
 
 
 def _write_video(
-    path: Path, blocks: Iterator[np.ndarray], rate_hz: float, scale: tuple[float, float]
+    target: BinaryIO,
+    ending: str,
+    blocks: Iterator[np.ndarray],
+    rate_hz: float,
+    scale: tuple[float, float],
 ) -> None:
     """Write a video of one stream."""
-    codec, narrow, wide = _CODECS[path.suffix.lower()]
+    codec, narrow, wide = _CODECS[ending]
     rate = Fraction(round(rate_hz * _RATE_DIGITS), _RATE_DIGITS)
-    with av.open(str(path), "w") as container:
+    with av.open(target, "w", format=ending.lstrip(".")) as container:
         stream: Any = None
         for block in blocks:
             pixels = _scaled(block, scale, is_wide=bool(wide))
@@ -166,16 +172,15 @@ def _scaled(block: np.ndarray, scale: tuple[float, float], *, is_wide: bool) -> 
     return values.astype(np.uint16 if is_wide else np.uint8)
 
 
-def _write_facts(
-    path: Path,
+def _facts(
     session: Session,
     raw: NwbMovie,
     frames: tuple[int, int],
     is_corrected: bool,
     scale: tuple[float, float],
-) -> None:
-    """Write what the frames are, and when they were taken, into a JSON beside the movie."""
-    facts = {
+) -> dict[str, Any]:
+    """Return what the frames are, and when they were taken."""
+    return {
         "session": session.identifier,
         "first_frame": frames[0],
         "n_frames": frames[1] - frames[0],
@@ -185,4 +190,3 @@ def _write_facts(
         "factor": scale[1],
         "timestamps_s": raw.timestamps[frames[0] : frames[1]].tolist(),
     }
-    path.with_suffix(path.suffix + ".json").write_text(json.dumps(facts), encoding="utf-8")

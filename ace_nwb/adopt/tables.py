@@ -8,6 +8,7 @@ import numpy as np
 
 from ace_nwb.errors import MissingPackageError, OutputError
 from ace_nwb.nwb import layout
+from ace_nwb.nwb.commit.new_file import as_text, new_file, new_files
 from ace_nwb.nwb.content.rois import read_footprints, read_roi_series, read_roi_table
 from ace_nwb.nwb.content.series import read_times
 from ace_nwb.nwb.session import Session
@@ -48,43 +49,43 @@ def export_tables(session: Session, folder: Path, *, kind: str = "csv") -> list[
     if kind == "parquet":
         _require_pyarrow()
     tables = dict(_tables(session))
-    paths = {name: folder / f"{name}.{kind}" for name in tables}
-    for path in paths.values():
-        check_new(path)
+    paths = [folder / f"{name}.{kind}" for name in tables]
     folder.mkdir(parents=True, exist_ok=True)
-    for name, columns in tables.items():
-        if kind == "parquet":
-            pd.DataFrame(columns).to_parquet(paths[name], index=False)
-        else:
-            pd.DataFrame(_as_cells(columns)).to_csv(paths[name], index=False)
-    return list(paths.values())
+    with new_files(paths) as streams:
+        for columns, stream in zip(tables.values(), streams, strict=True):
+            if kind == "parquet":
+                pd.DataFrame(columns).to_parquet(stream, index=False)
+                continue
+            with as_text(stream) as text:
+                pd.DataFrame(_as_cells(columns)).to_csv(text, index=False)
+    return paths
 
 
 def export_pynapple(session: Session, folder: Path) -> list[Path]:
     """Write one NPZ per kind of trace, as pynapple's `load_file` reads them."""
-    written = []
-    for name, times_s, values in iterate_traces(session):
-        path = folder / f"{name}.npz"
-        check_new(path)
+    names = [name for name, path in TRACES.items() if session.has(path)]
+    paths = [folder / f"{name}.npz" for name in names]
+    if paths:
         folder.mkdir(parents=True, exist_ok=True)
-        np.savez(
-            path,
-            t=times_s,
-            d=values,
-            start=times_s[:1],
-            end=times_s[-1:],
-            columns=np.arange(values.shape[1]),
-            type=np.array(["TsdFrame"], dtype=np.str_),
-        )
-        written.append(path)
-    return written
+    with new_files(paths) as streams:
+        for stream, (_, times_s, values) in zip(streams, iterate_traces(session), strict=True):
+            np.savez(
+                stream,
+                t=times_s,
+                d=values,
+                start=times_s[:1],
+                end=times_s[-1:],
+                columns=np.arange(values.shape[1]),
+                type=np.array(["TsdFrame"], dtype=np.str_),
+            )
+    return paths
 
 
 def export_matlab(session: Session, path: Path) -> list[str]:
     """Write traces, ROIs, footprints and events into a .mat file; return the variables' names."""
     from scipy.io import savemat
 
-    check_new(path)
+    check_new(path)  # before all is read
     content: dict[str, Any] = {}
     for name, times_s, values in iterate_traces(session):
         content[name] = values
@@ -97,7 +98,8 @@ def export_matlab(session: Session, path: Path) -> list[str]:
         content["footprints_shape"] = np.array(read_field(session).shape)
         content["footprints_order"] = "pixel = row * n_columns + column, counted from 0"
     content |= dict(_events(session))
-    savemat(path, content, do_compression=True, long_field_names=True)
+    with new_file(path) as stream:
+        savemat(stream, content, do_compression=True, long_field_names=True)
     return list(content)
 
 

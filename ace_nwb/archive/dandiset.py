@@ -22,6 +22,7 @@ from ace_nwb.archive.validation import Finding, is_valid
 from ace_nwb.errors import MissingPackageError, OutputError, SessionFileError
 from ace_nwb.forms.yaml_files import read_yaml
 from ace_nwb.nwb.checks import check_session
+from ace_nwb.nwb.commit.new_file import copy_bytes, new_file, new_h5, write_new
 from ace_nwb.nwb.faults import blamed_on
 from ace_nwb.nwb.opening import existing_file
 from ace_nwb.nwb.safety import file_beside
@@ -206,7 +207,7 @@ def _write_description(folder: Path, number: str | None) -> str:
             "the number out."
         )
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / "dandiset.yaml").write_text(f"identifier: DANDI:{number}\n", encoding="utf-8")
+    write_new(folder / "dandiset.yaml", f"identifier: DANDI:{number}\n", replace=True)
     return number
 
 
@@ -248,18 +249,15 @@ def _copy_session(
     """Copy a session and its videos; return the videos, relative to the dandiset."""
     target = folder / asset
     target.parent.mkdir(parents=True, exist_ok=True)
-    partial = target.with_name(target.name + ".partial")
-    try:
-        _copy(source, partial, report)
-        with h5py.File(partial, "r+") as h5:
-            renamed = _rename_videos(h5, source, asset)
+    with new_h5(target, replace=True, copy_of=source, report=report) as h5:
+        renamed = _rename_videos(h5, source, asset)
         for video, place in renamed.items():
             destination = target.parent / place
             destination.parent.mkdir(parents=True, exist_ok=True)
-            _copy(video, destination, report)
-        partial.replace(target)
-    finally:
-        partial.unlink(missing_ok=True)
+            with new_file(destination, replace=True) as stream:
+                copy_bytes(video, stream, report)
+            shutil.copystat(video, destination)
+    shutil.copystat(source, target)
     return tuple(asset.parent / place for place in renamed.values())
 
 
@@ -301,22 +299,6 @@ def _external_files(h5: h5py.File) -> list[h5py.Dataset]:
         lambda name, item: found.append(item) if name.endswith("/external_file") else None
     )
     return found
-
-
-def _copy(source: Path, target: Path, report: Callable[[int], None]) -> None:
-    block = 16 * 2**20
-    try:
-        with source.open("rb") as reading, target.open("wb") as writing:
-            while content := reading.read(block):
-                writing.write(content)
-                report(len(content))
-        shutil.copystat(source, target)
-    except OSError as error:
-        target.unlink(missing_ok=True)
-        raise OutputError(
-            f"{source} could not be copied to {target} ({error.strerror}). Free space or choose "
-            "another folder, then repeat; sessions already copied stay."
-        ) from error
 
 
 def _total_progress(

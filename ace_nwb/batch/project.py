@@ -11,6 +11,7 @@ import numpy as np
 
 from ace_nwb import pipeline
 from ace_nwb.errors import OutputError, ParameterError
+from ace_nwb.nwb.commit.new_file import as_text, new_file, new_h5
 from ace_nwb.nwb.session import open_session
 from ace_nwb.spreadsheets.formulas import as_cell
 from ace_nwb.stages.register_sessions import ProjectRegistration, register_project
@@ -72,8 +73,8 @@ def register_files(
 def write_table(project: ProjectRegistration, path: Path) -> None:
     """Write a CSV: one row per cell, its ROI in each session, its probability."""
     names = [as_cell(session.name) for session in project.sessions]
-    with path.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file)
+    with new_file(path, replace=True) as stream, as_text(stream) as text:
+        writer = csv.writer(text)
         writer.writerow(["cell", "n_sessions", "probability", *names])
         rows = zip(project.cells.rois, project.cells.probability, strict=True)
         for cell, (rois, probability) in enumerate(rows):
@@ -101,7 +102,8 @@ def write_picture(project: ProjectRegistration, path: Path) -> None:
         axes.set_title(f"{session.name}\n{n_shared} of {len(session.numbers)} ROIs matched", size=9)
         axes.set_axis_off()
     figure.tight_layout()
-    figure.savefig(path)
+    with new_file(path, replace=True) as stream:
+        figure.savefig(stream, format="png")
 
 
 def write_project_file(project: ProjectRegistration, path: Path) -> None:
@@ -139,8 +141,8 @@ def write_project_file(project: ProjectRegistration, path: Path) -> None:
     probability = ("Mean probability of the cell's pairs.", project.cells.probability)
     table = build_table("Cells", "One row per cell.", {**columns, "probability": probability})
     module.add(table)
-    with NWBHDF5IO(path, "w") as io:
-        io.write(nwbfile)
+    with new_h5(path, replace=True) as h5:
+        NWBHDF5IO(file=h5, mode="w").write(nwbfile)
 
 
 _WRITERS: dict[str, Callable[[ProjectRegistration, Path], None]] = {

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from ace_nwb.batch.cluster import SlurmOptions
 from ace_nwb.batch.settings import BatchSettings
+from ace_nwb.nwb.commit.new_file import write_new
 
 _ARRAY = """#!/bin/bash
 #SBATCH --job-name={name}
@@ -102,7 +103,7 @@ def write_scripts(
         "submit.sh": _SUBMIT,
     }
     for name, text in contents.items():
-        (folder / name).write_text(text, encoding="utf-8")
+        write_new(folder / name, text, replace=True)
     return Scripts(folder, tuple(folder / name for name in contents))
 
 

@@ -10,6 +10,7 @@ from typing import Any
 from ace_nwb.batch.monitor import StateFolder
 from ace_nwb.batch.plan import SessionJob
 from ace_nwb.errors import OutputError
+from ace_nwb.nwb.commit.new_file import write_new
 
 _TEMPLATE = Path(__file__).parent / "summary.html"
 
@@ -107,7 +108,7 @@ class Summary:
         try:
             folder.mkdir(parents=True, exist_ok=True)
             for path, text in zip(paths, contents.values(), strict=True):
-                path.write_text(text, encoding="utf-8")
+                write_new(path, text, replace=True)
         except OSError as error:
             raise OutputError(
                 f"{folder} cannot be written to ({error}). A writable folder beside the manifest "

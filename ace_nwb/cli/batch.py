@@ -148,6 +148,7 @@ def _import_spreadsheets(
 ) -> int:
     """Write the manifest of two spreadsheets, unless a cell is wrong."""
     from ace_nwb.manifest.problems import refuse
+    from ace_nwb.nwb.commit.new_file import write_new
     from ace_nwb.spreadsheets import import_spreadsheets
 
     if output.exists():
@@ -156,7 +157,7 @@ def _import_spreadsheets(
         )
     imported = import_spreadsheets(experiments, parameters, data_folder=data_folder)
     refuse(experiments, imported.problems)
-    output.write_text(imported.to_yaml(), encoding="utf-8")
+    write_new(output, imported.to_yaml())
     for remark in imported.remarks:
         say(remark)
     say(f"Wrote {output}. Next: ace-nwb batch {quoted(output)} --check.")

@@ -13,10 +13,11 @@ import av
 import numpy as np
 
 from ace_nwb.engines.components import ComponentMovie
-from ace_nwb.errors import OutputError, ParameterError, UnknownNameError
+from ace_nwb.errors import ParameterError, UnknownNameError
 from ace_nwb.imaging.corrected import CorrectedMovie, CroppedMovie
 from ace_nwb.imaging.movie import Movie
 from ace_nwb.nwb import layout
+from ace_nwb.nwb.commit.new_file import new_file
 from ace_nwb.nwb.content.ephys import list_ephys
 from ace_nwb.nwb.content.movie import NwbMovie
 from ace_nwb.nwb.content.rois import read_segmentation
@@ -261,26 +262,19 @@ def _encode(
     shape: tuple[int, int],
     workers: int,
 ) -> None:
-    """Write H.264 in MP4, beside its target first."""
-    beside = path.with_name(path.name + ".part")
-    try:
-        with av.open(str(beside), "w", format="mp4") as container:
-            stream: Any = container.add_stream(
-                "libx264",
-                rate=Fraction(rate_hz).limit_denominator(1000),
-                options={"crf": QUALITY, "preset": "veryfast"},
-            )
-            stream.height, stream.width = shape
-            stream.pix_fmt = "yuv420p"
-            stream.codec_context.thread_count = workers
-            for picture in pictures:
-                container.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
-            container.mux(stream.encode())
-        beside.replace(path)
-    except OSError as error:
-        raise OutputError(
-            f"{path} cannot be written ({error.strerror or error}). Expected a file name in a "
-            "folder that exists and can be written to; give another path."
-        ) from error
-    finally:
-        beside.unlink(missing_ok=True)
+    """Write H.264 in MP4."""
+    with (
+        new_file(path, replace=True) as target,
+        av.open(target, "w", format="mp4") as container,
+    ):
+        stream: Any = container.add_stream(
+            "libx264",
+            rate=Fraction(rate_hz).limit_denominator(1000),
+            options={"crf": QUALITY, "preset": "veryfast"},
+        )
+        stream.height, stream.width = shape
+        stream.pix_fmt = "yuv420p"
+        stream.codec_context.thread_count = workers
+        for picture in pictures:
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
+        container.mux(stream.encode())

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from ace_nwb.errors import OutputError
+from ace_nwb.nwb.commit.new_file import write_new
 
 
 def refuse_overwriting(nwb_path: Path, path: Path) -> None:
@@ -14,22 +15,11 @@ def refuse_overwriting(nwb_path: Path, path: Path) -> None:
 
 
 def save_file(content: bytes, path: Path) -> Path:
-    """Write a file beside its target and move it there, so that no half file is ever seen.
+    """Write or replace a picture or page, so that no half file is ever seen.
 
     Raises
     ------
     OutputError
         If it cannot be written there.
     """
-    beside = path.with_name(path.name + ".part")
-    try:
-        beside.write_bytes(content)
-        beside.replace(path)
-    except OSError as error:
-        if beside.is_file():
-            beside.unlink()
-        raise OutputError(
-            f"{path} cannot be written ({error.strerror or error}). Expected a file name in a "
-            f"folder that exists and can be written to; give another path."
-        ) from error
-    return path
+    return write_new(path, content, replace=True)

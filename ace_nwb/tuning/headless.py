@@ -13,6 +13,7 @@ from typing import Any, cast
 from ace_nwb.engines.base import EngineSettings
 from ace_nwb.imaging.cropping import CropBox
 from ace_nwb.imaging.movie import Movie, ProgressCallback, no_progress
+from ace_nwb.nwb.commit.new_file import as_text, new_file, write_new
 from ace_nwb.nwb.session import open_session
 from ace_nwb.stages.common.corrected import open_corrected_movie
 from ace_nwb.stages.extract import engine_parameters
@@ -164,12 +165,12 @@ def write_tuning(result: Tuning, folder: Path, *, params: ExtractParams) -> Tuni
             overlap_px=params.caiman_patch_overlap_px,
         )
     rows = trial_rows(result.trials)
-    with (folder / "trials.csv").open("w", newline="", encoding="utf-8") as file:
-        table = csv.DictWriter(file, list(rows[0]))
+    with new_file(folder / "trials.csv", replace=True) as stream, as_text(stream) as text:
+        table = csv.DictWriter(text, list(rows[0]))
         table.writeheader()
         table.writerows(rows)
     content = tuning_content(result)
-    (folder / "tuning.json").write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+    write_new(folder / "tuning.json", json.dumps(content, indent=2) + "\n", replace=True)
     return Tuning(
         result.proposal,
         result.box,

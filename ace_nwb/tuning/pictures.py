@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from ace_nwb.imaging.cropping import CropBox
+from ace_nwb.nwb.commit.new_file import new_file
 from ace_nwb.tuning.proposal import Proposal, patch_limits
 from ace_nwb.tuning.sweep import Trial
 
@@ -140,4 +141,5 @@ def _figure(width: float, height: float) -> Figure:
 
 
 def _save(figure: Figure, path: Path) -> None:
-    figure.savefig(path, dpi=110, metadata={"Software": "ace_nwb"})
+    with new_file(path, replace=True) as stream:
+        figure.savefig(stream, format="png", dpi=110, metadata={"Software": "ace_nwb"})

@@ -53,7 +53,8 @@ def test_the_space_comes_back_and_the_content_stays(wasteful):
 
 def test_links_references_and_filters_survive(wasteful, tmp_path):
     with h5py.File(wasteful) as source:
-        copy_file(source, tmp_path / "copy.h5", progress=lambda done, of: None)
+        with h5py.File(tmp_path / "copy.h5", "w") as copy:
+            copy_file(source, copy, progress=lambda done, of: None)
         with h5py.File(tmp_path / "copy.h5") as copy:
             assert find_difference(source, copy) is None
             assert copy[copy.attrs[".specloc"]].name == "/specifications"
@@ -93,7 +94,8 @@ def test_hard_links_stay_links(tmp_path):
         h5["soft"] = h5py.SoftLink("/x/data")
         h5["empty"] = h5py.Empty("f8")
         h5.attrs["none"] = h5py.Empty("f4")
-        copy_file(h5, tmp_path / "b.h5", progress=lambda done, of: None)
+        with h5py.File(tmp_path / "b.h5", "w") as copy:
+            copy_file(h5, copy, progress=lambda done, of: None)
         with h5py.File(tmp_path / "b.h5", "r+") as copy:
             assert find_difference(h5, copy) is None
             copy["y"][0] = 9
@@ -130,7 +132,7 @@ def test_a_disk_that_refuses_leaves_the_file_as_it_was(wasteful, method):
         raise OSError(28, "No space left on device")
 
     setattr(Refusing, method, refuse)
-    with pytest.raises(OutputError, match="stays as it was"):
+    with pytest.raises(OutputError, match=r"cannot be written|stays as it was"):
         repack(wasteful, disk=Refusing())
     assert wasteful.read_bytes() == before
     assert leaves_alone(wasteful)

@@ -9,7 +9,7 @@ what was written is read back and compared. Existing session files are changed b
 import io
 import shutil
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from filecmp import cmp
 from io import FileIO
@@ -37,11 +37,18 @@ ALWAYS_CHECKED_BYTES = 2**26
 SMALL_WRITE_BYTES = 2**16
 """Smaller writes are always read back: tables and the structure of HDF5, a few MB in all."""
 
+COPY_BYTES = 2**24
+"""Files are copied in blocks of this size; smaller ones are slower, larger ones are not faster."""
+
 CHECK_SHARE = 0.04
 """Share of the time of writing that reading the rest back may take; a disk that gives its files
 more slowly than they were made is not waited for."""
 
-_LEFT_OVERS = ("", ".lock", ".journal", ".journal-partial", ".partial", ".partial.lock")
+_LEFT_OVERS = (
+    *("", ".lock", ".partial", ".journal", ".journal-partial"),
+    *(".repacking", ".repacking.lock", ".repacking.partial"),
+)
+"""Endings of what a killed run may have left of a file beside another."""
 
 
 class _Written(NamedTuple):
@@ -237,17 +244,58 @@ def write_new(target: Path, content: bytes | str, *, replace: bool = False) -> P
 
 
 @contextmanager
-def new_h5(target: Path, *, replace: bool = False, disk: Disk | None = None) -> Iterator[h5py.File]:
-    """Give an HDF5 file to fill, which appears when it is whole; see `claim`."""
+def as_text(stream: io.BufferedRandom) -> Iterator[io.TextIOWrapper]:
+    """Give a new file as text in UTF-8, line ends as they are written (as `csv` wants it)."""
+    text = io.TextIOWrapper(stream, encoding="utf-8", newline="")
+    try:
+        yield text
+    finally:
+        text.detach()
+
+
+def copy_bytes(
+    source: Path, target: io.RawIOBase | io.BufferedRandom, report: Callable[[int], None]
+) -> None:
+    """Copy a file into a new one; `report` is told the bytes of each block."""
+    with FileIO(source) as reading:
+        while content := reading.read(COPY_BYTES):
+            target.write(content)
+            report(len(content))
+
+
+@contextmanager
+def new_h5(
+    target: Path,
+    *,
+    replace: bool = False,
+    copy_of: Path | None = None,
+    report: Callable[[int], None] = lambda _n_bytes: None,
+    disk: Disk | None = None,
+) -> Iterator[h5py.File]:
+    """Give an HDF5 file to fill, which appears when it is whole; see `claim`.
+
+    Parameters
+    ----------
+    target, replace, disk
+        See `claim`.
+    copy_of
+        An HDF5 file; the new one begins as a copy of it, in place of empty.
+    report
+        Called with the number of bytes of each block that was copied.
+    """
     disk = disk or Disk()
     with (
         claim(target, replace=replace, disk=disk) as beside,
         _opened(beside, disk, is_telling=False) as raw,
     ):
+        if copy_of is not None:
+            copy_bytes(copy_of, raw, report)
+            raw.check_failure()
         guard = InterruptGuard(raw.note_interruption, callbacks=overlay_module.__file__)
         guard.set_up()
         try:
-            with _closing(h5py.File(raw, "w"), raw) as h5:
+            mode = "w" if copy_of is None else "r+"
+            with _closing(h5py.File(raw, mode), raw) as h5:
                 yield h5
             guard.check()
             raw.finish()

@@ -15,6 +15,7 @@ from ace_nwb.errors import OutputError, SessionFileError
 from ace_nwb.nwb.commit.disk import Disk
 from ace_nwb.nwb.commit.journal import recover_opened
 from ace_nwb.nwb.commit.lock import WriterLock
+from ace_nwb.nwb.commit.new_file import move_into_place, new_h5
 from ace_nwb.nwb.faults import blamed_on
 from ace_nwb.nwb.objects.copying import copy_file, find_difference
 from ace_nwb.nwb.opening import existing_file, open_for_writing, open_h5
@@ -61,10 +62,10 @@ def repack(
         recover_opened(path, file, disk)
         size_before = path.stat().st_size
         try:
-            copy.unlink(missing_ok=True)  # left by a repacking that was killed
             with open_h5(path, path, "r") as source:
                 _check_space(path, live_bytes(source))
-                copy_file(source, copy, progress=progress or _no_progress)
+                with new_h5(copy, replace=True, disk=disk) as target:
+                    copy_file(source, target, progress=progress or _no_progress)
                 _verify(source, copy, path)
             shutil.copystat(path, copy)
             _replace(disk, copy, path)
@@ -109,10 +110,7 @@ def _verify(source: h5py.File, copy: Path, path: Path) -> None:
 def _replace(disk: Disk, copy: Path, path: Path) -> None:
     """Make the copy durable, then let it take the place of the file."""
     try:
-        with disk.open(copy, "r+b") as file:
-            disk.sync(file)
-        disk.rename(copy, path)
-        disk.sync_folder(path.parent)
+        move_into_place(disk, copy, path)
     except OSError as error:
         raise OutputError(
             f"{path} could not be replaced by its repacked copy ({error}). It stays as it was."

@@ -4,7 +4,6 @@ References are pointed at the copies, hard links stay links, chunks are moved as
 """
 
 from collections.abc import Callable, Collection, Iterator
-from pathlib import Path
 from typing import Any
 
 import h5py
@@ -17,33 +16,32 @@ BLOCK_BYTES = 16 * 2**20
 
 def copy_file(
     source: h5py.File,
-    target_path: Path,
+    target: h5py.File,
     *,
     progress: Callable[[int, int], None],
     omit: Collection[str] = (),
 ) -> None:
-    """Write a new file with everything that `source` holds.
+    """Fill a new file with everything that `source` holds.
 
     Parameters
     ----------
     source
         The open file.
-    target_path
-        The new file; must not exist.
+    target
+        The new file, empty.
     progress
         Called with (bytes copied, of how many).
     omit
         Paths of data sets that are left out; nothing may refer to them.
     """
-    with h5py.File(target_path, "x") as target:
-        copied = _Copied(source, target)
-        datasets = copied.create_objects(omit)
-        total, done = sum(dataset.nbytes for dataset in datasets), 0
-        for dataset in datasets:
-            _copy_values(dataset, target[dataset.name], copied)
-            done += dataset.nbytes
-            progress(done, total)
-        copied.copy_attributes()
+    copied = _Copied(source, target)
+    datasets = copied.create_objects(omit)
+    total, done = sum(dataset.nbytes for dataset in datasets), 0
+    for dataset in datasets:
+        _copy_values(dataset, target[dataset.name], copied)
+        done += dataset.nbytes
+        progress(done, total)
+    copied.copy_attributes()
 
 
 def find_difference(first: h5py.File, second: h5py.File) -> str | None:

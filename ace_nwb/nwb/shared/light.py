@@ -17,6 +17,8 @@ import numpy as np
 
 from ace_nwb.errors import OutputError, SessionFileError
 from ace_nwb.nwb import classes, layout
+from ace_nwb.nwb.commit.new_file import claim, new_h5
+from ace_nwb.nwb.commit.repack import repack
 from ace_nwb.nwb.objects.columns import build_table
 from ace_nwb.nwb.objects.copying import copy_file
 from ace_nwb.nwb.objects.links import iterate_soft_links
@@ -92,15 +94,14 @@ def write_light_session(
     SessionFileError
         If the session has no movie, or no result that its times could stand with.
     """
-    partial = _partial_of(target)
     _refuse_folders(path)
-    try:
-        with open_session(path) as session:
+    with claim(target) as beside:
+        with open_session(path) as session, new_h5(beside) as h5:
             movies = _find_movies(session)
             previews = {m.path: _read_preview(session, m, n_preview_frames) for m in movies}
             omit = {f"{movie.path}/data" for movie in movies}
-            copy_file(session.h5, partial, progress=progress, omit=omit)
-        with edit_session(partial) as writer:
+            copy_file(session.h5, h5, progress=progress, omit=omit)
+        with edit_session(beside) as writer:
             writer.show_as_stored()
             for movie in movies:
                 _take_out(writer, movie)
@@ -108,9 +109,7 @@ def write_light_session(
             for movie in movies:
                 _add_preview(writer, movie, previews[movie.path])
             hidden = anonymity.anonymise(writer) if is_anonymous else []
-        _repacked(partial, target)
-    finally:
-        partial.unlink(missing_ok=True)
+        repack(beside)  # so that nothing removed lies on in unused space
     paths = tuple(movie.path for movie in movies)
     return LightSession(paths, tuple(hidden), target.stat().st_size)
 
@@ -147,9 +146,8 @@ def join_movies(
     SessionFileError
         If `light` has no list of removed movies, or a movie of `raw` is another one.
     """
-    partial = _partial_of(target)
     _refuse_folders(light, raw)
-    try:
+    with claim(target) as beside:
         with open_session(light) as session, open_session(raw) as source:
             if not session.has(REMOVED_MOVIES):
                 raise SessionFileError(
@@ -159,15 +157,12 @@ def join_movies(
             movies = _read_removed(session)
             for movie in movies:
                 _check_same(source, movie)
-            copy_file(session.h5, partial, progress=progress)
-            with h5py.File(partial, "r+") as h5:
+            with new_h5(beside) as h5:
+                copy_file(session.h5, h5, progress=progress)
                 for movie in movies:
                     _put_back(h5, source, movie, target.parent)
-        with edit_session(partial) as writer:
+        with edit_session(beside) as writer:
             writer.remove([*(f"/acquisition/{movie.preview}" for movie in movies), REMOVED_MOVIES])
-        partial.replace(target)
-    finally:
-        partial.unlink(missing_ok=True)
     return tuple(movie.path for movie in movies)
 
 
@@ -371,22 +366,3 @@ def _point_at_videos(names: h5py.Dataset, source: Path, folder: Path) -> None:
                 f"relative to itself. Write the joined file beside {source}."
             )
         names[index] = video.relative_to(folder.resolve()).as_posix()
-
-
-def _partial_of(target: Path) -> Path:
-    if target.exists():
-        raise OutputError(f"{target} exists already. Choose another name, or remove it first.")
-    partial = target.with_name(target.name + ".partial")
-    partial.unlink(missing_ok=True)
-    return partial
-
-
-def _repacked(partial: Path, target: Path) -> None:
-    """Write the edited copy anew, so that nothing removed lies on in unused space."""
-    second = target.with_name(target.name + ".repacked")
-    try:
-        with h5py.File(partial, "r") as source:
-            copy_file(source, second, progress=lambda _done, _of: None)
-        second.replace(target)
-    finally:
-        second.unlink(missing_ok=True)

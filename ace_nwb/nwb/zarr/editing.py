@@ -6,7 +6,6 @@ one, and exchanged with it. An interrupted change leaves the session as it was, 
 copy to go on from. Time and space are those of two copies.
 """
 
-import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -51,7 +50,7 @@ def edit_zarr(path: Path, *, wait_s: float = 0.0) -> Iterator[Path]:
             if is_new and _end_and_date(working) == before:  # refused: nothing to go on from
                 shutil.rmtree(working.parent)
             raise
-        _exchange(working, path)
+        _exchange(working, path, Disk())
         shutil.rmtree(working.parent)
 
 
@@ -81,15 +80,14 @@ def _make_working_copy(path: Path, working: Path) -> None:
         import_zarr(path, working)
 
 
-def _exchange(working: Path, path: Path) -> None:
+def _exchange(working: Path, path: Path, disk: Disk) -> None:
     """Write the working copy as Zarr and let it take the place of the session."""
     new, old = path.with_name(f"{path.name}.new"), replaced_path(path)
     shutil.rmtree(new, ignore_errors=True)  # left by a run that was killed
     export_zarr(working, new)
-    if hasattr(os, "sync"):
-        os.sync()
-    path.rename(old)
-    new.rename(path)
+    disk.rename(path, old)
+    disk.rename(new, path)
+    disk.sync_folder(path.parent)
     shutil.rmtree(old)
 
 

@@ -3,13 +3,11 @@
 Zarr sessions are read only here; to process one, turn it back into HDF5 with `import_zarr`.
 """
 
-import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import h5py
 import numpy as np
 import zarr
 from hdmf.backends.hdf5 import H5DataIO
@@ -21,7 +19,8 @@ from hdmf_zarr.utils import ZarrDataIO
 from numcodecs import JSON, Blosc
 from pynwb import NWBHDF5IO, NWBFile, TimeSeries, get_manager
 
-from ace_nwb.errors import OutputError, SessionFileError
+from ace_nwb.errors import SessionFileError
+from ace_nwb.nwb.commit.new_file import claim, new_h5
 from ace_nwb.nwb.places import read_version
 from ace_nwb.nwb.reading import Session
 from ace_nwb.nwb.session import open_session
@@ -103,22 +102,17 @@ def export_zarr(path: str | Path, target: str | Path, *, progress: Progress | No
     progress
         Called with (bytes of large arrays copied, of how many).
     """
-    target = _check_new(Path(target))
-    partial = _partial(target)
-    try:
-        with open_session(path) as session:
-            nwbfile = session.nwbfile
-            _stream_large_arrays(nwbfile, _ZARR, progress)
-            io = ZarrIO(
-                str(partial), manager=get_manager(), mode="w", object_codec_class=JSON
-            )  # NWBZarrIO forgets the codec and writes pickles, which no safe reader decodes
-            with io:
-                io.export(src_io=session._io, container=nwbfile, write_args={"link_data": False})
-            split_references(session.h5, zarr.open_group(str(partial), mode="r+"))
-            zarr.consolidate_metadata(str(partial))
-        partial.rename(target)
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
+    target = Path(target)
+    with claim(target) as beside, open_session(path) as session:
+        nwbfile = session.nwbfile
+        _stream_large_arrays(nwbfile, _ZARR, progress)
+        io = ZarrIO(
+            str(beside), manager=get_manager(), mode="w", object_codec_class=JSON
+        )  # NWBZarrIO forgets the codec and writes pickles, which no safe reader decodes
+        with io:
+            io.export(src_io=session._io, container=nwbfile, write_args={"link_data": False})
+        split_references(session.h5, zarr.open_group(str(beside), mode="r+"))
+        zarr.consolidate_metadata(str(beside))
     return target
 
 
@@ -142,22 +136,19 @@ def import_zarr(
     progress
         Called with (bytes of large arrays copied, of how many).
     """
-    path = _check_new(Path(path))
+    path = Path(path)
     if not fill_missing_chunks:
         check_folder(Path(source))
         refuse_gaps(Path(source), is_complete=True)  # the file would show no more that they were
-    partial = _partial(path)
-    try:
-        with open_zarr_session(Path(source), fill_missing_chunks=fill_missing_chunks) as session:
-            nwbfile = session.nwbfile
-            _stream_large_arrays(nwbfile, _HDF5, progress)
-            with NWBHDF5IO(partial, mode="w") as io:
-                io.export(src_io=session._io, nwbfile=nwbfile, write_args={"link_data": False})
-        with h5py.File(partial, "r+") as h5:
-            join_references(h5)
-        partial.rename(path)
-    finally:
-        partial.unlink(missing_ok=True)
+    with (
+        new_h5(path) as h5,
+        open_zarr_session(Path(source), fill_missing_chunks=fill_missing_chunks) as session,
+    ):
+        nwbfile = session.nwbfile
+        _stream_large_arrays(nwbfile, _HDF5, progress)
+        io = NWBHDF5IO(file=h5, mode="w")
+        io.export(src_io=session._io, nwbfile=nwbfile, write_args={"link_data": False})
+        join_references(h5)
     return path
 
 
@@ -237,15 +228,3 @@ _HDF5 = _Storage(
     H5DataIO,
     lambda array: _chunk_option(array) | {"compression": "gzip", "compression_opts": 1},
 )
-
-
-def _check_new(path: Path) -> Path:
-    if path.exists():
-        raise OutputError(f"{path} exists already; a new name was expected. Remove or rename it.")
-    if not path.parent.is_dir():
-        raise OutputError(f"The folder {path.parent} does not exist. Make it, or choose another.")
-    return path
-
-
-def _partial(path: Path) -> Path:
-    return path.with_name(f"{path.stem}.partial{path.suffix}")
