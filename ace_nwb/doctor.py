@@ -156,11 +156,12 @@ def _disk(folder: Path) -> Iterator[Check]:
         with tempfile.TemporaryDirectory(dir=folder, prefix=".ace-nwb-doctor-") as scratch:
             written, read = _speeds_mb_s(Path(scratch))
             yield _rename_check(Path(scratch))
+            yield _lock_check(Path(scratch))
     except OSError as error:
         advice = "Choose a folder that you may write to; session files change beside themselves."
         yield Check("disk", "permissions", "problem", f"{folder}: {error.strerror}", advice)
         return
-    yield Check("disk", "permissions", "ok", "files can be made, locked, renamed and removed")
+    yield Check("disk", "permissions", "ok", "files can be made, renamed and removed")
     slow = min(written, read) < SLOW_DISK_MB_S
     advice = "Conversion and source extraction will wait for it; use a local disk." if slow else ""
     found = f"writes {written:.0f} MB/s, reads {read:.0f} MB/s"
@@ -195,6 +196,26 @@ def _rename_check(scratch: Path) -> Check:
     second.write_bytes(b"2")
     second.replace(first)
     return Check("disk", "replacing files", "ok", "in one step")
+
+
+def _lock_check(scratch: Path) -> Check:
+    """Try whether two programs that write the same file are kept apart."""
+    from ace_nwb.errors import SessionLockedError
+    from ace_nwb.nwb.commit.lock import WriterLock, offers_locks
+
+    try:
+        with WriterLock(scratch / "session.nwb"), WriterLock(scratch / "session.nwb"):
+            found = "two programs can write one file at the same time"
+    except SessionLockedError:
+        if offers_locks(scratch):
+            return Check("disk", "locks", "ok", "files can be locked")
+        advice = (
+            "A file with host, process and heartbeat stands for the lock; it keeps only programs "
+            "of ace-nwb apart. Keep session files closed in others, and set "
+            "HDF5_USE_FILE_LOCKING=FALSE for them."
+        )
+        return Check("disk", "locks", "note", "this file system offers no locks", advice)
+    return Check("disk", "locks", "problem", found, "Use another disk, or one program at a time.")
 
 
 def _memory_gb() -> float | None:

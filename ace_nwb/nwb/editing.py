@@ -4,6 +4,7 @@ Removal is in objects/removal.py, whole columns in objects/tables.py, the commit
 commit/journal.py.
 """
 
+import shutil
 from collections.abc import Iterable
 from contextlib import suppress
 from datetime import datetime
@@ -26,8 +27,12 @@ from ace_nwb.nwb.commit.superblock import read_end_of_file
 from ace_nwb.nwb.objects import removal, renaming, tables, times
 from ace_nwb.nwb.objects.columns import Columns
 from ace_nwb.nwb.objects.precedence import Precedence
-from ace_nwb.nwb.opening import open_for_writing, open_h5
+from ace_nwb.nwb.opening import existing_file, open_for_writing, open_h5
 from ace_nwb.nwb.reading import Session
+
+LEAST_FREE_BYTES = 2**24
+"""Free space without which no stage begins, bytes: tables and history of a run take about 1 MB,
+traces of a short session ten."""
 
 
 class SessionWriter(Session):
@@ -225,6 +230,27 @@ class SessionWriter(Session):
         tables.append_rows(self.h5["file_create_date"], [datetime.now().astimezone().isoformat()])
         self._kept.clear()
         self.close()
+
+
+def check_writable(path: Path, *, wait_s: float = 0.0, disk: Disk | None = None) -> None:
+    """Raise now what a change would meet at its end, before hours of work.
+
+    Raises
+    ------
+    SessionLockedError
+        If another program is writing the file.
+    OutputError
+        If file or folder cannot be written, or the disk is full.
+    """
+    path, disk = existing_file(path), disk or Disk()
+    with WriterLock(path, wait_s), open_for_writing(path, disk) as file:
+        journal.recover_opened(path, file, disk)
+    free = shutil.disk_usage(path.parent).free
+    if free < LEAST_FREE_BYTES:
+        raise OutputError(
+            f"The disk of {path} has {free / 1e6:.1f} MB free; at least "
+            f"{LEAST_FREE_BYTES / 1e6:.0f} MB were expected for results. Free space first."
+        )
 
 
 class Edit:

@@ -7,6 +7,7 @@ import h5py
 
 from ace_nwb.errors import OutputError, SessionFileError
 from ace_nwb.nwb.commit.disk import Disk
+from ace_nwb.nwb.commit.held_file import NO_LOCKS
 from ace_nwb.nwb.commit.lock import check_not_written, share_with_readers
 from ace_nwb.nwb.commit.overlay import OverlayFile
 from ace_nwb.nwb.safety import check_safe
@@ -54,10 +55,20 @@ def open_for_writing(path: Path, disk: Disk) -> FileIO:
     return file
 
 
+def _open(source: Path | OverlayFile | FileIO, mode: str) -> h5py.File:
+    """Open HDF5, without its lock where the file system offers none."""
+    try:
+        return h5py.File(source, mode)
+    except OSError as error:
+        if error.errno not in NO_LOCKS:
+            raise
+        return h5py.File(source, mode, locking=False)
+
+
 def open_h5(path: Path, source: Path | OverlayFile | FileIO, mode: str) -> h5py.File:
     """Open HDF5 and refuse what is damaged or unsafe."""
     try:
-        h5 = h5py.File(source, mode)
+        h5 = _open(source, mode)
     except OSError as error:
         raise SessionFileError(
             f"{path} cannot be opened as HDF5 ({error}). An NWB session file was expected; "

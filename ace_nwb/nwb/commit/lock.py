@@ -1,7 +1,8 @@
 """One writer at a time: a lock file beside the session file, held by a living process only.
 
 HDF5's own lock does not reach a Python file object. The operating system drops our lock when its
-holder dies, so a lock file left behind by a crash is recognised as stale and taken over.
+holder dies, so a lock file left behind by a crash is recognised as stale and taken over. Where
+the file system offers no locks, held_file.py takes their place.
 """
 
 import os
@@ -14,6 +15,7 @@ from types import TracebackType
 from typing import Self
 
 from ace_nwb.errors import OutputError, SessionLockedError
+from ace_nwb.nwb.commit.held_file import NO_LOCKS, HeldFile
 
 if sys.platform == "win32":
     import msvcrt
@@ -47,6 +49,9 @@ else:
             fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
         except BlockingIOError:
             return False
+        except OSError as error:
+            if error.errno not in NO_LOCKS:  # without locks HDF5 takes none either
+                raise
         return True
 
 
@@ -59,6 +64,32 @@ _DESCRIPTORS = Path("/proc")
 def lock_path(path: Path) -> Path:
     """Return the lock file that belongs to a session file."""
     return path.with_name(path.name + ".lock")
+
+
+def held_path(path: Path) -> Path:
+    """Return the file that stands for the lock where the file system offers none."""
+    return path.with_name(path.name + ".lock-held")
+
+
+def offers_locks(folder: Path) -> bool:
+    """Try whether files in a folder can be locked.
+
+    Raises
+    ------
+    OSError
+        If no file can be made there.
+    """
+    probe = folder / f".ace-nwb-lock-{os.getpid()}"
+    descriptor = os.open(probe, _LOCK_FLAGS, 0o600)
+    try:
+        return _try_lock(descriptor)
+    except OSError as error:
+        if error.errno not in NO_LOCKS:
+            raise
+        return False
+    finally:
+        os.close(descriptor)
+        probe.unlink()
 
 
 def share_with_readers(file: FileIO, path: Path) -> None:
@@ -129,6 +160,7 @@ class WriterLock:
         self.path = path
         self.wait_s = wait_s
         self._descriptor = -1
+        self._held: HeldFile | None = None
 
     def acquire(self) -> None:
         """Take the lock.
@@ -146,6 +178,9 @@ class WriterLock:
 
     def release(self) -> None:
         """Give the lock back and remove its file."""
+        if self._held is not None:
+            self._held.release()
+            self._held = None
         if self._descriptor < 0:
             return
         lock_path(self.path).unlink(missing_ok=True)
@@ -164,24 +199,44 @@ class WriterLock:
                     "Nothing was written; remove the link."
                 ) from error
             raise OutputError(
-                f"No lock file can be made at {target} ({error.strerror}). Changing a session "
-                "file needs write permission in its folder: change it or copy the file elsewhere."
+                f"No lock file can be made at {target} ({error.strerror}). Writing a file needs "
+                "write permission in its folder: change it, or choose another folder."
             ) from error
-        if not _try_lock(descriptor) or not _is_same_file(descriptor, target):
+        held = HeldFile(held_path(self.path))
+        try:
+            if not _try_lock(descriptor) or not _is_same_file(descriptor, target) or held.is_held():
+                os.close(descriptor)
+                return False
+        except OSError as error:
             os.close(descriptor)
-            return False
+            if error.errno not in NO_LOCKS:
+                raise OutputError(f"{target} cannot be locked ({error}). Try again.") from error
+            target.unlink(missing_ok=True)
+            return self._try_hold(held)
         os.ftruncate(descriptor, 0)
         os.lseek(descriptor, 0, os.SEEK_SET)
         os.write(descriptor, f"{os.getpid()} {time.time():.0f}\n".encode())
         self._descriptor = descriptor
         return True
 
+    def _try_hold(self, held: HeldFile) -> bool:
+        """Hold a file of its own in place of a lock."""
+        try:
+            is_held = held.try_acquire()
+        except OSError as error:
+            raise OutputError(f"No lock file can be made at {held.path} ({error}).") from error
+        self._held = held if is_held else None
+        return is_held
+
     def _describe_holder(self) -> str:
         """Say who writes the file and since when."""
         try:
-            pid, since = lock_path(self.path).read_text().split()
+            held = held_path(self.path)
+            text = (held if held.exists() else lock_path(self.path)).read_text()
+            *host, pid, since = text.split()
             age_s = max(0.0, time.time() - float(since))
-            holder = f"process {pid}, for {age_s:.0f} s"
+            where = f" on {host[0]}" if host else ""
+            holder = f"process {pid}{where}, for {age_s:.0f} s"
         except (OSError, ValueError):
             holder = "another process"
         return (

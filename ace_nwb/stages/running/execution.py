@@ -21,6 +21,7 @@ from ace_nwb.errors import AceNwbWarning, RequirementError, StageError
 from ace_nwb.imaging.movie import ProgressCallback, no_progress
 from ace_nwb.nwb.commit.scratch import Scratch
 from ace_nwb.nwb.content.choices import waiting_choices
+from ace_nwb.nwb.editing import check_writable
 from ace_nwb.nwb.history import (
     RunParameter,
     StageRun,
@@ -247,6 +248,7 @@ def _run_task(task: _Task, job: Job, known: SessionState) -> StageOutcome:
             return StageOutcome(stage.name, "not applicable", remarks=(reason,))
         _require(stage, known.runs)
         told = _tell_replacement(session, stage, job, known)
+        check_writable(job.nwb_path, wait_s=_WAIT_FOR_WRITER_S)
         result, remarks, others = _compute(module, session, task, job)
         remarks += told
     record = StageRun(
