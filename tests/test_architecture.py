@@ -127,8 +127,8 @@ def test_every_stage_parameter_is_described():
             assert field.description, f"{stage.name}.{name}"
 
 
-DOOR = tuple(f"nwb/commit/{name}.py" for name in ("new_file", "journal", "disk", "lock"))
-DOOR += ("nwb/opening.py",)
+DOORS = ("new_file", "journal", "disk", "lock", "held_file")
+DOOR = ("nwb/opening.py", *(f"nwb/commit/{name}.py" for name in DOORS))
 ELSEWHERE = {
     "simulation/": "makes the raw recordings of tests and of the demo",
     "engines/caiman/": "a temporary folder that CaImAn's own process reads",

@@ -12,8 +12,6 @@ to a program that has the file open, and are never cut off.
 import hashlib
 import logging
 import os
-import struct
-from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from io import FileIO
@@ -22,6 +20,17 @@ from pathlib import Path
 from ace_nwb.errors import JournalError, OutputError, SessionLockedError
 from ace_nwb.forms.commands import quoted
 from ace_nwb.nwb.commit.disk import Disk, read_bytes
+from ace_nwb.nwb.commit.journal_file import (
+    DIGEST_SIZE,
+    Journal,
+    begun_at,
+    journal_path,
+    pack,
+    pack_header,
+    partial_journal_path,
+    read_journal,
+    unusable,
+)
 from ace_nwb.nwb.commit.lock import WriterLock
 from ace_nwb.nwb.commit.overlay import PAGE_SIZE, OverlayFile
 from ace_nwb.nwb.commit.superblock import read_end_of_file
@@ -29,36 +38,8 @@ from ace_nwb.nwb.opening import existing_file, open_for_writing
 
 logger = logging.getLogger(__name__)
 
-MAGIC = b"ACENWBJ\n"
-FORMAT_VERSION = 1
 N_SAMPLED_PAGES = 64
 WAIT_FOR_WRITER_S = 5.0
-# magic, format version, page size, changed pages, old size, new size, digest of sampled pages
-_HEADER = struct.Struct("<8sIIQQQ32s")
-_PAGE = struct.Struct("<QI")  # page number, length; the old and the new content follow
-_DIGEST_SIZE = 32
-
-ChangedPages = dict[int, tuple[bytes, bytes]]
-
-
-@dataclass(frozen=True)
-class Journal:
-    """A complete journal: what a commit wanted to change.
-
-    Parameters
-    ----------
-    old_size, new_size
-        Length of the session file before and after, bytes.
-    identity
-        Digest of pages of the session file that the commit leaves alone.
-    pages
-        Page number -> (old content, new content).
-    """
-
-    old_size: int
-    new_size: int
-    identity: bytes
-    pages: ChangedPages
 
 
 @dataclass(frozen=True)
@@ -88,16 +69,6 @@ class Recovery:
             dropped = f"{self.n_bytes_dropped} bytes behind its end"
             return f"An interrupted change was dropped, the file is as before: {dropped}."
         return "There is nothing to recover."
-
-
-def journal_path(path: Path) -> Path:
-    """Return the journal that belongs to a session file."""
-    return path.with_name(path.name + ".journal")
-
-
-def partial_journal_path(path: Path) -> Path:
-    """Return where a journal is written before it is complete."""
-    return path.with_name(path.name + ".journal-partial")
 
 
 def commit(overlay: OverlayFile, file: FileIO) -> None:
@@ -152,7 +123,7 @@ def begin(path: Path, end: int, disk: Disk) -> None:
     """
     try:
         with disk.open(partial_journal_path(path), "xb") as file:
-            disk.write_at(file, 0, _pack_header(Journal(end, end, bytes(_DIGEST_SIZE), {})))
+            disk.write_at(file, 0, pack_header(Journal(end, end, bytes(DIGEST_SIZE), {})))
             disk.sync(file)
         disk.sync_folder(path.parent)
     except OSError as error:
@@ -224,27 +195,6 @@ def check_not_renamed(path: Path) -> None:
             )
 
 
-def read_journal(path: Path) -> Journal:
-    """Read and check the journal of a session file.
-
-    Raises
-    ------
-    JournalError
-        If it is not a journal of a known version, or its checksum is wrong.
-    """
-    source = journal_path(path)
-    content = source.read_bytes()
-    body, digest = content[:-_DIGEST_SIZE], content[-_DIGEST_SIZE:]
-    if len(body) < _HEADER.size or body[: len(MAGIC)] != MAGIC:
-        raise JournalError(_unusable(source, "is not a journal of ace_nwb"))
-    if hashlib.blake2b(body, digest_size=_DIGEST_SIZE).digest() != digest:
-        raise JournalError(_unusable(source, "is damaged (wrong checksum)"))
-    _, version, page_size, n_pages, old_size, new_size, identity = _HEADER.unpack_from(body)
-    if version != FORMAT_VERSION or page_size != PAGE_SIZE:
-        raise JournalError(_unusable(source, f"has format version {version}, not {FORMAT_VERSION}"))
-    return Journal(old_size, new_size, identity, _unpack_pages(body, n_pages))
-
-
 def recover_opened(
     path: Path, file: FileIO, disk: Disk, *, dry_run: bool = False, cut: bool = False
 ) -> Recovery:
@@ -258,7 +208,7 @@ def recover_opened(
         return Recovery("replayed", n_pages=len(journal.pages))
     check_not_renamed(path)
     end, size = read_end_of_file(path), path.stat().st_size
-    if size > end and not cut and _begun_at(path) != end:
+    if size > end and not cut and begun_at(path) != end:
         raise SessionLockedError(_unexplained(path, size - end))
     is_partial = partial_journal_path(path).exists()
     if not dry_run:
@@ -267,17 +217,6 @@ def recover_opened(
     if size == end and not is_partial:
         return Recovery("none")
     return Recovery("discarded", n_bytes_dropped=size - end)
-
-
-def _begun_at(path: Path) -> int | None:
-    """Return where the file ended when an unfinished change of ours began, if there is one."""
-    try:
-        head = partial_journal_path(path).read_bytes()[: _HEADER.size]
-    except FileNotFoundError:
-        return None
-    if len(head) < _HEADER.size or not head.startswith(MAGIC):
-        return None
-    return int(_HEADER.unpack(head)[4])
 
 
 def _cut(disk: Disk, file: FileIO, size: int) -> None:
@@ -292,10 +231,10 @@ def _write_journal(disk: Disk, path: Path, journal: Journal) -> None:
 
     It goes over the beginning that stands there: kind and old size stay readable at any moment.
     """
-    digest = hashlib.blake2b(digest_size=_DIGEST_SIZE)
+    digest = hashlib.blake2b(digest_size=DIGEST_SIZE)
     with disk.open(partial_journal_path(path), "r+b") as file:
         position = 0
-        for part in _pack(journal):
+        for part in pack(journal):
             digest.update(part)
             disk.write_at(file, position, part)
             position += len(part)
@@ -322,40 +261,6 @@ def _patch(disk: Disk, path: Path, file: FileIO, journal: Journal) -> None:
         logger.warning("%s: the folder could not be synced: %s", path, error)
 
 
-def _pack(journal: Journal) -> Iterator[bytes]:
-    """Yield the journal's bytes without the closing digest, 256 pages at a time."""
-    yield _pack_header(journal)
-    records = [
-        _PAGE.pack(number, len(old)) + old + new for number, (old, new) in journal.pages.items()
-    ]
-    for start in range(0, len(records), 256):
-        yield b"".join(records[start : start + 256])
-
-
-def _pack_header(journal: Journal) -> bytes:
-    return _HEADER.pack(
-        MAGIC,
-        FORMAT_VERSION,
-        PAGE_SIZE,
-        len(journal.pages),
-        journal.old_size,
-        journal.new_size,
-        journal.identity,
-    )
-
-
-def _unpack_pages(body: bytes, n_pages: int) -> ChangedPages:
-    """Return the page records of a journal whose digest is right."""
-    pages, position = {}, _HEADER.size
-    for _ in range(n_pages):
-        number, length = _PAGE.unpack_from(body, position)
-        position += _PAGE.size
-        old, new = body[position : position + length], body[position + length :][:length]
-        pages[number] = (old, new)
-        position += 2 * length
-    return pages
-
-
 def _check_belongs(disk: Disk, file: FileIO, path: Path, journal: Journal) -> None:
     """Refuse a journal that was written for another file, or for an earlier state of this one."""
     size = path.stat().st_size
@@ -371,7 +276,7 @@ def _check_belongs(disk: Disk, file: FileIO, path: Path, journal: Journal) -> No
         )
         if all(_is_between(*page) for page in current):
             return
-    raise JournalError(_unusable(journal_path(path), f"was not written for {path} as it is now"))
+    raise JournalError(unusable(journal_path(path), f"was not written for {path} as it is now"))
 
 
 def _belongs(former: Path, path: Path) -> bool:
@@ -396,7 +301,7 @@ def _identify(disk: Disk, file: FileIO, *, size: int, changed: set[int]) -> byte
     """Return the digest of pages spread over the file that the commit leaves alone."""
     n_pages = max(1, -(-size // PAGE_SIZE))
     step = max(1, n_pages // N_SAMPLED_PAGES)
-    digest = hashlib.blake2b(digest_size=_DIGEST_SIZE)
+    digest = hashlib.blake2b(digest_size=DIGEST_SIZE)
     for number in [*range(0, n_pages, step), n_pages - 1]:
         if number not in changed:
             length = min(PAGE_SIZE, size - number * PAGE_SIZE)
@@ -425,13 +330,4 @@ def _unexplained(path: Path, n_bytes: int) -> str:
         "explains them: another program has it open for writing, or ended without closing it. "
         f"Nothing was changed. Close it there; if no program has it open, `ace-nwb recover {path} "
         "--cut` drops these bytes."
-    )
-
-
-def _unusable(source: Path, reason: str) -> str:
-    """Return the message of a journal that cannot be replayed."""
-    return (
-        f"{source} {reason}. A journal left by an interrupted change of this very session file "
-        "was expected. Nothing was written; move the journal away if it does not belong here, "
-        "or restore both files from a backup."
     )

@@ -8,147 +8,33 @@ what was written is read back and compared. Existing session files are changed b
 
 import io
 import shutil
-import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from filecmp import cmp
 from io import FileIO
-from itertools import count
 from pathlib import Path
-from typing import NamedTuple
 
 import h5py
-from isal import isal_zlib
 
 from ace_nwb.errors import JournalError, OutputError, SessionFileError
 from ace_nwb.nwb.commit import journal
 from ace_nwb.nwb.commit import overlay as overlay_module
+from ace_nwb.nwb.commit.checked_file import NewFile
 from ace_nwb.nwb.commit.disk import Disk
 from ace_nwb.nwb.commit.interruption import InterruptGuard
 from ace_nwb.nwb.commit.lock import WriterLock, check_not_written, share_with_readers
-from ace_nwb.nwb.commit.overlay import OverlayFile
 
 BUFFER_BYTES = 2**20
 """Writes of other libraries are gathered up to this size; a table of a session is a few of them."""
 
-ALWAYS_CHECKED_BYTES = 2**26
-"""A smaller file is read back whole: that takes some hundredths of a second."""
-
-SMALL_WRITE_BYTES = 2**16
-"""Smaller writes are always read back: tables and the structure of HDF5, a few MB in all."""
-
 COPY_BYTES = 2**24
 """Files are copied in blocks of this size; smaller ones are slower, larger ones are not faster."""
-
-CHECK_SHARE = 0.04
-"""Share of the time of writing that reading the rest back may take; a disk that gives its files
-more slowly than they were made is not waited for."""
 
 _LEFT_OVERS = (
     *("", ".lock", ".partial", ".journal", ".journal-partial"),
     *(".repacking", ".repacking.lock", ".repacking.partial"),
 )
 """Endings of what a killed run may have left of a file beside another."""
-
-
-class _Written(NamedTuple):
-    """A write as it was asked for: place, length (bytes), checksum, which one it was."""
-
-    start: int
-    length: int
-    checksum: int
-    number: int
-
-
-class NewFile(OverlayFile):
-    """A new file as the libraries see it that write it.
-
-    Parameters
-    ----------
-    path
-        Where it stands until it gets its name.
-    file
-        The same, open for reading and writing.
-    disk
-        The file operations.
-    is_telling
-        Whether a write that the disk refuses raises; HDF5 must not be told (see `OverlayFile`).
-    """
-
-    def __init__(self, path: Path, file: FileIO, *, disk: Disk, is_telling: bool):
-        super().__init__(path, file, old_size=0, disk=disk)
-        self._is_telling = is_telling
-        self._writes: dict[int, _Written] = {}
-        self._numbers = count()
-        self._started_s = time.monotonic()
-
-    def write(self, data) -> int:  # type: ignore[no-untyped-def]
-        """Write, or raise what the disk says."""
-        was_whole = self.failure is None
-        written = super().write(data)
-        if self._is_telling and was_whole:
-            self.check_failure()
-        return written
-
-    def truncate(self, size: int | None = None) -> int:
-        """Set the length."""
-        size = super().truncate(size)
-        self._writes = {
-            start: one for start, one in self._writes.items() if start + one.length <= size
-        }
-        return size
-
-    def check_failure(self) -> None:
-        """Raise the first error of the disk, if there was one."""
-        if self.failure is not None:
-            raise self.failure
-
-    def finish(self) -> None:
-        """Make the content durable and compare it with what was to be written.
-
-        Raises
-        ------
-        OSError
-            If a write was refused, or the file does not hold what was written.
-        """
-        self.check_failure()
-        self.disk.sync(self._file)
-        wrote_s = time.monotonic() - self._started_s
-        writes = sorted(_last_writes(self._writes.values()), key=lambda one: one.length)
-        deadline = time.monotonic() + CHECK_SHARE * wrote_s
-        for one in writes:
-            is_needed = self.size <= ALWAYS_CHECKED_BYTES or one.length <= SMALL_WRITE_BYTES
-            if not is_needed and time.monotonic() > deadline:
-                break
-            self._compare(one)
-
-    def _compare(self, one: _Written) -> None:
-        content = bytearray(one.length)
-        found = self.disk.read_at(self._file, one.start, memoryview(content))
-        if found != one.length or isal_zlib.crc32(content) != one.checksum:
-            raise OSError(
-                f"the {one.length} bytes at {one.start} are not those that were written; "
-                "check the disk"
-            )
-
-    def _write_tail(self, start: int, view: memoryview) -> None:
-        super()._write_tail(start, view)
-        if len(view):
-            checksum = isal_zlib.crc32(view)
-            self._writes[start] = _Written(start, len(view), checksum, next(self._numbers))
-
-
-def _last_writes(writes: Iterable[_Written]) -> list[_Written]:
-    """Return the writes that no later one has covered, be it in part."""
-    kept: list[_Written] = []
-    for one in sorted(writes):
-        while kept and kept[-1].start + kept[-1].length > one.start:
-            if kept[-1].number > one.number:
-                break
-            kept.pop()
-        else:
-            kept.append(one)
-    return kept
 
 
 @contextmanager
@@ -179,8 +65,8 @@ def claim(
     disk, target = disk or Disk(), target.resolve() if target.is_symlink() else target
     if not target.parent.is_dir():
         raise OutputError(
-            f"The folder {target.parent} does not exist. An existing folder was expected; make it "
-            "first, or choose another."
+            f"{target} cannot be written: the folder {target.parent} does not exist. An existing "
+            "one was expected; make it first, or choose another."
         )
     with WriterLock(target):
         beside = partial_path(target)
@@ -224,7 +110,10 @@ def new_files(
             for target in targets
         ]
         with ExitStack() as opened:
-            yield [opened.enter_context(_stream(beside, disk)) for beside in besides]
+            yield [
+                opened.enter_context(_stream(target, beside, disk))
+                for target, beside in zip(targets, besides, strict=True)
+            ]
 
 
 @contextmanager
@@ -286,7 +175,7 @@ def new_h5(
     disk = disk or Disk()
     with (
         claim(target, replace=replace, disk=disk) as beside,
-        _opened(beside, disk, is_telling=False) as raw,
+        _opened(target, beside, disk, is_telling=False) as raw,
     ):
         if copy_of is not None:
             copy_bytes(copy_of, raw, report)
@@ -324,9 +213,9 @@ def partial_path(target: Path) -> Path:
 
 
 @contextmanager
-def _stream(beside: Path, disk: Disk) -> Iterator[io.BufferedRandom]:
+def _stream(target: Path, beside: Path, disk: Disk) -> Iterator[io.BufferedRandom]:
     """Open a stream on a new file; it is durable and compared at the end."""
-    with _opened(beside, disk, is_telling=True) as raw:
+    with _opened(target, beside, disk, is_telling=True) as raw:
         stream = io.BufferedRandom(raw, BUFFER_BYTES)
         try:
             yield stream
@@ -340,9 +229,9 @@ def _stream(beside: Path, disk: Disk) -> Iterator[io.BufferedRandom]:
 
 
 @contextmanager
-def _opened(beside: Path, disk: Disk, *, is_telling: bool) -> Iterator[NewFile]:
+def _opened(target: Path, beside: Path, disk: Disk, *, is_telling: bool) -> Iterator[NewFile]:
     with disk.open(beside, "x+b") as file:
-        yield NewFile(beside, file, disk=disk, is_telling=is_telling)
+        yield NewFile(target, file, disk=disk, is_telling=is_telling)
 
 
 @contextmanager

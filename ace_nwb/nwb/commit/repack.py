@@ -98,7 +98,7 @@ def _check_space(path: Path, n_bytes: int) -> None:
 
 def _verify(source: h5py.File, copy: Path, path: Path) -> None:
     """Compare the copy with the file."""
-    with h5py.File(copy, "r") as copied:
+    with open_h5(copy, copy, "r") as copied:
         difference = find_difference(source, copied)
     if difference:
         raise SessionFileError(

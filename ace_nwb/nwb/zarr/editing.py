@@ -12,12 +12,11 @@ from contextlib import contextmanager
 from hashlib import blake2b
 from pathlib import Path
 
-import h5py
-
 from ace_nwb.nwb.commit.disk import Disk
 from ace_nwb.nwb.commit.lock import WriterLock
 from ace_nwb.nwb.commit.superblock import read_end_of_file
 from ace_nwb.nwb.editing import Edit, SessionWriter
+from ace_nwb.nwb.opening import open_h5
 from ace_nwb.nwb.session import replaced_path
 from ace_nwb.nwb.zarr.session import export_zarr, import_zarr
 
@@ -63,7 +62,7 @@ def edit_zarr_session(path: Path, disk: Disk, wait_s: float) -> Iterator[Session
 
 def _end_and_date(working: Path) -> tuple[int, int]:
     """Return what every commit changes: the end of the file, and how often it was changed."""
-    with h5py.File(working, "r") as h5:
+    with open_h5(working, working, "r") as h5:
         return read_end_of_file(working), len(h5["file_create_date"])
 
 

@@ -146,7 +146,7 @@ def import_zarr(
     ):
         nwbfile = session.nwbfile
         _stream_large_arrays(nwbfile, _HDF5, progress)
-        io = NWBHDF5IO(file=h5, mode="w")
+        io = NWBHDF5IO(h5.filename, file=h5, mode="w")
         io.export(src_io=session._io, nwbfile=nwbfile, write_args={"link_data": False})
         join_references(h5)
     return path
