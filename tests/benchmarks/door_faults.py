@@ -188,7 +188,7 @@ def _digest(path: Path) -> str:
         kept = {
             key: re.sub(r"'object_id': '[^']*'", "", value) if isinstance(value, str) else value
             for key, value in content.items()
-            if "StageRuns" not in key and key != "file_create_date" and "specifications" not in key
+            if "stage_runs" not in key and key != "file_create_date" and "specifications" not in key
         }
         return sha256(repr(sorted(kept.items(), key=lambda item: item[0])).encode()).hexdigest()
     content = path.read_bytes()
