@@ -13,6 +13,7 @@ from ace_nwb.errors import SessionFileError
 from ace_nwb.nwb.layout import LAYOUT_VERSION
 from ace_nwb.nwb.places import PLACES, layout_schema, list_contents, read_version
 from ace_nwb.nwb.session import edit_session, open_session
+from tests.fixtures.changes import as_ours
 
 ROOM = re.compile(r"/processing/\w+|.*/HeadYaw")
 
@@ -51,9 +52,13 @@ def test_what_deviates_is_named_with_its_place(session_copy):
 
 
 def test_results_kept_under_a_name_follow_the_layout_too(session_copy):
-    with edit_session(session_copy) as writer:
+    @as_ours
+    def keep(writer):
         writer.keep_as(["/processing/ophys/MotionShifts"], "first")
         writer.h5["/processing/ophys/MotionShifts_first/data"].attrs["unit"] = "px"
+
+    with edit_session(session_copy) as writer:
+        keep(writer)
     ((_, location, _),) = found(session_copy)
     assert location == "/processing/ophys/MotionShifts_first"
 
@@ -93,7 +98,7 @@ def test_tables_of_rois_of_an_older_file_lose_what_led_back_to_the_movie(session
         del file["/general/was_generated_by"]
         old = [[name, "2" if "layout" in name else value] for name, value in rows]
         file["/general/was_generated_by"] = old
-    assert upgrade(session_copy) == [3]
+    assert upgrade(session_copy) == [3, 4]
     with h5py.File(session_copy) as file:
         assert "OnePhotonSeries" not in file[table].get("reference_images", {})
         assert np.array_equal(file[f"{table}/image_mask"][:], before)
