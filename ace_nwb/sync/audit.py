@@ -121,7 +121,9 @@ def audit_placement(
         place = partial(place, texture=_weigh_texture(pieces, timeline, aligned_s, segment))
         found = _place_both(place, None)
         grounds |= {"texture"} if found.probability.min() >= SETTLED else set()
-    if found.probability[0] < SETTLED and evidence.recorder.is_silent_before:
+    # only a line whose first edge is the first frame tells by the press which frame that is
+    at_once = evidence.recorder.is_silent_before and set(evidence.recorder.start) == {0}
+    if found.probability[0] < SETTLED and at_once:
         first = (segment == 0) & ~rows.is_junk
         late_s = (aligned_s - timeline.times_s[captured])[first]
         offset_s = float((aligned_s - rows.device_time_s)[first][0]) if first.any() else 0.0
