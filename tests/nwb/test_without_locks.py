@@ -73,6 +73,7 @@ NOBODY = 2**22 + 7  # above the largest pid of Linux
         (socket.gethostname(), NOBODY, 1, False),
         (socket.gethostname(), os.getpid(), 1, True),
     ],
+    ids=["another host at work", "another host silent", "ended here", "at work here"],
 )
 def test_only_a_holder_that_is_silent_or_has_ended_loses_its_file(
     recorded, without_locks, host, pid, age_s, is_held
