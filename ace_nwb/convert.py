@@ -114,7 +114,8 @@ def convert(
             outputs=tuple(item.dataset_path.removesuffix("/data") for item in placer.pending),
         )
         _check_space(target, placer.pending)
-        NWBHDF5IO(file=h5, mode="w").write(nwbfile)
+        io = NWBHDF5IO(file=h5, mode="w")  # named: without a name it would end before its file
+        io.write(nwbfile)
         _fill(h5, placer.pending, clock=clock, progress=progress)
     return target
 

@@ -115,6 +115,9 @@ def prepare_dandiset(
     number = _write_description(folder, number)
     missing = {source: _read_missing(source) for source in sources}
     complete = [s for s in sources if not any(m.need == "required" for m in missing[s])]
+    for source in complete:
+        with open_session(source) as session:
+            list(_list_videos(session.h5, source))  # refused before anything is copied
     assets = _asset_names(complete)
     report = _total_progress(folder, complete, progress)
     prepared = []
@@ -213,7 +216,6 @@ def _write_description(folder: Path, number: str | None) -> str:
 
 def _read_missing(source: Path) -> list[Requirement]:
     with open_session(source) as session:
-        list(_list_videos(session.h5, source))  # refused before anything is copied
         return missing_requirements(session.nwbfile)
 
 

@@ -142,7 +142,8 @@ def write_project_file(project: ProjectRegistration, path: Path) -> None:
     table = build_table("Cells", "One row per cell.", {**columns, "probability": probability})
     module.add(table)
     with new_h5(path, replace=True) as h5:
-        NWBHDF5IO(file=h5, mode="w").write(nwbfile)
+        io = NWBHDF5IO(file=h5, mode="w")  # named: without a name it would end before its file
+        io.write(nwbfile)
 
 
 _WRITERS: dict[str, Callable[[ProjectRegistration, Path], None]] = {

@@ -131,7 +131,7 @@ class Session:
 
     def read_references(self, path: str, column: str) -> list[tuple[int, int, str]]:
         """Return (first sample, number, path of the series) of each row of such a column."""
-        index = self.get(path)[column]
+        index = open_stored(self.h5, ownership.locate(path, self.beside))[column]  # type: ignore[index]
         return list(iterate_references(self.h5, index.target))
 
     @property

@@ -96,8 +96,8 @@ def _validate_band(session: Session) -> None:
     band_type = chosen.get("band_type", "bandpass")
     if band_type != "bandpass":
         raise RequirementError(
-            f"The traces in {session.path.name} were filtered with band_type = {band_type}; a "
-            "phase needs one band. Run the stage filter with band_type = bandpass, or take "
+            f"The traces in {session.path.name} were filtered with band_type {band_type}; a "
+            "phase needs one band. Run the stage filter with band_type bandpass, or take "
             "calcium_signal = broadband for the phase of the traces as they are."
         )
 

@@ -217,6 +217,7 @@ def test_killed_server_has_kept_every_decision_it_acknowledged(session_copy):
     class Address:
         port = int(address.split(":")[2].partition("/")[0])
         token = address.partition("token=")[2]
+        server_address = ("127.0.0.1", port)
 
     from tests.apps.serving import Client
 

@@ -28,7 +28,8 @@ class Interrupting(Disk):
             os.kill(os.getpid(), signal.SIGINT)
 
     def write_at(self, file, offset, data):
-        self._strike("write_at")
+        if offset:  # not the journal, which begins at 0
+            self._strike("write_at")
         super().write_at(file, offset, data)
 
     def rename(self, source, target):

@@ -127,7 +127,7 @@ def test_phase_and_amplitude_are_those_of_the_planted_oscillation(searched, coup
 @pytest.mark.parametrize(
     ("stage", "parameters", "error", "message"),
     [
-        ("ephys-artifacts", {"threshold_uv": 0}, ParameterError, "threshold_uv = 0"),
+        ("ephys-artifacts", {"threshold_uv": 0}, ParameterError, "threshold_uv is 0; .* above 0"),
         ("ephys-artifacts", {"channels": "CSC9"}, UnknownNameError, "CSC1"),
         ("ephys-filter", {"low_hz": 5.0}, ParameterError, "5 to 4 Hz"),
         ("ephys-filter", {"high_hz": 400.0}, ParameterError, "250 Hz at 500 Hz"),

@@ -33,7 +33,8 @@ def test_a_scope_of_the_open_ephys_gui_is_aligned_to_an_open_ephys_recording(tmp
         tmp_path / "ephys", n_samples=64_000, rate_hz=4000.0, pulses_s={2: captured_s}
     )
     path = convert(scope.folder, tmp_path / "out.nwb", ephys_folder=ephys.folder, metadata=METADATA)
-    pipeline.process(path, "sync")
+    measured = {"frames_before_first_edge": 0, "edges_after_last_frame": 0}
+    pipeline.process(path, "sync", measured)
     saved_s = np.delete(captured_s, lost)
     with open_session(path) as session:
         fit, ledger = read_clock_fit(session), read_ledger(session)

@@ -126,10 +126,12 @@ def begin(path: Path, end: int, disk: Disk) -> None:
             disk.write_at(file, 0, pack_header(Journal(end, end, bytes(DIGEST_SIZE), {})))
             disk.sync(file)
         disk.sync_folder(path.parent)
-    except OSError as error:
+    except BaseException as error:  # a Ctrl-C too: nothing of ours is behind the end yet
         with suppress(OSError):
             _discard_partial(disk, path)
-        raise _write_failed(path, error) from error
+        if isinstance(error, OSError):
+            raise _write_failed(path, error) from error
+        raise
 
 
 def roll_back(overlay: OverlayFile, file: FileIO) -> None:
