@@ -28,7 +28,7 @@ class Interrupting(Disk):
             os.kill(os.getpid(), signal.SIGINT)
 
     def write_at(self, file, offset, data):
-        if offset:  # not the journal, which begins at 0
+        if not str(file.name).endswith(".journal-partial"):  # but what HDF5 writes
             self._strike("write_at")
         super().write_at(file, offset, data)
 
