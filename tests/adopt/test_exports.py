@@ -3,6 +3,7 @@
 import csv
 import json
 import subprocess
+import warnings
 
 import av
 import h5py
@@ -71,7 +72,9 @@ def test_matlab_file_holds_traces_and_footprints(with_rois, tmp_path):
     recorded, found = with_rois
     path = tmp_path / "session.mat"
     assert run(["export", "matlab", str(recorded.path), str(path)]) == 0
-    content = loadmat(path)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # of SciPy 1.18, for sparse arrays
+        content = loadmat(path)
     np.testing.assert_allclose(content["raw"], found.raw)
     np.testing.assert_allclose(content["time_s"].ravel(), recorded.frame_times_s)
     np.testing.assert_allclose(content["footprints"].toarray(), found.footprints.toarray())

@@ -105,13 +105,17 @@ def _sample_us(stamps: np.ndarray, n_valid: np.ndarray, *, nominal_hz: float) ->
     """
     record_us = RECORD_SAMPLES / nominal_hz * 1e6
     n_partial = np.concatenate([[0], np.cumsum(n_valid != RECORD_SAMPLES)])
-    for n_steps, tolerance_us in ((1, PLAUSIBLE_RATE * record_us), (LEVEL_RECORDS, STEP_ERROR_US)):
+    tolerance_us = PLAUSIBLE_RATE * record_us
+    for n_steps in (1, LEVEL_RECORDS):
         is_full = n_partial[n_steps:-1] == n_partial[: -n_steps - 1]
         if is_full.any():
             steps_us = (stamps[n_steps:] - stamps[:-n_steps])[is_full]
             measured_us = float(np.median(steps_us)) / n_steps
             if abs(measured_us - record_us) <= tolerance_us:
                 record_us = measured_us
+            spread_us = np.median(np.abs(steps_us - np.median(steps_us)))
+            # 7.4: four standard errors of a median, 1.25 x 1.48 x the median deviation / sqrt(n)
+            tolerance_us = max(STEP_ERROR_US, 7.4 * float(spread_us) / np.sqrt(len(steps_us)))
     return record_us / RECORD_SAMPLES
 
 
