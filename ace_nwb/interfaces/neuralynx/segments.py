@@ -166,7 +166,7 @@ def _confirmed(shifts: np.ndarray, bounds: list[int]) -> list[int]:
     """
     kept = bounds[:1]
     for cut, stop in pairwise(bounds[1:]):
-        after = np.median(shifts[cut : min(stop, cut + LEVEL_RECORDS)])
+        after = _level(shifts[cut : min(stop, cut + LEVEL_RECORDS)])
         if abs(after - _level_before(shifts, kept[-1], cut)) <= LEAST_CHANGE:
             continue
         is_burst = len(kept) > 1 and cut - kept[-1] <= LEVEL_RECORDS
@@ -179,7 +179,16 @@ def _confirmed(shifts: np.ndarray, bounds: list[int]) -> list[int]:
 
 def _level_before(shifts: np.ndarray, start: int, stop: int) -> float:
     """Return the level at the end of the records start..stop, samples."""
-    return float(np.median(shifts[max(start, stop - LEVEL_RECORDS) : stop]))
+    return _level(shifts[max(start, stop - LEVEL_RECORDS) : stop])
+
+
+def _level(shifts: np.ndarray) -> float:
+    """Return the mean of shifts, each counted at most half a sample from their median.
+
+    Evenly spread jitter of one sample moves it by .05 samples (SD), half as much as the median.
+    """
+    middle = np.median(shifts)
+    return float(middle + np.clip(shifts - middle, -LEAST_CHANGE, LEAST_CHANGE).mean())
 
 
 def _lateness(shifts: np.ndarray) -> float:
