@@ -1,5 +1,7 @@
 """Align saved frames to pulses: the one entry of the package."""
 
+from dataclasses import replace
+
 import numpy as np
 
 from ace_nwb.errors import SyncError
@@ -7,7 +9,7 @@ from ace_nwb.sync.evidence import Evidence
 from ace_nwb.sync.matching import Match, match_rows
 from ace_nwb.sync.result import STATUS, TRUSTED, Alignment, Stretch, SyncReport, Verdict
 from ace_nwb.sync.rows import Rows, clean_rows
-from ace_nwb.sync.train import PulseTrain, build_train
+from ace_nwb.sync.train import PulseTrain, build_train, divide_train
 
 __all__ = ["TRUSTED", "Alignment", "SyncReport", "align_frames"]
 
@@ -43,8 +45,8 @@ def align_frames(
     device_time_s
         Software time stamp of each saved frame, device clock, shape (n_frames,); nan if unknown.
     pulse_times_s
-        One time per captured frame, ephys clock, increasing, shape (n_pulses,), as
-        `pulses.find_pulses` returns them.
+        One time per captured frame, or per nth (see `Evidence`), ephys clock, increasing, shape
+        (n_pulses,), as `pulses.find_pulses` returns them.
     daq_frame
         Unwrapped DAQ frame number of each saved frame, -1 if unknown, shape (n_frames,).
     max_jitter_ms
@@ -65,12 +67,34 @@ def align_frames(
             "about one per frame is expected. Choose another line."
         )
     rows = clean_rows(device_time_s, daq_frame, max_jitter_s=max_jitter_ms / 1e3)
-    train = build_train(pulses, frame_interval_s=rows.interval_s)
     known = evidence or Evidence()
+    train = build_train(pulses, frame_interval_s=rows.interval_s * known.frames_per_pulse)
     _check_pins(known, train)
+    if known.frames_per_pulse > 1:
+        return _align_divided(rows, train, known, max_jitter_s=max_jitter_ms / 1e3)
     match = match_rows(rows, train, max_jitter_s=max_jitter_ms / 1e3, evidence=known)
     _refuse_nothing(match, known)
     return _summarise(match, rows, train, pulses, known)
+
+
+def _align_divided(
+    rows: Rows, train: PulseTrain, known: Evidence, *, max_jitter_s: float
+) -> Alignment:
+    """Align frames to a line that marks every nth of them, those between interpolated."""
+    frames_s, source = divide_train(train, known.frames_per_pulse)
+    place = {int(pulse): k for k, pulse in enumerate(source) if pulse >= 0}
+    known = replace(
+        known,
+        recorder=known.recorder.divided(known.frames_per_pulse),
+        pins={row: place[pulse] for row, pulse in known.pins.items()},
+    )
+    divided = build_train(frames_s, frame_interval_s=rows.interval_s)
+    match = match_rows(rows, divided, max_jitter_s=max_jitter_s, evidence=known)
+    _refuse_nothing(match, known)
+    found = _summarise(match, rows, divided, frames_s, known)
+    pulse = np.where(found.pulse >= 0, source[found.pulse], -1)
+    status = np.where((found.pulse >= 0) & (pulse < 0), "interpolated", found.status)
+    return replace(found, pulse=pulse, status=status)
 
 
 def _refuse_nothing(match: Match, known: Evidence) -> None:

@@ -7,7 +7,7 @@ clock that was fitted through them (it bends with their errors) but the typical 
 of them shows.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import pairwise
@@ -17,7 +17,8 @@ import numpy as np
 from ace_nwb.sync.clock import ClockFit
 from ace_nwb.sync.ends import Strays
 from ace_nwb.sync.evidence import Evidence
-from ace_nwb.sync.placement import Placement, Segments, place_segments
+from ace_nwb.sync.jitter import JitterModel
+from ace_nwb.sync.placement import Inside, Placement, Segments, place_segments
 from ace_nwb.sync.press import Press
 from ace_nwb.sync.prices import PRICES, FaultRates
 from ace_nwb.sync.rows import Rows
@@ -35,7 +36,6 @@ _LEAST_ERROR_S = 1e-3
 _WANDER = 1e-4  # of the clock's rate, in a pause
 _LATE_FRAMES, _MOST_STALLS = 0.8, 8
 _CLEARLY = 1.5  # times more probable: less is not worth moving all rows
-_RUNS_FREELY = float(np.log(0.003))  # that a line pulses before and after the recording after all
 
 
 @dataclass(frozen=True)
@@ -78,7 +78,7 @@ def audit_placement(
     captured: np.ndarray,
     *,
     segment: np.ndarray,
-    joined: np.ndarray,
+    apart: Iterable[np.ndarray],
     clock: ClockFit,
     rates: FaultRates,
     evidence: Evidence,
@@ -91,9 +91,9 @@ def audit_placement(
         Saved frames, pulses, possible captured frames.
     captured, segment
         Captured frame and clock segment of each row, shape (n_rows,).
-    joined
-        Rows too few between clock jumps for a clock of their own: nothing tells the frames behind
-        them but counts, shape (n_rows,).
+    apart
+        Masks of rows, shape (n_rows,), whose frames may stand aside from their neighbours': rows
+        too few between clock jumps for a clock of their own, rows that decoding moved.
     clock
         Fitted through all rows.
     rates
@@ -104,17 +104,18 @@ def audit_placement(
     kept = np.flatnonzero(
         (np.diff(segment) != 0)
         | _crosses_silence(timeline, captured)
-        | np.diff(joined)
+        | np.any([np.diff(one) for one in apart], axis=0)
         | contradicts_numbers(rows.daq_step, timeline, captured)[1:]
     )
     aligned_s = clock.to_session_time(rows.device_time_s, segment)
     stalled = _find_stalls(rows, timeline, captured, aligned_s)
     kept = np.union1d(kept + 1, stalled)
     pieces = _cut_pieces(rows, timeline, captured, kept=kept, clock=clock)
-    jump = np.where(np.isin(pieces.starts[:-1], stalled), PRICES.jump_at_stall, PRICES.clock_jump)
+    late_s = np.where(rows.is_junk, 0.0, aligned_s - timeline.times_s[captured])
+    jump = _price_jumps(rows, late_s, pieces.starts[:-1], stalled)
     pieces = replace(pieces, jump_price=jump)
-    strays = Strays.of(train)
-    place = partial(place_segments, pieces, timeline, rates, strays=strays, evidence=evidence)
+    inside = Inside.of(pieces, timeline, rates)
+    place = partial(place_segments, inside, strays=Strays.of(train), evidence=evidence)
     found, grounds = _place_both(place, None), set()
     if found.probability.min() < SETTLED:
         aligned_s[rows.is_junk] = np.nan
@@ -136,7 +137,7 @@ def audit_placement(
 
 def _place_both(place: Callable[..., Placement], press: Press | None) -> Placement:
     """Place with a line that rests before the recording, and with one that runs freely."""
-    return place(press=press).mixed(place(is_free=True), _RUNS_FREELY)
+    return place(press=press).mixed(place(is_free=True), PRICES.runs_freely)
 
 
 def _cut_pieces(
@@ -173,6 +174,28 @@ def _find_stalls(
     ends = (late[:-1] > _LATE_FRAMES) & (late[1:] < 0.5 * late[:-1]) & (rows.daq_step[1:] == 0)
     found = np.flatnonzero(ends)
     return np.sort(found[np.argsort(-late[found], kind="stable")][:_MOST_STALLS]) + 1
+
+
+def _price_jumps(
+    rows: Rows, late_s: np.ndarray, starts: np.ndarray, stalled: np.ndarray
+) -> np.ndarray:
+    """Return the log chance of a clock jump at each start.
+
+    At the end of a stall, a jump back explains the late time stamps too, and spares their cost.
+    """
+    price = np.full(starts.size, PRICES.clock_jump)
+    jitter = JitterModel.learn(late_s, period_s=rows.interval_s)
+    since_s = np.maximum(np.diff(rows.device_time_s, prepend=0.0), 0.0)
+    queued = np.log(PRICES.queued / (PRICES.service_s * 1e3)) - since_s / PRICES.service_s
+    as_stamped = jitter.score(late_s)
+    cost = np.maximum(np.median(as_stamped) - np.maximum(as_stamped, queued), 0.0)
+    for row in stalled.tolist():
+        in_time = np.flatnonzero(late_s[:row] < 0.5 * late_s[row - 1])
+        begin = int(in_time[-1]) + 1 if in_time.size else 0
+        # the first of them came at any time, those behind it may have waited in the queue
+        spared = max(np.median(as_stamped) - as_stamped[begin], 0.0) + cost[begin + 1 : row].sum()
+        price[starts == row] = min(PRICES.clock_jump + spared, PRICES.jump_at_stall)
+    return price
 
 
 def contradicts_numbers(

@@ -16,6 +16,9 @@ NEIGHBOURS = 101
 _EARLY_S = 5e-3  # a time stamp off the clock by more than that, or later than jitter, is doubtful
 _MIN_FITTING = 0.9  # with fewer rows on the clock, the clock is wrong
 _LATE_SHARE = 0.3
+_USUAL, _LONGEST_S = 0.99, 0.25
+"""Share of time stamps whose lateness is the session's own jitter, and the most that is taken for
+jitter rather than for a wrong clock, seconds: three times the worst of Windows hosts."""
 
 
 def judge_rows(
@@ -31,7 +34,8 @@ def judge_rows(
     very rows of a clock jump, and where a pulse is missing just where the frame rate changes;
     nor anywhere if the rate changes and time stamps are too late to follow it, or the clock jumps.
     """
-    fits = (late_s > -_EARLY_S) & (late_s < max_jitter_s + _EARLY_S)
+    shown_s = min(float(np.quantile(late_s, _USUAL)), _LONGEST_S)
+    fits = (late_s > -_EARLY_S) & (late_s < max(max_jitter_s, shown_s) + _EARLY_S)
     around = uniform_filter1d(fits.astype(float), NEIGHBOURS, mode="nearest")
     trusted = fits & (around > _MIN_FITTING) & (fits.mean() > _MIN_FITTING)
     for jump in np.flatnonzero(np.diff(segment)):

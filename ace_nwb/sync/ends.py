@@ -22,6 +22,9 @@ CUT_FRAMES = 2.0
 
 _ANY_NUMBER = float(np.log(1 / 200))  # a line that runs freely: any of 200 numbers of pulses
 _DENIED = -60.0
+_MANY_LOST = 30
+"""Frames lost at one end, a second or more, from which on the chance falls with their fourth power
+and not with their square: savers stop late by frames, not by seconds."""
 _NEAR_FRAMES = 60
 _UNSEEN = 0.1
 _LATTICE_PULSES = 20
@@ -134,6 +137,7 @@ class End:
         silent = price_silence(some, self.rates.missing)
         cut = np.where(is_cut, np.log(_CUT) - np.log(some + 1.0), -np.inf)
         lost = price_runs(-extra, self.loss + self.rates.lost)
+        lost -= 2 * np.log(np.maximum(-extra / _MANY_LOST, 1.0))
         return np.where(extra > 0, np.logaddexp(silent, cut), lost)
 
 

@@ -37,6 +37,8 @@ class Evidence:
         Saved frame -> index of its pulse, where a person has seen it.
     recorder
         How the recorder begins and ends.
+    frames_per_pulse
+        Frames from each pulse to the next: more than one where a line marks every nth frame.
     """
 
     record_press_s: float | None = None
@@ -46,6 +48,7 @@ class Evidence:
     lost_at_end: int | None = None
     pins: Mapping[int, int] = field(default_factory=dict)
     recorder: Recorder = UNKNOWN
+    frames_per_pulse: int = 1
 
     @property
     def is_stated(self) -> bool:

@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
-from scipy.ndimage import minimum_filter1d, uniform_filter1d
+from scipy.ndimage import minimum_filter1d
 
 from ace_nwb.errors import SyncError
 from ace_nwb.sync.clock import ClockFit
-from ace_nwb.sync.doubt import BESIDE, NEIGHBOURS, doubt_junk, judge_rows
+from ace_nwb.sync.doubt import BESIDE, doubt_junk, judge_rows
 from ace_nwb.sync.evidence import Evidence
 from ace_nwb.sync.placement import Placement
 from ace_nwb.sync.prices import FaultRates
@@ -151,13 +151,16 @@ def _refine(refiner: Refiner, start: Start) -> Match:
     offset = segments.offset_s + times[placed_at] - times[segments.captured]
     segment = find_clock_segments(segments.starts, offset)
     refined = refiner.decode(placed_at, offset, segment, rates=start.rates)
-    audit = refiner.audit(refined)
+    audit = refiner.audit(refined, placed_at)
+    contested = np.ones(placed_at.size)
     for _ in range(_N_AUDITS):
         if audit.is_settled:
             break
+        if np.ptp(audit.shift):  # pieces moved against each other: by how sure a guess
+            contested = np.minimum(contested, audit.probability)
         refined, placed_at = refiner.decode_again(refined, audit)
         grounds |= audit.grounds
-        audit = refiner.audit(refined)
+        audit = refiner.audit(refined, placed_at)
     grounds |= audit.grounds
     if refined.joined.any():  # the first look kept them apart: what it doubted remains in doubt
         # what it doubted beside the start that all rows share, from the first such row on
@@ -167,13 +170,15 @@ def _refine(refiner: Refiner, start: Start) -> Match:
         placed = np.minimum(first, audit.probability)
     else:
         placed = audit.probability
+    if refined.segment[-1] > 0:  # a guess became a clock jump, which then explains itself
+        placed = np.minimum(placed, contested)
     placed = minimum_filter1d(placed, 2 * BESIDE + 1)
     if not audit.is_settled or _share_a_frame(refiner.rows, refined.captured):
         placed = np.minimum(placed, 0.5)
     return Match(
         timeline=refiner.timeline,
         captured=refined.captured,
-        probability=_judge(refiner, refined, placed_at) * placed,
+        probability=_judge(refiner, refined) * placed,
         placed=placed,
         segment=refined.segment,
         late_s=refined.late_s,
@@ -190,7 +195,7 @@ def _share_a_frame(rows: Rows, captured: np.ndarray) -> bool:
     return bool((np.diff(captured[~rows.is_junk]) <= 0).any())
 
 
-def _judge(refiner: Refiner, refined: Refined, placed_at: np.ndarray) -> np.ndarray:
+def _judge(refiner: Refiner, refined: Refined) -> np.ndarray:
     """Return the probability of each row, the placement apart."""
     plausible = judge_rows(
         refiner.timeline,
@@ -199,8 +204,6 @@ def _judge(refiner: Refiner, refined: Refined, placed_at: np.ndarray) -> np.ndar
         refined.late_s,
         refiner.max_jitter_s,
     )
-    moved = uniform_filter1d((refined.captured != placed_at).astype(float), NEIGHBOURS)
-    # decoding refines the placement, no more
-    plausible[refined.joined | (np.abs(moved) > 0.5)] = 0.5
+    plausible[refined.joined] = 0.5
     plausible[refined.decoded.probability < _CERTAIN] *= 0.99
     return np.minimum(doubt_junk(refined.decoded, refiner.rows), plausible)

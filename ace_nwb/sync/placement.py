@@ -24,6 +24,10 @@ _LONG_GAP = 30
 _USUAL_SHIFT = 64
 _BEYOND = 30
 _MAX_SHIFT = 200
+_LEVEL_ROWS = 50
+"""Rows beside a cut that tell by how many seconds a shift moves them."""
+_LEAST = 1e-300
+"""Chance relative to the best shift below which one is as good as impossible."""
 
 
 @dataclass(frozen=True)
@@ -96,10 +100,40 @@ class Placement:
         )
 
 
+@dataclass(frozen=True)
+class Inside:
+    """What rows and pulses say of every shift, the ends of the recording apart.
+
+    Parameters
+    ----------
+    segments, timeline, rates
+        As they were weighed.
+    shifts
+        Frames that segments may stand aside, shape (n_shifts,).
+    scores
+        Log probability of each segment by its shift, shape (n_segments, n_shifts).
+    links
+        Between neighbours: by the shift before (row) and behind (column), one each.
+    """
+
+    segments: Segments
+    timeline: Timeline
+    rates: FaultRates
+    shifts: np.ndarray
+    scores: np.ndarray
+    links: list[np.ndarray]
+
+    @classmethod
+    def of(cls, segments: Segments, timeline: Timeline, rates: FaultRates) -> Self:
+        """Weigh rows without pulses, lost frames, clock jumps and DAQ numbers."""
+        shifts = allowed_shifts(segments.captured, timeline)
+        scores = _segment_scores(segments, timeline, rates, shifts)
+        links = [_link(segments, timeline, rates, shifts, g) for g in range(1, scores.shape[0])]
+        return cls(segments, timeline, rates, shifts, scores, links)
+
+
 def place_segments(
-    segments: Segments,
-    timeline: Timeline,
-    rates: FaultRates,
+    inside: Inside,
     *,
     strays: Strays,
     evidence: Evidence,
@@ -111,12 +145,8 @@ def place_segments(
 
     Parameters
     ----------
-    segments
-        Rows with their unshifted frames.
-    timeline
-        Possible captured frames.
-    rates
-        Shares of lost rows and missing pulses inside the recording.
+    inside
+        What rows and pulses say.
     strays
         How often a pulse is no frame.
     evidence
@@ -128,17 +158,17 @@ def place_segments(
     texture
         Segment -> shift -> what the texture of its intervals says.
     """
-    shifts = allowed_shifts(segments.captured, timeline)
-    scores = _segment_scores(segments, timeline, rates, shifts)
+    segments, timeline, shifts = inside.segments, inside.timeline, inside.shifts
+    scores = inside.scores.copy()
     first, last = segments.captured[[0, -1]]
     if press is not None:
         moved = timeline.times_s[first + shifts] - timeline.times_s[first]
         press = replace(press, at_s=press.at_s + moved)
     recorder, span = evidence.recorder, evidence.recorded_s
     free = is_free or not recorder.is_silent_before
-    begin = End(recorder.start, evidence.lost_at_start, rates, recorder.end_loss, free)
+    begin = End(recorder.start, evidence.lost_at_start, inside.rates, recorder.end_loss, free)
     after = {-n: share for n, share in recorder.stop.items()}
-    finish = End(after, evidence.lost_at_end, rates, recorder.end_loss, free)
+    finish = End(after, evidence.lost_at_end, inside.rates, recorder.end_loss, free)
     scores[0] += score_start(
         first + shifts, timeline, begin, strays=strays, recorded_s=span, press=press
     )
@@ -148,9 +178,8 @@ def place_segments(
     pinned = evidence.find_pinned(timeline) if evidence.pins else {}
     for g, (start, stop) in enumerate(pairwise(segments.starts.tolist())):
         scores[g] += score_pins(segments.captured, shifts, pinned, range(start, stop))
-    links = [_link(segments, timeline, rates, shifts, g) for g in range(1, scores.shape[0])]
-    path = _best_path(scores, links)
-    posterior, total = _posterior(scores, links)
+    path = _best_path(scores, inside.links)
+    posterior, total = _posterior(scores, inside.links)
     chosen = posterior[np.arange(path.size), path]
     return Placement(shifts[path], chosen, total, shifts, posterior)
 
@@ -187,13 +216,20 @@ def _best_path(scores: np.ndarray, links: list[np.ndarray]) -> np.ndarray:
 def _posterior(scores: np.ndarray, links: list[np.ndarray]) -> tuple[np.ndarray, float]:
     """Return the posterior of each shift of each segment, and the log evidence."""
     forward, backward = scores.copy(), np.zeros_like(scores)
-    for g, link in enumerate(links, start=1):
-        forward[g] += logsumexp(forward[g - 1][:, None] + link, axis=0)
+    chances = [np.exp(link) for link in links]
+    for g, chance in enumerate(chances, start=1):
+        forward[g] += _log_product(forward[g - 1], chance)
     for g in range(len(links) - 1, -1, -1):
-        backward[g] = logsumexp(links[g] + (scores[g + 1] + backward[g + 1])[None, :], axis=1)
+        backward[g] = _log_product(scores[g + 1] + backward[g + 1], chances[g].T)
     total = forward + backward
     evidence = logsumexp(total, axis=1, keepdims=True)
     return np.exp(total - evidence), float(evidence[0, 0])
+
+
+def _log_product(log_state: np.ndarray, chance: np.ndarray) -> np.ndarray:
+    """Return the log of a product with a matrix; never -inf, which would spread."""
+    top = float(log_state.max())
+    return np.log(np.maximum(np.exp(log_state - top) @ chance, _LEAST)) + top
 
 
 def _segment_scores(
@@ -205,16 +241,21 @@ def _segment_scores(
     """Price of rows without pulses and pulses without rows inside each segment."""
     scores = np.zeros((segments.starts.size - 1, shifts.size))
     edges = np.flatnonzero(np.diff(np.concatenate([[1], timeline.is_held, [1]])))
+    begins, ends = edges[::2], edges[1::2]  # silent stretches
     held = timeline.held_before
     for g, (start, stop) in enumerate(zip(segments.starts[:-1], segments.starts[1:], strict=True)):
         rows = segments.captured[start:stop]
         occupied = _count_before(np.bincount(rows, minlength=held.size - 1) > 0)
-        for first, last in zip(edges[::2], edges[1::2], strict=True):  # silent stretches
+        reached = slice(
+            np.searchsorted(ends, rows[0] + shifts[0], side="right"),
+            np.searchsorted(begins, rows[-1] + shifts[-1], side="right"),
+        )
+        for first, last in zip(begins[reached], ends[reached], strict=True):
             reach = np.clip(np.array([first, last])[:, None] - shifts, 0, held.size - 1)
             unseen = occupied[reach[1]] - occupied[reach[0]]
-            # at the ends of the recording this is weighed there
-            outside = (g == 0) & _lies_in(rows[0] + shifts, first, last)
-            outside |= (stop == segments.starts[-1]) & _lies_in(rows[-1] + shifts, first, last)
+            # where the recording begins or ends in silence this is weighed there
+            outside = _lies_in(segments.captured[0] + shifts, first, last)
+            outside |= _lies_in(segments.captured[-1] + shifts, first, last)
             scores[g] += price_silence(np.where(outside, 0, unseen), rates.missing)
         scores[g] += _lost_inside(rows, held, rates, shifts)
     return scores
@@ -245,6 +286,15 @@ def _count_before(mask: np.ndarray) -> np.ndarray:
     return np.concatenate([[0], np.cumsum(mask)])
 
 
+def _moved_s(times_s: np.ndarray, frames: np.ndarray, shifts: np.ndarray) -> np.ndarray:
+    """Return by how many seconds frames are moved by shifts, typically.
+
+    Intervals are not all alike, and at the edge of silence the lattice is broken.
+    """
+    moved = times_s[frames[:, None] + shifts] - times_s[frames][:, None]
+    return np.asarray(np.median(moved, axis=0))
+
+
 def _link(
     segments: Segments, timeline: Timeline, rates: FaultRates, shifts: np.ndarray, g: int
 ) -> np.ndarray:
@@ -252,11 +302,10 @@ def _link(
     row = int(segments.starts[g])
     before, after = segments.captured[row - 1], segments.captured[row]
     times, period = timeline.times_s, timeline.period_s[before]
-    # at the edge of silence the lattice is broken: a row well inside tells what a shift is in time
-    inside_before = segments.captured[max(row - 25, (segments.starts[g - 1] + row) // 2)]
-    inside_after = segments.captured[min(row + 25, (segments.starts[g + 1] + row) // 2)]
-    moved_before = segments.offset_s[row - 1] + times[inside_before + shifts] - times[inside_before]
-    moved_after = segments.offset_s[row] + times[inside_after + shifts] - times[inside_after]
+    beside_before = segments.captured[max(row - _LEVEL_ROWS, segments.starts[g - 1]) : row]
+    beside_after = segments.captured[row : min(row + _LEVEL_ROWS, segments.starts[g + 1])]
+    moved_before = segments.offset_s[row - 1] + _moved_s(times, beside_before, shifts)
+    moved_after = segments.offset_s[row] + _moved_s(times, beside_after, shifts)
     jump = np.abs(moved_after[None, :] - moved_before[:, None])
     # without numbers a very long step is as likely a jump of the clock as a loss of just that many
     is_long = after - before > _LONG_GAP and not np.isfinite(segments.daq_step[g])

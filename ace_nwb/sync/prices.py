@@ -47,8 +47,12 @@ class Prices:
     """Log chance that the device clock jumped at a given row, by just a given amount."""
 
     jump_at_stall: float = -6.0
-    """The same where a row is late by a frame or more and the next is not: a stall, which costs
-    about ten nats, and a clock set back look alike there."""
+    """The most that this becomes where a row is late by a frame or more and the next is not: a
+    clock set back explains that too, and spares what so late a time stamp costs."""
+
+    runs_freely: float = -8.5
+    """Log chance that a line pulses before and after the recording although its recorder is said to
+    rest then: one rig in five thousand, below the thousand to one that a placement must reach."""
 
     broad_jitter_s: float = 0.009
     """Decay of the jitter before anything is learned, seconds; a third of the 30 ms that Windows

@@ -212,15 +212,17 @@ def choose_line(scores: dict[str, LineScore]) -> str:
 
 
 def _without_glitches(times: np.ndarray, shortest_s: float) -> np.ndarray:
-    """Return a mask without pairs of edges closer than the shortest possible level."""
-    keep = np.ones(times.size, dtype=bool)
-    short = np.flatnonzero(np.diff(times) < shortest_s)
-    last = -1
-    for index in short.tolist():
-        if index > last:  # the two edges of one glitch; a third edge begins a new pair
-            keep[index : index + 2] = False
-            last = index + 1
-    return keep
+    """Return a mask without edges that follow each other sooner than the shortest level lasts.
+
+    An even number of them is a glitch: the level is what it was. An odd number is an edge that
+    bounces: the first one is its time.
+    """
+    if not times.size:
+        return np.ones(0, dtype=bool)
+    begins = np.concatenate([[True], np.diff(times) >= shortest_s])
+    count = np.bincount(np.cumsum(begins) - 1)
+    begins[begins] = count % 2 == 1
+    return begins
 
 
 def _leading(times: np.ndarray, levels: np.ndarray) -> np.ndarray:

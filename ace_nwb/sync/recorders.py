@@ -69,6 +69,26 @@ class Recorder:
         start = {frames_before_first_edge: 1.0}
         return replace(self, start=start, stop=stop, end_loss=_MEASURED_LOSS, source=said)
 
+    def divided(self, n_frames: int) -> "Recorder":
+        """Return the recorder behind a divider that lets every nth edge through, from any one on.
+
+        Parameters
+        ----------
+        n_frames
+            Frames per edge.
+        """
+        if n_frames == 1:
+            return self
+        start: dict[int, float] = {}
+        stop: dict[int, float] = {}
+        for left_out in range(n_frames):
+            for n, share in self.start.items():
+                start[n + left_out] = start.get(n + left_out, 0.0) + share / n_frames
+            for n, share in self.stop.items():
+                stop[n - left_out] = stop.get(n - left_out, 0.0) + share / n_frames
+        said = f"{self.source}; the line marks every {n_frames}. frame, from any one on"
+        return replace(self, start=start, stop=stop, source=said)
+
 
 MINISCOPE_DAQ_QT = Recorder(
     name="miniscope-daq-qt",

@@ -5,11 +5,12 @@ from functools import partial
 from itertools import pairwise
 
 import numpy as np
+from scipy.ndimage import uniform_filter1d
 
 from ace_nwb.sync.audit import Audit, audit_placement
 from ace_nwb.sync.chain import Decoded, decode_rows
 from ace_nwb.sync.clock import ClockFit, fit_clock
-from ace_nwb.sync.doubt import BESIDE
+from ace_nwb.sync.doubt import BESIDE, NEIGHBOURS
 from ace_nwb.sync.evidence import Evidence
 from ace_nwb.sync.jitter import JitterModel
 from ace_nwb.sync.prices import FaultRates
@@ -110,15 +111,17 @@ class Refiner:
         )
         return again, moved
 
-    def audit(self, refined: Refined) -> Audit:
-        """Question the placement of what was decoded."""
+    def audit(self, refined: Refined, placed_at: np.ndarray) -> Audit:
+        """Question the placement of what was decoded, also where decoding left what was placed."""
+        aside = (refined.captured != placed_at).astype(float)
+        moved = uniform_filter1d(aside, NEIGHBOURS) > 0.5
         return audit_placement(
             self.rows,
             self.train,
             self.timeline,
             refined.captured,
             segment=refined.segment,
-            joined=refined.joined,
+            apart=[refined.joined, moved],
             clock=refined.clock,
             rates=refined.rates,
             evidence=self.evidence,

@@ -1,7 +1,7 @@
 """Possible starts of the rows on the timeline, each followed to the end of the recording."""
 
 from dataclasses import dataclass
-from functools import partial
+from itertools import pairwise
 
 import numpy as np
 
@@ -9,7 +9,7 @@ from ace_nwb.sync.chain import decode_rows
 from ace_nwb.sync.ends import CUT_FRAMES, Strays
 from ace_nwb.sync.evidence import Evidence
 from ace_nwb.sync.jitter import JitterModel
-from ace_nwb.sync.placement import Placement, Segments, allowed_shifts, place_segments
+from ace_nwb.sync.placement import Inside, Placement, Segments, allowed_shifts, place_segments
 from ace_nwb.sync.prices import FaultRates
 from ace_nwb.sync.rows import Rows
 from ace_nwb.sync.timeline import Timeline, continue_train
@@ -152,8 +152,8 @@ def follow_start(
     for _ in range(_N_FOLLOWED):  # what proves many frames off is followed again from there
         timeline, segments, late_score = _follow(rows, train, offsets, max_jitter_s)
         rates = find_rates(timeline, segments.captured)
-        place = partial(place_segments, segments, timeline, rates, strays=strays, evidence=evidence)
-        placement = place()
+        inside = Inside.of(segments, timeline, rates)
+        placement = place_segments(inside, strays=strays, evidence=evidence)
         frame = int(segments.captured[0] + placement.shift[0])
         if np.any(np.abs(timeline.times_s[frame] - known_s) < 0.5 * rows.interval_s):
             return None
@@ -238,6 +238,9 @@ def _follow(
     captured[good[-1] :] = captured[good[-1]] + np.arange(captured.size - good[-1])
     captured = np.clip(captured, 0, timeline.times_s.size - 1)
     captured, offset = _order_segments(captured, offset, segment, timeline)
+    settled = settle_by_numbers(rows, captured, timeline)
+    offset += timeline.times_s[settled] - timeline.times_s[captured]
+    captured = settled
     aligned = rows.device_time_s + offset
     late_score = float(jitter.score((aligned - timeline.times_s[captured])[good]).sum())
     return timeline, _cut(rows, segment, timeline, captured, offset), late_score
@@ -249,7 +252,7 @@ def find_rates(timeline: Timeline, captured: np.ndarray) -> FaultRates:
     held, real = timeline.is_held[inside], timeline.is_real[inside]
     seen = np.zeros(timeline.times_s.size, dtype=bool)
     seen[captured] = True
-    lost = int((real & ~seen[inside]).sum())
+    lost = int((held & ~seen[inside]).sum())
     missing = int((held & ~real).sum())
     n_held = int(held.sum()) + 1
     # a short recording without a missing pulse says little about how rare they are
@@ -274,6 +277,27 @@ def _cut(
             rows, captured, int(starts[g]), int(starts[g - 1]), int(starts[g + 1])
         )
     return Segments(starts, captured, offset, steps)
+
+
+def settle_by_numbers(rows: Rows, captured: np.ndarray, timeline: Timeline) -> np.ndarray:
+    """Return the captured frames with those that DAQ numbers tie together moved as one.
+
+    Where time stamps are late by frames, following them breaks into stretches that stand frames
+    aside. Numbers do not count the frames of a silence: they tie no frames across one.
+    """
+    held = timeline.held_before
+    behind = np.concatenate([captured[:1], captured[:-1] + 1])
+    silent = captured - behind > held[captured] - held[np.minimum(behind, captured)]
+    begins = (rows.daq_step == 0) | silent | (np.diff(timeline.block[captured], prepend=0) != 0)
+    begins[0] = True
+    settled = captured.copy()
+    number = np.cumsum(rows.daq_step)
+    bounds = np.append(np.flatnonzero(begins), captured.size)
+    for start, stop in pairwise(bounds.tolist()):
+        aside = captured[start:stop] - number[start:stop]
+        settled[start:stop] = number[start:stop] + int(np.median(aside))
+    in_order = (np.diff(settled) > 0).all() and settled[0] >= 0
+    return settled if in_order and settled[-1] < timeline.times_s.size else captured
 
 
 def daq_step_at(rows: Rows, captured: np.ndarray, row: int, start: int, stop: int) -> float:

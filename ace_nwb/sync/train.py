@@ -6,6 +6,7 @@ lattice). What the saved frames say is left to matching.py.
 """
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numba as nb
 import numpy as np
@@ -17,6 +18,12 @@ _BREAK_COST = 4.0
 _SKIP_COST = 0.6
 _MISSING_COST = 0.7
 _MIN_BLOCK = 3
+_FOLLOWS = 0.2
+"""How far the most common pulse interval may be from the frame interval, as a share of it."""
+
+_LASTING = 0.7
+"""Least share of intervals of a rate that are followed by another of it: nearly all are but beside
+missing pulses; where the exposure varies it is the share of such intervals, about a half."""
 
 
 @dataclass(frozen=True)
@@ -99,15 +106,57 @@ def _find_periods(times: np.ndarray, expected_s: float) -> np.ndarray:
         inside = np.abs(rest / period - 1) < 0.05
         periods.append(float(np.mean(rest[np.abs(rest / period - 1) < 0.02])))
         rest = rest[~inside]
-    if not periods:
-        found = float(np.median(intervals)) if intervals.size else float("nan")
-        raise SyncError(
-            f"The pulses do not follow the camera: {times.size} pulses with a median interval of "
-            f"{found * 1e3:.2f} ms, where the frames' own time stamps say "
-            f"{expected_s * 1e3:.2f} ms. Choose the frame line by name, or the pulse mode "
-            "(toggle or pulse)."
-        )
-    return _drop_multiples(np.array(periods), usable)
+    if not any(abs(period / expected_s - 1) < _FOLLOWS for period in periods):
+        raise SyncError(_say_foreign(times, expected_s))
+    lasting = [_lasts(usable, period) for period in periods]
+    if len(periods) > 1 and not any(lasting):  # one rate with intervals of all lengths
+        around = usable[np.abs(usable / periods[0] - 1) < 1 / 3]
+        return np.array([float(np.mean(around))])
+    lasting[0] = True
+    return _drop_multiples(np.array(periods)[lasting], usable)
+
+
+def _say_foreign(times: np.ndarray, expected_s: float) -> str:
+    """Say that pulses come at another rate, and what to state if they mark every nth frame."""
+    found = float(np.median(np.diff(times))) if times.size > 1 else float("nan")
+    every = found / expected_s
+    nth = (
+        f" If the line marks every {every:.0f}. frame, state frames_per_pulse={every:.0f}."
+        if every > 1.5 and abs(every - round(every)) < 0.02 * every
+        else ""
+    )
+    return (
+        f"The pulses do not follow the camera: {times.size} pulses with a median interval of "
+        f"{found * 1e3:.2f} ms, where the frames' own time stamps say {expected_s * 1e3:.2f} ms. "
+        "One pulse per frame was expected. Choose the frame line by name, or the pulse mode "
+        f"(toggle or pulse).{nth}"
+    )
+
+
+def divide_train(train: PulseTrain, n_frames: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return the frames of a line that marks every nth: times, and the pulse of each or -1.
+
+    Parameters
+    ----------
+    train
+        Of the pulses as they are, one each n frames.
+    n_frames
+        Frames per pulse.
+    """
+    times, sources = [], []
+    for start, stop in pairwise(train.block_starts.tolist()):
+        at = np.arange((stop - start - 1) * n_frames + 1)
+        times.append(np.interp(at, at[::n_frames], train.times_s[start:stop]))
+        source = np.full(at.size, -1)
+        source[::n_frames] = train.pulse[start:stop]
+        sources.append(source)
+    return np.concatenate(times), np.concatenate(sources)
+
+
+def _lasts(intervals: np.ndarray, period: float) -> bool:
+    """Say whether intervals of a length follow each other, as they do where it is a rate."""
+    near = np.abs(intervals / period - 1) < 0.05
+    return bool(np.mean(near[1:][near[:-1]]) > _LASTING) if near[:-1].any() else False
 
 
 def _drop_multiples(periods: np.ndarray, intervals: np.ndarray) -> np.ndarray:
@@ -255,8 +304,12 @@ def _cut_loose_ends(block: np.ndarray, steps: np.ndarray) -> np.ndarray:
 
 
 def lattice_tolerance(period: np.ndarray, jitter_s: float) -> np.ndarray:
-    """Return how far from the lattice a pulse may stand, seconds."""
-    return np.clip(8 * jitter_s + 1e-4, 0.004 * period, 0.15 * period)
+    """Return how far from the lattice a pulse may stand, seconds.
+
+    Eight standard deviations of what the pulses show, and at most a third of a frame: a camera
+    whose exposure varies wanders that much, and half a frame would be the next one.
+    """
+    return np.clip(8 * jitter_s + 1e-4, 0.004 * period, period / 3)
 
 
 def _steps_between(

@@ -6,7 +6,7 @@ import pytest
 from ace_nwb.errors import SyncError
 from ace_nwb.sync.alignment import TRUSTED, Alignment, align_frames
 from ace_nwb.sync.evidence import Evidence
-from ace_nwb.sync.recorders import TRIGGERED
+from ace_nwb.sync.recorders import TRIGGERED, UNKNOWN
 from tests.sync.sessions import Faults, Recording, draw_faults, simulate
 
 TRIGGER = Evidence(recorder=TRIGGERED)
@@ -210,3 +210,50 @@ def test_no_frame_of_a_faulty_session_is_silently_wrong(seed: int) -> None:
     wrong = error_frames(result, recording) > 0.25
     assert not np.any(wrong & (result.confidence >= TRUSTED))
     assert np.all(np.diff(result.session_time_s) > 0)
+
+
+def uneven(n: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Pulses of a camera whose exposure varies, and stamps whose lateness tells no interval."""
+    rng = np.random.default_rng(seed)
+    pulses = 5.0 + np.cumsum(1 / 60 + np.abs(rng.normal(0, 2e-3, n)))
+    return pulses, np.round((pulses - 5.0 + rng.uniform(0, 0.02, n)) * 1e3) / 1e3
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_uneven_intervals_do_not_make_a_placement_look_certain(seed: int) -> None:
+    pulses, stamps = uneven(4000, seed)
+    kept = np.delete(np.arange(4000), np.random.default_rng(seed).integers(300, 3700, 12))
+    result = align_frames(stamps[kept[1:]], pulses[:-1], evidence=Evidence(recorder=UNKNOWN))
+    off = np.median((result.session_time_s - pulses[kept[1:]]) * 55)
+    possible = [shift for shift, _ in result.shifts]
+    assert np.abs(off + np.array(possible)).min() < 0.5
+
+
+def test_frames_between_the_pulses_of_every_fourth_are_timed_up_to_the_divider() -> None:
+    recording = simulate(Faults(lost=0.004), seed=6)
+    pulses = recording.captured_s[::4]
+    evidence = Evidence(recorder=TRIGGERED, frames_per_pulse=4)
+    open_to = align_frames(recording.device_time_s, pulses, evidence=evidence)
+    off = (open_to.session_time_s - recording.true_time_s) * recording.faults.fps
+    assert np.abs(np.median(off) + np.array([s for s, _ in open_to.shifts])).min() < 0.5
+    first = int(np.flatnonzero(recording.saved % 4 == 0)[10])
+    pinned = replace(evidence, pins={first: int(recording.saved[first] // 4)})
+    result = align_frames(recording.device_time_s, pulses, evidence=pinned)
+    assert error_frames(result, recording).max() < 0.05
+    own = result.pulse >= 0
+    np.testing.assert_array_equal(result.pulse[own] * 4, recording.saved[own])
+    assert set(result.status[~own]) <= {"interpolated", "predicted"}
+
+
+def test_frames_lost_before_a_late_ephys_do_not_pull_the_others_off_their_pulses() -> None:
+    recording = simulate(Faults(daq=True), seed=11)
+    kept = np.delete(np.arange(1500), [40, 41, 90, 150, 151, 210, 280])
+    heard = recording.captured_s[400:]
+    evidence = replace(TRIGGER, recorded_s=(heard[0] - 0.02, heard[-1] + 10))
+    assert recording.daq_frame is not None
+    result = align_frames(
+        recording.device_time_s[kept], heard, daq_frame=recording.daq_frame[kept], evidence=evidence
+    )
+    off = np.abs(result.session_time_s - recording.true_time_s[kept]) * 30
+    assert off.max() < 0.2
+    assert dict(result.shifts)[0] > 0.9

@@ -116,3 +116,10 @@ def test_a_stated_edge_is_taken_whatever_the_evidence() -> None:
     times, levels = pulsing(300, 0.8 * T)
     pulses = find_pulses(times, levels, frame_interval_s=T, pulse_edge="rising")
     np.testing.assert_array_equal(pulses.times_s, times[::2])
+
+
+def test_an_edge_that_bounces_counts_once_at_its_first_instant() -> None:
+    edges = 1.0 + np.arange(60) / 30
+    times = np.sort(np.concatenate([edges, edges[20] + np.array([1e-4, 3e-4]), [1.51, 1.5101]]))
+    found = find_pulses(times, np.arange(times.size) % 2, frame_interval_s=1 / 30)
+    np.testing.assert_allclose(found.times_s, edges)

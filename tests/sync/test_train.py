@@ -3,7 +3,7 @@ import pytest
 
 from ace_nwb.errors import SyncError
 from ace_nwb.sync.timeline import continue_train
-from ace_nwb.sync.train import build_train
+from ace_nwb.sync.train import build_train, divide_train
 
 T = 1 / 30
 
@@ -52,6 +52,27 @@ def test_a_change_of_rate_keeps_every_pulse() -> None:
 def test_pulses_at_an_unexpected_rate_are_refused_with_both_intervals() -> None:
     with pytest.raises(SyncError, match=r"median interval of 400\.00 ms.*33\.33 ms"):
         build_train(regular(period=0.4), frame_interval_s=T)
+
+
+def test_an_exposure_that_varies_is_one_rate_in_one_run() -> None:
+    rng = np.random.default_rng(2)
+    pulses = np.cumsum(1 / 60 + np.abs(rng.normal(0, 1.6e-3, 2000)))
+    train = build_train(pulses, frame_interval_s=float(np.mean(np.diff(pulses))))
+    assert np.unique(train.period_s).size == 1
+    assert train.block_starts.size == 2
+
+
+def test_pulses_of_every_fifth_frame_are_refused_by_naming_what_to_state() -> None:
+    with pytest.raises(SyncError, match="state frames_per_pulse=5"):
+        build_train(regular(period=5 * T), frame_interval_s=T)
+
+
+def test_a_line_of_every_nth_frame_is_divided_but_not_across_a_pause() -> None:
+    pulses = np.concatenate([regular(40, period=4 * T), regular(30, start=19.0, period=4 * T)])
+    times, source = divide_train(build_train(pulses, frame_interval_s=4 * T), 4)
+    assert times.size == 39 * 4 + 1 + 29 * 4 + 1
+    np.testing.assert_allclose(times[:157], regular(157), atol=1e-9)
+    np.testing.assert_array_equal(source[source >= 0], np.arange(70))
 
 
 def test_the_lattice_goes_on_in_silence() -> None:
