@@ -28,6 +28,7 @@ from ace_nwb.stages.running.execution import (
     read_state,
     run_stage,
     software,
+    state_of,
 )
 from ace_nwb.stages.running.foreign import ForeignObject, list_foreign
 from ace_nwb.stages.running.provenance import Difference, compare_runs, pipeline_text
@@ -48,9 +49,9 @@ __all__ = [
     "ProgressBar",
     "StageOutcome",
     "diff",
-    "foreign_objects",
     "history_as_pipeline",
     "no_bar",
+    "overview",
     "peak_memory_mb",
     "process",
     "read_plan",
@@ -279,10 +280,11 @@ def status(nwb_path: Path) -> list[StageStatus]:
     return stage_statuses(known.runs, known.recording)
 
 
-def foreign_objects(nwb_path: Path) -> list[ForeignObject]:
-    """Return what others wrote that stages could use, or that has the place of their results."""
+def overview(nwb_path: Path) -> tuple[list[StageStatus], list[ForeignObject]]:
+    """Return the status of every stage, and what others wrote that concerns stages."""
     with open_session(nwb_path) as session:
-        return list_foreign(session)
+        known = state_of(session)
+        return stage_statuses(known.runs, known.recording), list_foreign(session)
 
 
 def undo_sync(nwb_path: Path) -> bool:

@@ -4,6 +4,7 @@ Entries are import paths ("package.module:attribute") and are loaded on first us
 """
 
 from dataclasses import dataclass
+from functools import cache
 from importlib import import_module
 from importlib.metadata import entry_points
 from types import ModuleType
@@ -32,8 +33,7 @@ class Registry:
 
     def paths(self) -> dict[str, str]:
         """Return name -> import path; a built-in name cannot be replaced by a plug-in."""
-        plugged = {entry.name: entry.value for entry in entry_points(group=self.group)}
-        return plugged | self.built_in
+        return _plugged(self.group) | self.built_in
 
     def names(self) -> list[str]:
         """Return the known names, built-ins first in their declared order."""
@@ -47,10 +47,16 @@ class Registry:
         UnknownNameError
             If there is no such entry; the message lists the known ones.
         """
-        paths = self.paths()
-        if name not in paths:
-            raise UnknownNameError.among(self.kind, name, paths)
-        return load_object(paths[name])
+        path = self.built_in.get(name) or _plugged(self.group).get(name)
+        if path is None:
+            raise UnknownNameError.among(self.kind, name, self.paths())
+        return load_object(path)
+
+
+@cache
+def _plugged(group: str) -> dict[str, str]:
+    """Return name -> import path of the installed entry points: a search of every package, once."""
+    return {entry.name: entry.value for entry in entry_points(group=group)}
 
 
 def load_module(name: str) -> ModuleType:

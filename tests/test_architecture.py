@@ -46,6 +46,7 @@ def test_importing_the_package_loads_nothing_heavy():
 def test_what_opens_no_file_loads_nothing_heavy(verb):
     loaded = loaded_by("from ace_nwb.cli import run", f"run({verb})")
     assert not loaded & {"numpy", *HEAVY}
+    assert ("pydantic" in loaded) == (verb != ["--help"])
     assert len(loaded) < MODULES_OF_HELP
 
 

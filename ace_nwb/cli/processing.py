@@ -1,17 +1,14 @@
-"""Verbs that compute: sync, process, run. Options of the stages come from their parameters."""
+"""Verbs that compute: sync and run; `process` and its options are in `stage_commands`."""
 
-from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from os import cpu_count
 from pathlib import Path
 from typing import Annotated, Any
 
-from cyclopts import App, Parameter
+from cyclopts import Parameter
 
 from ace_nwb.cli.console import parse_size, print_table, progress_bar, say
-from ace_nwb.stages.settings.params import StageParams
-from ace_nwb.stages.table import STAGES, Stage
 
 
 @Parameter(name="*")
@@ -117,7 +114,7 @@ def sync(
         chosen["accept_ambiguity"] = "true"
     if correction:
         chosen["corrections"] = "; ".join([*filter(None, [chosen.get("corrections")]), *correction])
-    _run_stage("sync", file, chosen, execution=execution, rerun=rerun)
+    run_stage("sync", file, chosen, execution=execution, rerun=rerun)
 
 
 def _split_assignment(text: str) -> tuple[str, str]:
@@ -171,51 +168,7 @@ def run(
     _print_outcomes(outcomes)
 
 
-def _build_process_app() -> App:
-    """Return `process` with one command per stage, its options derived from its parameters."""
-    app = App(name="process", help="Run one stage on a session file.", help_format="markdown")
-    for place, stage in enumerate(STAGES.values()):
-        command, text = _stage_command(stage), _stage_help(stage)
-        app.command(command, name=stage.name, help=text, sort_key=place)
-    return app
-
-
-def _stage_command(stage: Stage) -> Callable[..., None]:
-    def command(
-        file: Path,
-        /,
-        *,
-        params: Any = None,
-        execution: Execution | None = None,
-        rerun: Rerun | None = None,
-    ) -> None:
-        chosen = params if params is not None else stage.params()
-        _process(stage.name, file, chosen, execution=execution, rerun=rerun)
-
-    command.__annotations__["params"] = Annotated[stage.params | None, Parameter(name="*")]
-    return command
-
-
-def _stage_help(stage: Stage) -> str:
-    needs = f" Needs: {', '.join(stage.requires)}." if stage.requires else ""
-    option = next((name.replace("_", "-") for name in stage.params.model_fields), None)
-    example = f"ace-nwb process {stage.name} session.nwb" + (f" --{option} ..." if option else "")
-    return f"{stage.summary}{needs}\n\nExample: `{example}`"
-
-
-def _process(
-    stage: str,
-    file: Path,
-    params: StageParams,
-    *,
-    execution: Execution | None,
-    rerun: Rerun | None,
-) -> None:
-    chosen = {name: getattr(params, name) for name in params.model_fields_set}
-    _run_stage(stage, file, chosen, execution=execution, rerun=rerun)
-
-
-def _run_stage(
+def run_stage(
     stage: str,
     file: Path,
     chosen: dict[str, Any],
@@ -275,6 +228,3 @@ def _print_outcomes(outcomes: list[Any]) -> None:
         for o in outcomes
     ]
     print_table(("stage", "", "time", "remarks"), rows)
-
-
-process_app = _build_process_app()

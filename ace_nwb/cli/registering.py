@@ -3,12 +3,15 @@
 from pathlib import Path
 from typing import Annotated
 
-from cyclopts import Parameter
+from cyclopts import App, Parameter
 
 from ace_nwb.cli.console import print_table, progress_bar, say
 from ace_nwb.stages.settings.params import RegisterSessionsParams
 
+register_app = App(name="register-sessions", help_format="markdown", help_epilogue="")
 
+
+@register_app.default
 def register_sessions(
     *files: Path,
     output: Annotated[list[Path] | None, Parameter(negative="")] = None,

@@ -23,14 +23,14 @@ def status(file: Path, /, *, json: Json = False) -> None:
     """
     from ace_nwb import pipeline
 
-    statuses = pipeline.status(file)
+    statuses, foreign = pipeline.overview(file)
     if json:
         print_json([vars(s) for s in statuses])
         return
     print_table(("stage", "state", "reason"), [(s.stage, s.state, s.reason) for s in statuses])
-    foreign = [(one.path, one.kind, one.remark) for one in pipeline.foreign_objects(file)]
     if foreign:
-        print_table(("written by others", "type", "what it means"), foreign)
+        rows = [(one.path, one.kind, one.remark) for one in foreign]
+        print_table(("written by others", "type", "what it means"), rows)
 
 
 def history(

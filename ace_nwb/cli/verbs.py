@@ -18,7 +18,6 @@ from ace_nwb.cli import (
     processing,
     publishing,
     recording,
-    registering,
     session,
     viewing,
 )
@@ -33,7 +32,10 @@ Examples:
   ace-nwb report session.nwb
 """
 
-THEMES: dict[str, dict[str, App | Callable[..., Any]]] = {
+PROCESS = "ace_nwb.cli.stage_commands:process_app"
+REGISTER = "ace_nwb.cli.registering:register_app"
+
+THEMES: dict[str, dict[str, App | Callable[..., Any] | str]] = {
     "Begin": {
         "demo": demo.demo,
         "doctor": computer.doctor,
@@ -44,9 +46,9 @@ THEMES: dict[str, dict[str, App | Callable[..., Any]]] = {
         "convert": recording.convert,
         "sync": processing.sync,
         "run": processing.run,
-        "process": processing.process_app,
+        "process": PROCESS,
         "batch": batch.batch,
-        "register-sessions": registering.register_sessions,
+        "register-sessions": REGISTER,
         "adopt": adopting.adopt,
     },
     "Look and decide": {
@@ -77,6 +79,12 @@ THEMES: dict[str, dict[str, App | Callable[..., Any]]] = {
     },
 }
 VERBS = {verb: command for verbs in THEMES.values() for verb, command in verbs.items()}
+HELP_OF_LAZY = {
+    PROCESS: "Run one stage on a session file.",
+    REGISTER: "Find which ROIs of several sessions are the same cell; write it into each file.",
+}
+"""Import path -> line in the list of verbs, of verbs whose options are parameters of stages: these
+take a tenth of a second to build, and are imported when the verb is typed."""
 
 
 def build_app() -> App:
@@ -93,7 +101,11 @@ def build_app() -> App:
     for rank, (theme, verbs) in enumerate(THEMES.items()):
         group = Group(theme, sort_key=rank)
         for place, (verb, command) in enumerate(verbs.items()):
-            app.command(_as_app(verb, command, place=place, group=group))
+            if isinstance(command, str):
+                text = HELP_OF_LAZY[command]
+                app.command(command, name=verb, help=text, group=group, sort_key=place)
+            else:
+                app.command(_as_app(verb, command, place=place, group=group))
     return app
 
 

@@ -77,7 +77,7 @@ def test_the_command_line_says_that_it_is_our_fault_and_where_to_report(
     def fail(_path):
         raise ZeroDivisionError("a fault of ours")
 
-    monkeypatch.setattr("ace_nwb.pipeline.status", fail)
+    monkeypatch.setattr("ace_nwb.pipeline.overview", fail)
     assert run(["status", str(recorded.path)]) == FAULT
     said = capsys.readouterr().err
     assert "a fault of ours" in said

@@ -182,7 +182,7 @@ def test_rois_of_another_program_are_taken_over_from_the_file_itself(path):
 
 def test_status_lists_what_stages_could_use_or_stand_beside(path, capsys):
     add_with_pynwb(path, add_rois)
-    found = {one.path: one.remark for one in pipeline.foreign_objects(path)}
+    found = {one.path: one.remark for one in pipeline.overview(path)[1]}
     assert "adopt" in found[layout.PLANE_SEGMENTATION]
     assert f"ours will be {BESIDE}" in found[layout.IMAGE_SEGMENTATION]
     assert "what dff writes" in found[layout.DF_OVER_F]

@@ -147,17 +147,22 @@ class SessionState:
 def read_state(location: str | Path) -> SessionState:
     """Return what a session's history says."""
     with open_session(location) as session:
-        runs = current_runs(session)
-        waiting = waiting_choices(session, runs)
-        decided = decision_inputs(read_curation(session))
-        return SessionState(
-            with_choices(runs, waiting) | decided,
-            session.identifier,
-            {
-                stage: {one.name: Choice(one.value, one.source) for one in chosen.values()}
-                for stage, chosen in waiting.items()
-            },
-        )
+        return state_of(session)
+
+
+def state_of(session: Session) -> SessionState:
+    """Return what the history of an open session says."""
+    runs = current_runs(session)
+    waiting = waiting_choices(session, runs)
+    decided = decision_inputs(read_curation(session))
+    return SessionState(
+        with_choices(runs, waiting) | decided,
+        session.identifier,
+        {
+            stage: {one.name: Choice(one.value, one.source) for one in chosen.values()}
+            for stage, chosen in waiting.items()
+        },
+    )
 
 
 def run_stage(stage: Stage, job: Job, known: SessionState) -> StageOutcome:

@@ -3,8 +3,6 @@
 from dataclasses import dataclass
 from typing import Any
 
-import yaml
-
 from ace_nwb.nwb.history import StageRun
 from ace_nwb.stages.settings.texts import format_value, parse_value
 from ace_nwb.stages.table import STAGES
@@ -46,6 +44,8 @@ def pipeline_text(runs: dict[str, StageRun], decisions: dict[str, Any] | None = 
     decisions
         Those of reviewers, as recorded_decisions.py writes them.
     """
+    import yaml  # `status` and `history` do without
+
     stages = {
         stage.name: {
             p.name: parse_value(stage, p.name, p.value) for p in runs[stage.name].parameters

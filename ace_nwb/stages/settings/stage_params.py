@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict
 class StageParams(BaseModel):
     """Parameters of one stage: frozen, unknown names refused."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
 
 Rois = Literal["accepted", "all"]
