@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from ace_nwb.curation import Draft, decide, load_curation
-from ace_nwb.errors import CurationError
+from ace_nwb.errors import CurationError, reason
 from ace_nwb.forms.csv_rows import CsvRows
 from ace_nwb.nwb.commit.new_file import as_text, new_file
 from ace_nwb.nwb.content.decisions import Decision, Line
@@ -217,8 +217,8 @@ def _read_rows(csv_path: Path) -> Iterator[_Row]:
         text = csv_path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         raise CurationError(
-            f"{csv_path} cannot be read ({error}). A CSV file in UTF-8 was expected, as written by "
-            "`ace-nwb export FILE --rois TABLE`."
+            f"{csv_path} cannot be read ({reason(error)}). A CSV file in UTF-8 was expected, as "
+            "written by `ace-nwb export FILE --rois TABLE`."
         ) from error
     head = text.partition("\n")[0]
     delimiter = ";" if head.count(";") > head.count(",") else ","

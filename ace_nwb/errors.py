@@ -121,3 +121,8 @@ def unknown_name_message(kind: str, name: str, known: Iterable[str]) -> str:
     close = get_close_matches(name, names, n=1)
     hint = f" Did you mean {close[0]!r}?" if close else ""
     return f"There is no {kind} {name!r}.{hint} Known: {', '.join(names) or 'none'}."
+
+
+def reason(error: Exception) -> str:
+    """Return what the system says of an error, without its number and the path again."""
+    return getattr(error, "strerror", None) or str(error)

@@ -1,5 +1,9 @@
 """Fixtures that every test may use; those of one theme are in `fixtures/`."""
 
+import os
+import pickle
+import shutil
+import time
 from pathlib import Path
 
 import pytest
@@ -47,8 +51,37 @@ def pytest_collection_modifyitems(items):
 
 @pytest.fixture(scope="session")
 def demo(tmp_path_factory):
+    """Summary and folder of a toy demo, made once for all workers; each has a copy of its own."""
+    made = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        made = made.parent
+    made, summary = made / "demo_of_all", made / "demo_of_all.pickle"
+    try:
+        made.mkdir()
+    except FileExistsError:
+        _wait_for(summary)
+    else:
+        try:
+            found = run_demo(made, size="toy", seed=6)
+        except BaseException as error:
+            found = error  # for those who wait
+        partial = summary.with_suffix(".partial")
+        partial.write_bytes(pickle.dumps(found))
+        partial.rename(summary)
+    found = pickle.loads(summary.read_bytes())
+    if isinstance(found, BaseException):
+        raise found
     folder = tmp_path_factory.mktemp("demo")
-    return run_demo(folder, size="toy", seed=6), folder
+    return found, Path(shutil.copytree(made, folder, dirs_exist_ok=True))
+
+
+def _wait_for(path: Path) -> None:
+    """Wait until another worker has made the demo: a minute on a slow computer."""
+    for _second in range(600):
+        if path.exists():
+            return
+        time.sleep(1)
+    raise TimeoutError(f"no {path} after ten minutes")
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from typing import Any
 
 from ace_nwb.batch.monitor import StateFolder
 from ace_nwb.batch.plan import SessionJob
-from ace_nwb.errors import OutputError
+from ace_nwb.errors import OutputError, reason
 from ace_nwb.nwb.commit.new_file import write_new
 
 _TEMPLATE = Path(__file__).parent / "summary.html"
@@ -111,8 +111,8 @@ class Summary:
                 write_new(path, text, replace=True)
         except OSError as error:
             raise OutputError(
-                f"{folder} cannot be written to ({error}). A writable folder beside the manifest "
-                "was expected; free space or ask for access."
+                f"{folder} cannot be written to ({reason(error)}). A writable folder beside "
+                "the manifest was expected; free space or ask for access."
             ) from error
         return paths
 

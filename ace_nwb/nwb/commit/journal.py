@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from io import FileIO
 from pathlib import Path
 
-from ace_nwb.errors import JournalError, OutputError, SessionLockedError
+from ace_nwb.errors import JournalError, OutputError, SessionLockedError, reason
 from ace_nwb.forms.commands import quoted
 from ace_nwb.nwb.commit.disk import Disk, read_bytes
 from ace_nwb.nwb.commit.journal_file import (
@@ -109,7 +109,7 @@ def commit(overlay: OverlayFile, file: FileIO) -> None:
     except OSError as error:
         raise JournalError(
             f"{path}: the change is complete in {journal_path(path).name}, but patching the file "
-            f"failed ({error}). Repair the disk, then run `ace-nwb recover {quoted(path)}`."
+            f"failed ({reason(error)}). Repair the disk, then run `ace-nwb recover {quoted(path)}`."
         ) from error
 
 

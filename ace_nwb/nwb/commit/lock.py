@@ -14,7 +14,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from ace_nwb.errors import OutputError, SessionLockedError
+from ace_nwb.errors import OutputError, SessionLockedError, reason
 from ace_nwb.nwb.commit.held_file import NO_LOCKS, HeldFile
 
 if sys.platform == "win32":
@@ -210,7 +210,9 @@ class WriterLock:
         except OSError as error:
             os.close(descriptor)
             if error.errno not in NO_LOCKS:
-                raise OutputError(f"{target} cannot be locked ({error}). Try again.") from error
+                raise OutputError(
+                    f"{target} cannot be locked ({reason(error)}). Try again."
+                ) from error
             target.unlink(missing_ok=True)
             return self._try_hold(held)
         os.ftruncate(descriptor, 0)
@@ -224,7 +226,9 @@ class WriterLock:
         try:
             is_held = held.try_acquire()
         except OSError as error:
-            raise OutputError(f"No lock file can be made at {held.path} ({error}).") from error
+            raise OutputError(
+                f"No lock file can be made at {held.path} ({reason(error)})."
+            ) from error
         self._held = held if is_held else None
         return is_held
 

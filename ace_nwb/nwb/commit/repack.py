@@ -11,7 +11,7 @@ from pathlib import Path
 
 import h5py
 
-from ace_nwb.errors import OutputError, SessionFileError
+from ace_nwb.errors import OutputError, SessionFileError, reason
 from ace_nwb.nwb.commit.disk import Disk
 from ace_nwb.nwb.commit.journal import recover_opened
 from ace_nwb.nwb.commit.lock import WriterLock
@@ -113,7 +113,7 @@ def _replace(disk: Disk, copy: Path, path: Path) -> None:
         move_into_place(disk, copy, path)
     except OSError as error:
         raise OutputError(
-            f"{path} could not be replaced by its repacked copy ({error}). It stays as it was."
+            f"{path} could not be replaced by its repacked copy ({reason(error)}). It stays as it was."
         ) from error
 
 

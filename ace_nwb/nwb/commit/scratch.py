@@ -17,7 +17,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ace_nwb.errors import AceNwbWarning
+from ace_nwb.errors import AceNwbWarning, reason
 from ace_nwb.imaging.checkpoint import State
 from ace_nwb.nwb.commit.disk import Disk
 
@@ -116,7 +116,7 @@ class FileCheckpoint:
             self._next_save_s = float("inf")
             warnings.warn(
                 f"What {self.path.stem} has found so far cannot be kept in {self.path.parent} "
-                f"({error}); if it is interrupted, it begins anew.",
+                f"({reason(error)}); if it is interrupted, it begins anew.",
                 AceNwbWarning,
                 stacklevel=2,
             )
