@@ -113,7 +113,8 @@ def _replace(disk: Disk, copy: Path, path: Path) -> None:
         move_into_place(disk, copy, path)
     except OSError as error:
         raise OutputError(
-            f"{path} could not be replaced by its repacked copy ({reason(error)}). It stays as it was."
+            f"{path} could not be replaced by its repacked copy ({reason(error)}). It stays as "
+            "it was."
         ) from error
 
 
