@@ -20,7 +20,7 @@ from ace_nwb.errors import AceNwbWarning, OutputError
 from ace_nwb.imaging.storage import turn_axes
 from ace_nwb.inspection import inspect_folder
 from ace_nwb.nwb import layout
-from ace_nwb.nwb.commit.new_file import write_new
+from ace_nwb.nwb.commit.new_file import make_folder, write_new
 from ace_nwb.nwb.content.imaging import read_motion
 from ace_nwb.nwb.content.movie import NwbMovie
 from ace_nwb.nwb.content.phase import read_event_phase
@@ -135,16 +135,27 @@ def run_demo(
 
 def _prepare_folder(folder: Path) -> Path:
     """Return an empty folder marked as a demo's; remove an earlier demo."""
-    if folder.exists() and any(folder.iterdir()):
-        if not (folder / MARKER).is_file():
+    if folder.exists():
+        is_free = all(path.name.startswith(MARKER) for path in folder.iterdir())  # or its lock
+        if not is_free and not (folder / MARKER).is_file():
             raise OutputError(
                 f"{folder} is not empty and holds no earlier demo. An empty or new folder was "
                 "expected; give another one."
             )
-        shutil.rmtree(folder)
-    folder.mkdir(parents=True, exist_ok=True)
-    write_new(folder / MARKER, "Made by `ace-nwb demo`; a new demo replaces this folder.\n")
+        _empty(folder)
+    make_folder(folder)
+    text = "Made by `ace-nwb demo`; a new demo replaces this folder.\n"
+    write_new(folder / MARKER, text, replace=True)
     return folder
+
+
+def _empty(folder: Path) -> None:
+    """Remove an earlier demo but for its mark, so that one that is ended here can be repeated."""
+    for path in folder.iterdir():
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path)
+        elif path.name != MARKER:
+            path.unlink()
 
 
 def _tell_remarks(outcomes: list[StageOutcome], say: Callable[[str], None]) -> None:

@@ -135,7 +135,7 @@ ELSEWHERE = {
     "engines/caiman/": "a temporary folder that CaImAn's own process reads",
     "imaging/packing.py": "a temporary file for the blocks of one pass",
     "batch/blocks.py": "a temporary folder through which workers of a cluster hand on blocks",
-    "batch/worker.py": "the state of a session, written anew every second",
+    "batch/worker.py": "the state of a session, every second anew; a lost one counts as none",
     "batch/launch.py": "the log of a session, which grows",
     "nwb/commit/scratch.py": "what an interrupted stage goes on from, with a checksum",
     "nwb/zarr/": "the folder that the door has given",

@@ -12,7 +12,7 @@ from pynwb import NWBHDF5IO
 
 from ace_nwb import pipeline
 from ace_nwb.cli import run
-from ace_nwb.demo import run_demo
+from ace_nwb.demo import MARKER, _prepare_folder, run_demo
 from ace_nwb.errors import OutputError, RequirementError
 from ace_nwb.simulation.truth import load_truth
 from ace_nwb.stages.table import STAGES
@@ -41,6 +41,24 @@ def test_summary_holds_the_promised_figures_and_files(demo):
     assert stored.keys() >= SUMMARY_KEYS
     assert all(Path(path).exists() for path in stored["files"].values())
     assert summary.is_valid
+
+
+def test_a_demo_that_ended_while_it_replaced_an_earlier_one_can_be_repeated(tmp_path, monkeypatch):
+    def end(_folder):
+        raise KeyboardInterrupt
+
+    (tmp_path / MARKER).touch()
+    (tmp_path / "raw").mkdir()
+    monkeypatch.setattr("shutil.rmtree", end)
+    with pytest.raises(KeyboardInterrupt):
+        _prepare_folder(tmp_path)
+    monkeypatch.undo()
+    assert list(_prepare_folder(tmp_path).iterdir()) == [tmp_path / MARKER]
+
+
+def test_a_demo_that_ended_before_it_had_marked_its_folder_can_be_repeated(tmp_path):
+    (tmp_path / f"{MARKER}.lock").touch()
+    assert list(_prepare_folder(tmp_path).iterdir()) == [tmp_path / MARKER]
 
 
 def test_result_agrees_with_the_truth(demo):

@@ -8,7 +8,7 @@ import numpy as np
 
 from ace_nwb.errors import MissingPackageError, OutputError
 from ace_nwb.nwb import layout
-from ace_nwb.nwb.commit.new_file import as_text, new_file, new_files
+from ace_nwb.nwb.commit.new_file import as_text, make_folder, new_file, new_files
 from ace_nwb.nwb.content.rois import read_footprints, read_roi_series, read_roi_table
 from ace_nwb.nwb.content.series import read_times
 from ace_nwb.nwb.session import Session
@@ -50,7 +50,7 @@ def export_tables(session: Session, folder: Path, *, kind: str = "csv") -> list[
         _require_pyarrow()
     tables = dict(_tables(session))
     paths = [folder / f"{name}.{kind}" for name in tables]
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder)
     with new_files(paths) as streams:
         for columns, stream in zip(tables.values(), streams, strict=True):
             if kind == "parquet":
@@ -66,7 +66,7 @@ def export_pynapple(session: Session, folder: Path) -> list[Path]:
     names = [name for name, path in TRACES.items() if session.has(path)]
     paths = [folder / f"{name}.npz" for name in names]
     if paths:
-        folder.mkdir(parents=True, exist_ok=True)
+        make_folder(folder)
     with new_files(paths) as streams:
         for stream, (_, times_s, values) in zip(streams, iterate_traces(session), strict=True):
             np.savez(

@@ -22,7 +22,7 @@ from ace_nwb.archive.validation import Finding, is_valid
 from ace_nwb.errors import MissingPackageError, OutputError, SessionFileError
 from ace_nwb.forms.yaml_files import read_yaml
 from ace_nwb.nwb.checks import check_session
-from ace_nwb.nwb.commit.new_file import copy_bytes, new_file, new_h5, write_new
+from ace_nwb.nwb.commit.new_file import copy_bytes, make_folder, new_file, new_h5, write_new
 from ace_nwb.nwb.faults import blamed_on
 from ace_nwb.nwb.opening import existing_file
 from ace_nwb.nwb.safety import file_beside
@@ -209,7 +209,7 @@ def _write_description(folder: Path, number: str | None) -> str:
             f"{folder} belongs to dandiset {known}, not {number}. Use another folder, or leave "
             "the number out."
         )
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder)
     write_new(folder / "dandiset.yaml", f"identifier: DANDI:{number}\n", replace=True)
     return number
 
@@ -250,12 +250,12 @@ def _copy_session(
 ) -> tuple[Path, ...]:
     """Copy a session and its videos; return the videos, relative to the dandiset."""
     target = folder / asset
-    target.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(target.parent)
     with new_h5(target, replace=True, copy_of=source, report=report) as h5:
         renamed = _rename_videos(h5, source, asset)
         for video, place in renamed.items():
             destination = target.parent / place
-            destination.parent.mkdir(parents=True, exist_ok=True)
+            make_folder(destination.parent)
             with new_file(destination, replace=True) as stream:
                 copy_bytes(video, stream, report)
             shutil.copystat(video, destination)

@@ -58,11 +58,17 @@ def run_in_own_process(job_text: str, settings: BatchSettings) -> dict[str, Any]
 
 def _earlier_attempts(job: SessionJob) -> int:
     """Return how often the session was begun by a machine of the cluster that was lost."""
+    content = _read_state(job)
+    return int(content["attempt"]) if content.get("state") == "running" else 0
+
+
+def _read_state(job: SessionJob) -> dict[str, Any]:
+    """Return what a session's process last said; nothing if that is lost or damaged."""
     try:
         content = json.loads(job.state_path.read_text(encoding="utf-8"))
     except (OSError, ValueError):
-        return 0
-    return int(content["attempt"]) if content.get("state") == "running" else 0
+        return {}
+    return content if isinstance(content, dict) else {}
 
 
 def _run_once(job: SessionJob, settings: BatchSettings, attempt: int) -> tuple[int, bool]:
@@ -130,9 +136,7 @@ def _resident_by_psutil(pid: int) -> int:
 
 def _give_up(job: SessionJob, attempt: int, reason: str) -> dict[str, Any]:
     """Report a session whose process was lost."""
-    stage = ""
-    if job.state_path.exists():
-        stage = json.loads(job.state_path.read_text(encoding="utf-8")).get("stage", "")
+    stage = _read_state(job).get("stage", "")
     where = f" in stage {stage}" if stage else ""
     text = (
         f"{reason} It was{where}; the session file holds what was finished before. Give more "

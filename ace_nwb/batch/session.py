@@ -21,6 +21,7 @@ from ace_nwb.engines.base import EngineSettings
 from ace_nwb.errors import InputError
 from ace_nwb.imaging.cropping import crop_from_legacy, resolve_crop
 from ace_nwb.imaging.movie import ProgressCallback
+from ace_nwb.nwb.commit.new_file import make_folder
 from ace_nwb.nwb.content.imaging import read_field
 from ace_nwb.nwb.history import (
     RunParameter,
@@ -79,7 +80,7 @@ def _convert(job: SessionJob, bar: ProgressBar) -> StageOutcome:
     """Convert the raw folders unless the file exists."""
     if job.output_path.exists():
         return StageOutcome("convert", "already done")
-    job.output_path.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(job.output_path.parent)
     started = datetime.now(UTC)
     with bar("convert") as progress:
         convert(

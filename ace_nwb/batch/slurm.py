@@ -9,7 +9,7 @@ from pathlib import Path
 
 from ace_nwb.batch.cluster import SlurmOptions
 from ace_nwb.batch.settings import BatchSettings
-from ace_nwb.nwb.commit.new_file import write_new
+from ace_nwb.nwb.commit.new_file import make_folder, write_new
 
 _ARRAY = """#!/bin/bash
 #SBATCH --job-name={name}
@@ -79,7 +79,7 @@ def write_scripts(
     options
         What Slurm is asked for.
     """
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder)
     manifest = Path(manifest_path).resolve()
     values = {
         "name": re.sub(r"[^\w.-]", "_", manifest.stem),  # stands in a line of its own, unquoted

@@ -9,8 +9,7 @@ from typing import Any
 
 from ace_nwb.batch.monitor import StateFolder
 from ace_nwb.batch.plan import SessionJob
-from ace_nwb.errors import OutputError, reason
-from ace_nwb.nwb.commit.new_file import write_new
+from ace_nwb.nwb.commit.new_file import make_folder, write_new
 
 _TEMPLATE = Path(__file__).parent / "summary.html"
 
@@ -105,15 +104,9 @@ class Summary:
             "summary.html": self.to_html(),
         }
         paths = [folder / name for name in contents]
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-            for path, text in zip(paths, contents.values(), strict=True):
-                write_new(path, text, replace=True)
-        except OSError as error:
-            raise OutputError(
-                f"{folder} cannot be written to ({reason(error)}). A writable folder beside "
-                "the manifest was expected; free space or ask for access."
-            ) from error
+        make_folder(folder)
+        for path, text in zip(paths, contents.values(), strict=True):
+            write_new(path, text, replace=True)
         return paths
 
 

@@ -3,12 +3,16 @@
 Everything is imported within `run`, so that Ctrl-C is met there at any time.
 """
 
+import errno
 import os
 import sys
 import traceback
 
 DONE, OUR_ERROR, USAGE, FAULT, INTERRUPTED = 0, 1, 2, 70, 130
 """Exit codes: 70 is that of sysexits.h for a fault inside a program, 130 that of shells."""
+
+DISK_REFUSES = frozenset({errno.EIO, errno.ENOSPC, errno.EROFS, getattr(errno, "EDQUOT", -1)})
+"""What a disk answers that is broken, full, read-only, or used up by its user: no fault of ours."""
 
 FAULT_OF_OURS = """
 This is a fault of ace_nwb, not of your files, which are as they were before. Please report it: open
@@ -62,6 +66,14 @@ def _run(arguments: list[str] | None) -> int:
         print_error(
             f"There was not enough memory ({error or 'it is full'}). Close other programs, or give "
             "the step less with --max-memory 2GB. Files are as they were before."
+        )
+        return OUR_ERROR
+    except OSError as error:
+        if error.errno not in DISK_REFUSES:
+            raise
+        print_error(
+            f"The disk refused ({error}). A sound one with free space was expected: repair it or "
+            "free space, then repeat the command. Files are as they were before."
         )
         return OUR_ERROR
     return code if isinstance(code, int) else DONE

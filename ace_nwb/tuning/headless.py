@@ -13,7 +13,7 @@ from typing import Any, cast
 from ace_nwb.engines.base import EngineSettings
 from ace_nwb.imaging.cropping import CropBox
 from ace_nwb.imaging.movie import Movie, ProgressCallback, no_progress
-from ace_nwb.nwb.commit.new_file import as_text, new_file, write_new
+from ace_nwb.nwb.commit.new_file import as_text, make_folder, new_file, write_new
 from ace_nwb.nwb.session import open_session
 from ace_nwb.stages.common.corrected import open_corrected_movie
 from ace_nwb.stages.extract import engine_parameters
@@ -151,7 +151,7 @@ def proposed_parameters(best: Trial) -> dict[str, Any]:
 
 def write_tuning(result: Tuning, folder: Path, *, params: ExtractParams) -> Tuning:
     """Write pictures and tables into a folder; return the result with their paths."""
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder)
     names = ["seeds.png", "thresholds.png", "trials.png", "trials.csv", "tuning.json"]
     pictures.draw_seeds(result.proposal, result.box, folder / "seeds.png")
     pictures.draw_histograms(result.proposal, folder / "thresholds.png")

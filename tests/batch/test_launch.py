@@ -37,6 +37,12 @@ def test_process_that_is_lost_again_and_again_is_given_up(make_job):
     assert "in stage motion" in state_of(job)["error"]
 
 
+def test_a_lost_process_with_a_damaged_state_is_given_up_too(make_job):
+    job = make_job("damages_its_state")
+    assert run_in_own_process(job.to_json(), SETTINGS)["state"] == "failed"
+    assert "lost 2 times" in state_of(job)["error"]
+
+
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads /proc")
 def test_process_above_its_memory_is_ended_and_not_begun_again(make_job):
     job = make_job("large")

@@ -1,181 +1,249 @@
-"""How many failures of the disk leave a new file whole or absent, and its command repeatable.
+"""Every verb that writes, failing at the k-th system call: what is left, and whether it can go on.
 
-Run `python -m tests.benchmarks.door_faults [--points N] [--cuts N] [--only VERB]`. Every verb that
-writes is run in a forked process in which one file operation fails: once (EIO), from then on
-(ENOSPC, EROFS), or with the end of the process (kill). Then what stands under a final name must be
-whole, no failure may have been told as a success, and the same command, run again, must end well.
-Power cuts lose any part of what was not synced; a file under its final name must then be whole.
+Run `python -m tests.benchmarks.door_faults [--points N] [--cuts N] [--only TEXT] [--home FOLDER]`.
+A verb runs in a process in which one system call fails: once (EIO), from then on (ENOSPC, EROFS),
+or with the end of the process (kill). A power cut leaves of what was not synced nothing or any
+part. Then every file under a final name must be as before or as after, no failure may have been
+told as a success, what ended must be durable, and the same command, run again, must end well.
 """
 
 import argparse
-import errno
+import gc
 import os
 import re
+import resource
 import shutil
 import sys
 import tempfile
-import traceback
+import time
 import warnings
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Iterator
+from dataclasses import dataclass, field
 from hashlib import sha256
-from io import FileIO
+from importlib import import_module
 from pathlib import Path
+from unittest.mock import patch
 
 import numpy as np
-import zarr
 
-from ace_nwb.errors import AceNwbError
-from ace_nwb.nwb.commit.disk import Disk
-from ace_nwb.nwb.session import edit_session, open_session
-from tests.benchmarks.crash_faults import make_files, print_row
-from tests.fixtures.changes import mark_frames
-from tests.fixtures.faults import CrashedFolder, RecordingDisk
-from tests.fixtures.recordings import METADATA, make_tiny_recording
+from ace_nwb.cli import run
+from ace_nwb.nwb.commit.journal_file import begun_at, journal_path
+from ace_nwb.nwb.session import open_session
+from tests.benchmarks.door_verbs import VERBS, Verb, make_inputs, plant
+from tests.benchmarks.hostile_inputs import FAULT, warm_up
+from tests.benchmarks.system_calls import FAULTS, Medium, Watch, start_watched
 from tests.fixtures.session_files import file_content
 
-TOLD, CRASHED, KILLED = 3, 4, 9
-"""Exit codes of a forked verb: an error of ours, any other exception, killed."""
+BESIDE = re.compile(
+    r"\.(partial|lock|lock-held|journal|journal-partial|repacking|new|scratch|tmp)([./-]|$)|^tmp/"
+)
+"""What is no final name: files on the way, locks, the scratch folder, temporary files."""
 
-OPERATIONS = ("open", "write_at", "truncate", "sync", "rename", "unlink", "sync_folder")
+UNREAD = re.compile(r"\.(partial|repacking|lock)(/|$)")
+"""What the next run removes or takes over without a look inside."""
+
+CHANGING = re.compile(
+    rb"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f-]{17}|\d{4}-\d\d-\d\d[T ][\d:.+-]*"
+    rb"|\d+\.\d+ s\b|\"(updated|started|peak_memory_mb|duration_s)\": [\d.]+"
+)
+"""What differs from run to run in a text: object ids, dates, durations."""
+
+VARYING = re.compile(r"\.batch/(logs|states)/|\.batch/summary\.json$")
+"""What differs from run to run, since it holds times of other processes."""
+
+CPU_LIMIT_S = 300
+"""Processor time after which a verb counts as endless; the slowest one takes 20 s."""
+
+WAYS = ("names", "contents", "any")
 
 
-class Fault:
-    """Counts file operations and fails at one of them.
+@dataclass
+class Tally:
+    """What became of a verb's faults."""
+
+    counts: Counter[str] = field(default_factory=Counter)
+    notes: list[str] = field(default_factory=list)
+
+    def add(self, label: str, problem: str) -> None:
+        """Count a fault, and note what was wrong after it."""
+        self.counts["faults"] += 1
+        if problem:
+            self.counts[problem.split(":")[0]] += 1
+            self.notes.append(f"{label}: {problem}")
+
+
+class Trial:
+    """A verb, its folder, and what it holds before and after.
 
     Parameters
     ----------
-    kind
-        "EIO", "ENOSPC", "EROFS", "kill", or "" to count only.
-    stop_at
-        Which operation fails.
+    verb
+        The verb.
+    home
+        The inputs.
+    watch
+        The system calls below the folder.
+    out
+        The folder.
     """
 
-    def __init__(self, kind: str, stop_at: int):
-        self.kind, self.stop_at, self.count = kind, stop_at, 0
+    def __init__(self, verb: Verb, *, home: Path, watch: Watch, out: Path):
+        self.verb, self.home, self.watch, self.out = verb, home, watch, out
+        self.known: dict[str, str] = {}
+        self.prepare()
+        start = self._state()
+        self.before = self.finals()
+        self.run(apart=False)  # the forked ones find everything imported and compiled
+        self.prepare()
+        code, self.n_calls = self.run()
+        if code != verb.code:
+            print(f"{verb.command} ends with {code}:\n{self.said()[-800:]}", flush=True)
+        self.after = self.finals()
+        self.repeated = {start: ""}
+        self.varying = {name for name in self.after if VARYING.search(name)}
 
-    def install(self) -> None:
-        """Let every operation of this process pass through here."""
-        for name in OPERATIONS:
-            setattr(Disk, name, self._wrapped(getattr(Disk, name)))
-        store = zarr.storage.DirectoryStore
-        store._tofile = self._wrapped(store._tofile)
+    def prepare(self) -> None:
+        """Make the folder anew."""
+        shutil.rmtree(self.out, ignore_errors=True)
+        (self.out / "tmp").mkdir(parents=True)
+        for name in self.verb.inputs:
+            source = self.home / name
+            (shutil.copytree if source.is_dir() else shutil.copy)(source, self.out / name)
 
-    def _wrapped(self, function: Callable) -> Callable:
-        def step(*arguments):  # type: ignore[no-untyped-def]
-            is_reading = function.__name__ == "open" and arguments[-1] == "rb"
-            if not is_reading:
-                self._step()
-            return function(*arguments)
+    def run(
+        self, fault: str = "", stop_at: int = 0, *, is_logging: bool = False, apart: bool = True
+    ) -> tuple[int, int]:
+        """Run the verb, in a process of its own; return its exit code and the number of calls."""
+        (self.out / "tmp").mkdir(exist_ok=True)
+        self.watch.arm(fault, stop_at, is_logging=is_logging)
+        status = 0
+        if not apart:
+            self._do()
+        elif (child := os.fork()) == 0:
+            self._be_the_verb()
+        else:
+            status = os.waitpid(child, 0)[1]
+        return os.waitstatus_to_exitcode(status), self.watch.disarm()
 
-        return step
+    def said(self) -> str:
+        """Return what the last run said."""
+        return (self.home / "said.txt").read_text(errors="replace")
 
-    def _step(self) -> None:
-        number, self.count = self.count, self.count + 1
-        if self.kind == "kill" and number == self.stop_at:
-            os._exit(KILLED)
-        if self.kind == "EIO" and number == self.stop_at:
-            raise OSError(errno.EIO, os.strerror(errno.EIO))
-        if self.kind in ("ENOSPC", "EROFS") and number >= self.stop_at:
-            code = getattr(errno, self.kind)
-            raise OSError(code, os.strerror(code))
-
-
-def make_verbs(home: Path) -> dict[str, Callable[[Path], object]]:
-    """Return name -> what it does with a folder for its outputs, `home` being the inputs."""
-    from ace_nwb.adopt import caiman_file, movies, tables
-    from ace_nwb.archive import dandiset
-    from ace_nwb.convert import convert
-    from ace_nwb.curation_table import export_rois
-    from ace_nwb.nwb.commit.repack import repack
-    from ace_nwb.nwb.shared.light import join_movies, write_light_session
-    from ace_nwb.nwb.zarr.session import export_zarr, import_zarr
-    from ace_nwb.report.writing import save_file
-
-    _, analysed = make_files(home)
-    raw = make_tiny_recording(home / "raw" / "15_26_31").folder
-    export_zarr(analysed, home / "in.zarr")
-    write_light_session(analysed, home / "light.nwb")
-
-    def reading(write: Callable) -> Callable[[Path], None]:
-        def run(out: Path) -> None:
-            with open_session(analysed) as session:
-                write(session, out)
-
-        return run
-
-    def changing(change: Callable[[Path], object]) -> Callable[[Path], None]:
-        def run(out: Path) -> None:
-            change(out / "session.nwb")
-
-        return run
-
-    def edit(path: Path) -> None:
-        with edit_session(path) as writer:
-            if "verdict" not in writer.h5["processing/sync/FrameLedger"]:
-                mark_frames(writer)
-
-    movie, part = movies.export_movie, movies.MovieRange(0, 12)
-    return {
-        "convert": lambda out: convert(raw, out / "c.nwb", metadata=METADATA),
-        "export --without-raw": lambda out: write_light_session(analysed, out / "l.nwb"),
-        "import --raw": lambda out: (
-            join_movies(home / "light.nwb", analysed, out / "w.nwb") and None
-        ),
-        "export --zarr": lambda out: export_zarr(analysed, out / "s.zarr"),
-        "import .zarr": lambda out: import_zarr(home / "in.zarr", out / "i.nwb"),
-        "repack": changing(repack),
-        "commit": changing(edit),
-        "export tables": reading(lambda s, out: tables.export_tables(s, out / "tables")),
-        "export pynapple": reading(lambda s, out: tables.export_pynapple(s, out / "npz")),
-        "export matlab": reading(lambda s, out: tables.export_matlab(s, out / "m.mat")),
-        "export estimates": reading(lambda s, out: caiman_file.write(s, out / "e.hdf5")),
-        "export movie": reading(lambda s, out: movie(s, out / "m.avi", part=part)),
-        "export movie (TIFF)": reading(lambda s, out: movie(s, out / "m.tif", part=part)),
-        "export --rois": lambda out: export_rois(analysed, out / "r.csv"),
-        "picture": lambda out: save_file(bytes(range(256)) * 8192, out / "p.png"),
-        "dandi prepare": lambda out: (
-            dandiset._copy_session(analysed, out, Path("sub-1", "s.nwb"), lambda _n: None) and None
-        ),
-    }
-
-
-def run_forked(verb: Callable[[Path], object], out: Path, fault: Fault) -> tuple[int, int]:
-    """Run a verb in a process of its own; return its exit code and how many operations it did."""
-    told, tell = os.pipe()
-    pid = os.fork()
-    if pid == 0:
-        code = CRASHED
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
+    def _be_the_verb(self) -> None:
+        code = FAULT
+        gc.disable()
         try:
-            fault.install()
-            verb(out)
-            code = 0
-        except AceNwbError:
-            code = TOLD
-        except BaseException:
-            (out.parent / "traceback.txt").write_text(traceback.format_exc())
+            resource.setrlimit(resource.RLIMIT_CPU, (CPU_LIMIT_S, CPU_LIMIT_S))
+            told = os.open(self.home / "said.txt", os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+            os.dup2(told, 1)
+            os.dup2(told, 2)
+            sys.stdout, sys.stderr = os.fdopen(1, "w"), os.fdopen(2, "w")
+            os.chdir(self.out)
+            tempfile.tempdir = os.environ["TMPDIR"] = str(self.out / "tmp")
+            code = self._do()
         finally:
-            os.write(tell, str(fault.count).encode())
+            sys.stdout.flush()
             os._exit(code)
-    os.close(tell)
-    with os.fdopen(told) as pipe:
-        count = int(pipe.read() or 0)
-    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), count
+
+    def _do(self) -> int:
+        """Run the command; chance and durations are the same each time."""
+        recorded = self.home / "project" / "data" / "r00"
+        names = {"home": self.home, "out": self.out, "ephys": recorded / "ephys"}
+        names["scope"] = next(recorded.glob("raw/*/*/*"))
+        rng = np.random.default_rng(0)
+        with (
+            patch("ace_nwb.stages.extract.compute", plant),
+            patch("os.urandom", rng.bytes),
+            patch("time.perf_counter", lambda: 0.0),
+        ):
+            return run([part.format(**names) for part in self.verb.command.split()])
+
+    def problem(self, code: int, *, is_over: bool = False) -> str:
+        """Return what is wrong with what stands there after a fault, or ""."""
+        found = self.finals()
+        wrong = [
+            name
+            for name in {*found, *self.before} - self.varying
+            if found.get(name, "") not in (self.after.get(name, ""), self.before.get(name, ""))
+        ]
+        if wrong:
+            return f"damaged: {', '.join(sorted(wrong))[:300]} (exit {code})"
+        if (code == 0 or is_over) and not self._is_after(found):
+            return "told as a success: but it is not there"
+        if code == FAULT:
+            return f"traceback: {_where(self.said())}"
+        return ""
+
+    def can_go_on(self) -> str:
+        """Run the command again; return what is wrong then, or "".
+
+        States that differ in what the next run does not read are tried once.
+        """
+        state = self._state()
+        if state not in self.repeated:
+            if self._is_after(self.finals()):
+                return ""  # there is nothing left to do
+            code, _ = self.run()
+            is_well = self._is_after(self.finals())
+            said = "" if is_well else f"exit {code}, {self.said().strip()[-300:]}"
+            self.repeated[state] = said and f"cannot be repeated: {said}"
+        return self.repeated[state]
+
+    def _is_after(self, found: dict[str, str]) -> bool:
+        return all(
+            found.get(name) == digest or (name in self.varying and name in found)
+            for name, digest in self.after.items()
+        )
+
+    def _state(self) -> tuple[tuple[str, str], ...]:
+        """Return names and digests of all that stands there."""
+        return tuple(
+            (path.relative_to(self.out).as_posix(), _read_by_the_next_run(path))
+            for path in sorted(self.out.rglob("*"))
+            if not path.is_relative_to(self.out / "tmp")
+        )
+
+    def finals(self) -> dict[str, str]:
+        """Return name -> digest of everything under a final name."""
+        found = {}
+        for path in sorted(self.out.rglob("*")):
+            name = path.relative_to(self.out).as_posix()
+            if path.is_file() and not BESIDE.search(name):
+                found[name] = self._digest(path)
+        return found
+
+    def _digest(self, path: Path) -> str:
+        journal = path.with_name(f"{path.name}.journal")
+        content = path.read_bytes() + (journal.read_bytes() if journal.exists() else b"")
+        raw = sha256(content).hexdigest()
+        if raw not in self.known:
+            self.known[raw] = digest(path)
+        return self.known[raw]
 
 
-def finals(out: Path) -> dict[str, str]:
-    """Return name -> digest of everything under a final name."""
-    found = {}
-    for path in sorted(out.rglob("*")):
-        name = path.relative_to(out).as_posix()
-        is_beside = re.search(r"\.(partial|lock|journal|journal-partial|repacking)(\.|/|$)", name)
-        if path.is_file() and not is_beside:
-            found[name] = _digest(path)
-    return found
+def _read_by_the_next_run(path: Path) -> str:
+    """Return a digest of what the next run of a verb reads of a file.
+
+    It removes unread what stands under a `.partial` name, and cuts off what an unfinished change
+    has written behind the end of a session.
+    """
+    if not path.is_file() or UNREAD.search(path.as_posix()):
+        return ""
+    content = path.read_bytes()
+    if not journal_path(path).exists():
+        content = content[: begun_at(path)]
+    return sha256(content).hexdigest()
 
 
-def _digest(path: Path) -> str:
+def _where(said: str) -> str:
+    """Return the last lines of ours in a traceback, and its error."""
+    places = re.findall(r'ace_nwb/([\w/]+\.py)", line (\d+)', said)
+    errors = re.findall(r"^\w*(?:Error|Exception)\b.*", said, re.MULTILINE)
+    return " < ".join(f"{name}:{line}" for name, line in places[:-5:-1]) + f" {errors[-1:]}"
+
+
+def digest(path: Path) -> str:
     """Return a digest without what differs between two runs: dates, durations, new object ids."""
     if path.suffix in (".nwb", ".hdf5"):
         try:
@@ -191,173 +259,86 @@ def _digest(path: Path) -> str:
             if "stage_runs" not in key and key != "file_create_date" and "specifications" not in key
         }
         return sha256(repr(sorted(kept.items(), key=lambda item: item[0])).encode()).hexdigest()
-    content = path.read_bytes()
+    text = path.read_bytes()
     if path.suffix == ".mat":
-        content = content[128:]  # its head holds the date
-    if path.name in (".zattrs", ".zmetadata"):
-        content = re.sub(rb"[0-9a-f]{8}-[0-9a-f-]{27}|\d{4}-\d\d-\d\dT[^\"]*", b"", content)
-    return sha256(content).hexdigest()
+        text = text[128:]  # its head holds the date
+    if path.name.startswith(".z") or path.suffix in (".json", ".html", ".log", ".md"):
+        text = CHANGING.sub(b"", text)
+    return sha256(text).hexdigest()
 
 
-def fail_everywhere(
-    name: str, verb: Callable, inputs: Path, home: Path, *, n: int
-) -> tuple[Counter[str], list[str]]:
-    """Let a verb fail at `n` of its operations in each way; count what is left."""
-    before, after, n_operations = measure(verb, inputs, home)
-    counts, notes = Counter[str](points=n_operations), []
-    stops = sorted({int(k) for k in np.linspace(0, n_operations - 1, n)})
-    for kind in ("EIO", "ENOSPC", "EROFS", "kill"):
-        for stop_at in stops:
-            out = _fresh(home / "out", inputs)
-            code, _ = run_forked(verb, out, Fault(kind, stop_at))
-            found = finals(out)
-            counts["faults"] += 1
-            problem = _problem(code, found, before, after)
-            again, _ = run_forked(verb, out, Fault("", 0))
-            if not problem and finals(out) != after:
-                problem = f"cannot be repeated (exit {again})"
-            counts["after" if found == after else "before"] += 1
-            if problem:
-                counts["lost"] += 1
-                notes.append(f"{name}, {kind} at {stop_at} of {n_operations}: {problem}")
-    return counts, notes
+def fail_everywhere(name: str, trial: Trial, *, n: int) -> Tally:
+    """Let a verb fail at `n` of its system calls in each way."""
+    tally = Tally()
+    for fault in FAULTS[1:]:
+        for stop_at in sorted({int(k) for k in np.linspace(0, trial.n_calls - 1, n)}):
+            trial.prepare()
+            code, _ = trial.run(fault, stop_at)
+            problem = trial.problem(code) or trial.can_go_on()
+            tally.add(f"{name}, {fault} at {stop_at} of {trial.n_calls}", problem)
+    return tally
 
 
-def _problem(code: int, found: dict[str, str], before: dict, after: dict) -> str:
-    """Return what is wrong after a failure, or ""."""
-    wrong = [
-        name for name, digest in found.items() if digest not in (after.get(name), before.get(name))
-    ]
-    if wrong:
-        return f"{', '.join(wrong)} damaged (exit {code})"
-    if code == 0 and found != after:
-        return "told as a success"
-    if code == CRASHED:
-        return "traceback"
-    return ""
+def cut_power(name: str, trial: Trial, *, n: int) -> Tally:
+    """Cut the power after `n` of its system calls, in three ways each."""
+    tally, medium = Tally(), Medium()
+    trial.prepare()
+    medium.add_existing(trial.out)
+    trial.run(is_logging=True)
+    calls = list(trial.watch.calls())
+    stops = {int(k) for k in np.linspace(0, len(calls), n)}
+    for number in range(len(calls) + 1):
+        for seed, how in enumerate(WAYS if number in stops else ()):
+            shutil.rmtree(trial.out)
+            trial.out.mkdir()
+            medium.crash(np.random.default_rng([seed, number]), how, trial.out)
+            is_over = number == len(calls)
+            problem = trial.problem(-9, is_over=is_over) or trial.can_go_on()
+            tally.add(f"{name}, power cut ({how}) after {number} of {len(calls)}", problem)
+        if number < len(calls):
+            medium.apply(calls[number])
+    return tally
 
 
-def measure(verb: Callable, inputs: Path, home: Path) -> tuple[dict, dict, int]:
-    """Run a verb without a fault: what stood before, what stands after, how many operations."""
-    out = _fresh(home / "out", inputs)
-    before = finals(out)
-    code, n_operations = run_forked(verb, out, Fault("", 0))
-    if code:
-        sys.exit((home / "traceback.txt").read_text() if code == CRASHED else f"exit {code}")
-    return before, finals(out), n_operations
-
-
-def cut_power(
-    name: str, verb: Callable, inputs: Path, home: Path, *, n: int
-) -> tuple[Counter[str], list[str]]:
-    """Cut the power at `n` operations, each with three chances of what the medium holds."""
-    before, after, _ = measure(verb, inputs, home)
-    out = _fresh(home / "out", inputs)
-    disk = RecordingDisk()
-    originals = {name: getattr(Disk, name) for name in OPERATIONS}
-    recorded = {name: getattr(RecordingDisk, name) for name in OPERATIONS if name != "open"}
-    counts, notes = Counter[str](), []
-    start = {path.name: bytearray(path.read_bytes()) for path in out.iterdir()}
-    try:
-        for operation in recorded:
-            setattr(Disk, operation, _recording(disk, operation, originals[operation]))
-        Disk.open = _recording_open(disk, originals["open"])
-        verb(out)
-    finally:
-        for operation, function in originals.items():
-            setattr(Disk, operation, function)
-    counts["points"] = len(disk.operations)
-    wanted = [{Path(key).name: value for key, value in one.items()} for one in (before, after)]
-    for stop_at in sorted({int(k) for k in np.linspace(0, len(disk.operations), n)}):
-        for seed in range(3):
-            folder = CrashedFolder({key: bytearray(value) for key, value in start.items()})
-            for operation in disk.operations[:stop_at]:
-                folder.apply(operation)
-            left = _fresh(home / "cut")
-            for key, content in folder.crash(
-                np.random.default_rng([seed, stop_at]), "power"
-            ).items():
-                (left / key).write_bytes(content)
-            found = finals(left)
-            counts["faults"] += 1
-            wanted = [
-                {Path(key).name: value for key, value in one.items()} for one in (before, after)
-            ]
-            wrong = [k for k, v in found.items() if v not in (wanted[0].get(k), wanted[1].get(k))]
-            counts["after" if found == wanted[1] else "before"] += 1
-            if wrong:
-                counts["lost"] += 1
-                notes.append(f"{name}, power cut after {stop_at}: {', '.join(wrong)} damaged")
-    return counts, notes
-
-
-def _recording(disk: RecordingDisk, name: str, original: Callable) -> Callable:
-    """Return a file operation that is written down and done."""
-
-    def step(self, *arguments):  # type: ignore[no-untyped-def]
-        details = {
-            "write_at": lambda file, at, data: (
-                "write",
-                file.name,
-                {"offset": at, "data": bytes(data)},
-            ),
-            "truncate": lambda file, size: ("truncate", file.name, {"offset": size}),
-            "sync": lambda file: ("sync", file.name, {}),
-            "rename": lambda source, target: ("rename", source, {"target": target.name}),
-            "unlink": lambda path: ("unlink", path, {}),
-            "sync_folder": lambda path: ("sync folder", path, {}),
-        }[name](*arguments)
-        disk._record(details[0], details[1], **details[2])
-        return original(self, *arguments)
-
-    return step
-
-
-def _recording_open(disk: RecordingDisk, original: Callable) -> Callable:
-    def step(self, path: Path, mode: str) -> FileIO:  # type: ignore[no-untyped-def]
-        if mode.startswith("x"):
-            disk._record("create", path)
-        return original(self, path, mode)
-
-    return step
-
-
-def _fresh(folder: Path, inputs: Path | None = None) -> Path:
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)
-    if inputs is not None:
-        shutil.copy(inputs, folder / "session.nwb")
-    return folder
+def try_verbs(home: Path, chosen: argparse.Namespace) -> Iterator[tuple[str, Tally]]:
+    """Yield each verb with what became of it, and a row for its power cuts."""
+    out = home.with_name(f"{home.name}-out")
+    watch = Watch(out)
+    for name, verb in VERBS.items():
+        if chosen.only not in name:
+            continue
+        trial = Trial(verb, home=home, watch=watch, out=out)
+        n_points = max(2, round(chosen.points * verb.share))
+        yield name, fail_everywhere(name, trial, n=n_points)
+        if chosen.cuts:
+            yield "  power cuts", cut_power(name, trial, n=max(2, round(chosen.cuts * verb.share)))
 
 
 def main() -> None:
     """Run the benchmark and print its table."""
     parser = argparse.ArgumentParser()
-    parser.add_argument("--points", type=int, default=45, help="per verb and kind of failure")
-    parser.add_argument("--cuts", type=int, default=40, help="power cuts per verb, three each")
-    parser.add_argument("--only", default="", help="one verb")
+    parser.add_argument("--points", type=int, default=20, help="per verb and kind of failure")
+    parser.add_argument("--cuts", type=int, default=8, help="power cuts per verb, three ways each")
+    parser.add_argument("--only", default="", help="part of a verb")
+    parser.add_argument("--home", type=Path, default=Path(tempfile.gettempdir(), "door_faults"))
     chosen = parser.parse_args()
     warnings.simplefilter("ignore")
-    total, notes = Counter[str](), []
-    with tempfile.TemporaryDirectory() as folder:
-        home = Path(folder)
-        verbs = make_verbs(home)
-        print(f"{'verb':<24}{'points':>8}{'faults':>8}{'before':>8}{'after':>8}{'lost':>6}")
-        for name, verb in verbs.items():
-            if chosen.only not in ("", name):
-                continue
-            inputs = home / "analysed.nwb" if name == "repack" else home / "recorded.nwb"
-            found, told = fail_everywhere(name, verb, inputs, home, n=chosen.points)
-            print_row(name, found)
-            notes += told
-            total += found
-            if name != "export --zarr":  # a folder of folders; its syncs are counted above
-                found, told = cut_power(name, verb, inputs, home, n=chosen.cuts)
-                print_row("  power cuts", found)
-                notes += told
-                total += found
-    print_row("all", total)
-    print("\n".join(notes))
+    home = chosen.home.resolve()
+    if "ACE_SYSTEM_CALLS" not in os.environ:
+        if not (home / "sessions.yaml").exists():  # the last one that is written
+            shutil.rmtree(home, ignore_errors=True)
+            home.mkdir(parents=True)
+            make_inputs(home)
+        start_watched(home)
+    warm_up()
+    import_module("ace_nwb.tuning.headless")
+    gc.freeze()  # forked processes share what is there
+    total, notes, started_s = Counter[str](), [], time.process_time()
+    for name, tally in try_verbs(home, chosen):
+        print(f"{name:<28}", dict(tally.counts), *tally.notes[:4], sep="\n    ", flush=True)
+        total += tally.counts
+        notes += tally.notes
+    print("all", dict(total), f"{time.process_time() - started_s:.0f} s", *notes, sep="\n")
 
 
 if __name__ == "__main__":

@@ -99,9 +99,8 @@ def prune(path: Path) -> dict[str, str]:
     """Change the first stage, and remove what is stale then."""
     replacement = Replacement(prune=True)
     pipeline.process(path, "preprocess", {"crop_row_start": 1}, replacement=replacement)
-    found = foreign.checksums(path)
-    run(path)
-    return {key: one for key, one in found.items() if key in foreign.checksums(path)}
+    pruned, again = foreign.checksums(path), run(path)
+    return {key: one for key, one in pruned.items() if again.get(key) == one}
 
 
 def changed(change: Callable[[Path], object], path: Path) -> dict[str, str]:

@@ -1,6 +1,8 @@
 """The surface that scripts rely on: verbs, options, exit codes, messages."""
 
+import errno
 import json
+import os
 import shlex
 import subprocess
 import sys
@@ -15,7 +17,7 @@ from ace_nwb.cli.wording import as_options, told_on_the_terminal
 from ace_nwb.errors import AceNwbWarning, ParameterError
 from ace_nwb.forms.commands import quoted
 from ace_nwb.interfaces.detection import load_format
-from ace_nwb.registry import FORMATS
+from ace_nwb.registry import FORMATS, Registry
 from ace_nwb.stages.table import STAGES
 
 
@@ -182,3 +184,15 @@ def test_printed_commands_quote_paths():
 def test_a_city_as_time_zone_is_refused_with_the_zone_that_may_be_meant(tmp_path, capsys):
     assert run(["inspect", str(tmp_path), "--timezone", "Berlin"]) == 1
     assert "Did you mean 'Europe/Berlin'?" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("code", "exit_code"), [(errno.EIO, 1), (errno.ENOSPC, 1), (errno.EINVAL, 70)]
+)
+def test_a_disk_that_refuses_is_no_fault_of_ours(code, exit_code, monkeypatch, capsys):
+    def refuse(_registry):
+        raise OSError(code, os.strerror(code), "place")
+
+    monkeypatch.setattr(Registry, "names", refuse)
+    assert run(["list", "formats"]) == exit_code
+    assert "place" in capsys.readouterr().err

@@ -1,7 +1,9 @@
 """The door for new files: under a final name stands a whole file or none, whatever fails."""
 
+import errno
 import io
 import shutil
+from pathlib import Path
 
 import h5py
 import numpy as np
@@ -10,8 +12,16 @@ import pytest
 from ace_nwb.errors import OutputError, SessionLockedError
 from ace_nwb.nwb.commit.checked_file import _last_writes, _Written
 from ace_nwb.nwb.commit.disk import Disk
-from ace_nwb.nwb.commit.lock import WriterLock
-from ace_nwb.nwb.commit.new_file import as_text, claim, new_file, new_files, new_h5, write_new
+from ace_nwb.nwb.commit.lock import WriterLock, lock_path
+from ace_nwb.nwb.commit.new_file import (
+    as_text,
+    claim,
+    make_folder,
+    new_file,
+    new_files,
+    new_h5,
+    write_new,
+)
 from tests.fixtures.faults import CrashedFolder, FailingDisk, RecordingDisk
 
 CONTENT = bytes(range(256)) * 40
@@ -156,6 +166,35 @@ def test_an_error_of_a_source_is_not_told_as_one_of_the_new_file(tmp_path):
     with pytest.raises(FileNotFoundError), new_file(tmp_path / "new"):
         shutil.copy(tmp_path / "no source", tmp_path / "anywhere")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_new_folder_lasts_with_those_above_it(tmp_path, monkeypatch):
+    """A power cut takes what a folder holds along if its own name is not on the medium."""
+    synced = []
+    monkeypatch.setattr(Disk, "sync_folder", lambda _disk, folder: synced.append(folder))
+    make_folder(tmp_path / "a" / "b")
+    assert set(synced) == {tmp_path, tmp_path / "a"}
+    make_folder(tmp_path / "a" / "b")
+    assert len(synced) == 2
+    (tmp_path / "file").touch()
+    with pytest.raises(OutputError, match="choose another"):
+        make_folder(tmp_path / "file" / "c")
+
+
+def test_a_lock_that_cannot_be_removed_is_told_by_nobody(tmp_path, monkeypatch):
+    """What is written is written; the next run recognises the lock as stale."""
+
+    def refuse(*_arguments, **_options):
+        raise OSError(errno.EROFS, "read-only")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Path, "unlink", refuse)
+        with WriterLock(tmp_path / "x"):
+            pass
+    assert lock_path(tmp_path / "x").exists()
+    with WriterLock(tmp_path / "x"):
+        pass
+    assert not lock_path(tmp_path / "x").exists()
 
 
 def test_texts_keep_their_letters_and_line_ends(tmp_path):

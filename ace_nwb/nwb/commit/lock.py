@@ -9,6 +9,7 @@ import os
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from io import FileIO
 from pathlib import Path
 from types import TracebackType
@@ -183,7 +184,8 @@ class WriterLock:
             self._held = None
         if self._descriptor < 0:
             return
-        lock_path(self.path).unlink(missing_ok=True)
+        with suppress(OSError):  # one that stays is recognised as stale
+            lock_path(self.path).unlink()
         os.close(self._descriptor)
         self._descriptor = -1
 
@@ -215,10 +217,11 @@ class WriterLock:
                 ) from error
             target.unlink(missing_ok=True)
             return self._try_hold(held)
-        os.ftruncate(descriptor, 0)
-        os.lseek(descriptor, 0, os.SEEK_SET)
-        os.write(descriptor, f"{os.getpid()} {time.time():.0f}\n".encode())
         self._descriptor = descriptor
+        with suppress(OSError):  # on a full disk the lock holds, only who has it is not told
+            os.ftruncate(descriptor, 0)
+            os.lseek(descriptor, 0, os.SEEK_SET)
+            os.write(descriptor, f"{os.getpid()} {time.time():.0f}\n".encode())
         return True
 
     def _try_hold(self, held: HeldFile) -> bool:

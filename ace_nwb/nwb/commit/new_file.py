@@ -1,7 +1,8 @@
 """The one door for new files: written beside, checked, made durable, then named in one step.
 
 A name is claimed (`claim`) with the lock of its file; what a killed run has left beside it goes.
-`new_file` and `new_files` give streams to write to, `new_h5` an HDF5 file. A file under its final
+`new_file` and `new_files` give streams to write to, `new_h5` an HDF5 file; `make_folder` makes
+folders that last. A file under its final
 name is whole, whatever fails: every refused write is noted, also those that HDF5 swallows, and
 what was written is read back and compared. Existing session files are changed by editing.py.
 """
@@ -16,7 +17,7 @@ from pathlib import Path
 
 import h5py
 
-from ace_nwb.errors import JournalError, OutputError, SessionFileError
+from ace_nwb.errors import JournalError, OutputError, SessionFileError, reason
 from ace_nwb.nwb.commit import journal
 from ace_nwb.nwb.commit import overlay as overlay_module
 from ace_nwb.nwb.commit.checked_file import NewFile
@@ -84,7 +85,7 @@ def claim(
             if not _is_about(error, beside, target):
                 raise
             raise OutputError(
-                f"{target} cannot be written ({error.strerror or error}). Enough space and a "
+                f"{target} cannot be written ({reason(error)}). Enough space and a "
                 "writable folder were expected; free space, or choose another folder."
             ) from error
         finally:
@@ -193,6 +194,26 @@ def new_h5(
             raise
         finally:
             guard.take_down()
+
+
+def make_folder(folder: Path) -> None:
+    """Make a folder, and those above it that are missing, so that a power cut leaves them.
+
+    Raises
+    ------
+    OutputError
+        If that cannot be done.
+    """
+    missing = [path for path in (folder, *folder.parents) if not path.exists()]
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for path in missing:
+            Disk().sync_folder(path.parent)
+    except OSError as error:
+        raise OutputError(
+            f"The folder {folder} cannot be made ({reason(error)}). A writable place "
+            "for it was expected; choose another, or free space."
+        ) from error
 
 
 def move_into_place(disk: Disk, beside: Path, target: Path) -> None:

@@ -45,13 +45,22 @@ def is_within(path: str, ancestors: set[str]) -> bool:
 
 def iterate_soft_links(h5: h5py.File) -> Iterator[tuple[str, str]]:
     """Yield (path of the link, path it points to) of every soft link."""
-    for group in _iterate_groups(h5):
-        for name in group:
-            link = group.get(name, getlink=True)
-            if isinstance(link, h5py.SoftLink):
-                base = group.name.rstrip("/")
-                target = link.path if link.path.startswith("/") else f"{base}/{link.path}"
-                yield f"{base}/{name}", target
+    found: list[bytes] = []
+
+    def note(name: bytes, link: h5py.h5l.LinkInfo) -> None:
+        if link.type == h5py.h5l.TYPE_SOFT:
+            found.append(name)
+
+    root = h5["/"].id  # HDF5 itself goes through the links, without opening an object
+    root.links.visit(note, info=True)
+    for name in found:
+        path, target = (_text(one) for one in (b"/" + name, root.links.get_val(name)))
+        yield path, target if target.startswith("/") else f"{path.rpartition('/')[0]}/{target}"
+
+
+def _text(name: bytes) -> str:
+    """Return a name as h5py gives it."""
+    return name.decode("utf8", "surrogateescape")
 
 
 def find_dangling_links(h5: h5py.File) -> list[str]:
@@ -70,15 +79,6 @@ def iterate_references(h5: h5py.File) -> Iterator[tuple[str, str]]:
     for holder in holders:
         for reference in _references_of(holder):
             yield holder.name, _target_path(h5, reference)
-
-
-def _iterate_groups(h5: h5py.File) -> Iterator[h5py.Group]:
-    """Yield every group once, the root first."""
-    groups = [h5["/"]]
-    h5.visititems(
-        lambda _name, found: groups.append(found) if isinstance(found, h5py.Group) else None
-    )
-    yield from groups
 
 
 def _references_of(holder: h5py.Group | h5py.Dataset) -> Iterator[h5py.Reference]:
