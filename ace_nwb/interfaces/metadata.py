@@ -188,6 +188,9 @@ class RigMetadata(MetadataModel):
     edges_after_last_frame: int | None = Field(
         default=None, ge=-20, le=20, description="Edges of the frame line after the last frame."
     )
+    frames_per_pulse: int | None = Field(
+        default=None, ge=1, le=1000, description="Frames from each pulse of the line to the next."
+    )
     measured: str | None = Field(default=None, description="How, when and by whom it was measured.")
 
 

@@ -8,6 +8,7 @@ from ace_nwb.nwb.content.sync import Alignment, undo_alignment, write_alignment
 from ace_nwb.nwb.session import Session, SessionWriter
 from ace_nwb.stages.aligning import clocks as sync_clocks
 from ace_nwb.stages.aligning import pulses as sync_pulses
+from ace_nwb.stages.aligning.lines import list_ephys_lines
 from ace_nwb.stages.aligning.rows import LEDGER_COLUMNS
 from ace_nwb.stages.running.context import StageContext
 from ace_nwb.stages.settings.params import SyncParams
@@ -16,6 +17,8 @@ METHODS = {
     "hardware-clock": sync_clocks.align_shared_clock,
     "pulses": sync_pulses.align,
     "flashes": sync_clocks.align_by_flashes,
+    "barcodes": sync_clocks.align_by_barcodes,
+    "gate": sync_clocks.align_by_gate,
     "offset": sync_clocks.align_by_offset,
     "wall-clock": sync_clocks.align_by_wall_clock,
 }
@@ -23,7 +26,7 @@ METHODS = {
 
 def not_applicable(session: Session) -> str | None:
     """Say why a file has nothing to align by itself, or None."""
-    if sync_clocks.shares_clock(session) or sync_pulses.list_ephys_lines(session):
+    if sync_clocks.shares_clock(session) or list_ephys_lines(session):
         return None
     return (
         "The file holds neither TTL lines nor a clock shared with ephys; times stay on the "
@@ -50,7 +53,9 @@ def choose_method(session: Session, params: SyncParams) -> tuple[str, str]:
         return params.method, "asked for"
     if params.line is None and sync_clocks.shares_clock(session):
         return "hardware-clock", "the recorder stamped movie and ephys with one clock"
-    if sync_pulses.list_ephys_lines(session):
+    if params.analog_line is not None:
+        return "pulses", "an analog channel carries the frame line"
+    if list_ephys_lines(session):
         return "pulses", "the file holds TTL lines on the ephys clock"
     if params.ephys_start is not None:
         return "wall-clock", "ephys_start is given"

@@ -16,12 +16,15 @@ NEIGHBOURS = 101
 _EARLY_S = 5e-3  # a time stamp off the clock by more than that, or later than jitter, is doubtful
 _MIN_FITTING = 0.9  # with fewer rows on the clock, the clock is wrong
 _LATE_SHARE = 0.3
+_QUEUED_SHARE = 0.5
+"""Share of a frame interval within which a frame taken out of the queue follows the one before."""
 _USUAL, _LONGEST_S = 0.99, 0.25
 """Share of time stamps whose lateness is the session's own jitter, and the most that is taken for
 jitter rather than for a wrong clock, seconds: three times the worst of Windows hosts."""
 
 
 def judge_rows(
+    rows: Rows,
     timeline: Timeline,
     captured: np.ndarray,
     segment: np.ndarray,
@@ -36,6 +39,9 @@ def judge_rows(
     """
     shown_s = min(float(np.quantile(late_s, _USUAL)), _LONGEST_S)
     fits = (late_s > -_EARLY_S) & (late_s < max(max_jitter_s, shown_s) + _EARLY_S)
+    # frames that a stall kept waiting follow each other fast: they say nothing against the clock
+    since_s = np.diff(rows.device_time_s, prepend=-np.inf)
+    fits |= (late_s > -_EARLY_S) & (since_s < _QUEUED_SHARE * rows.interval_s)
     around = uniform_filter1d(fits.astype(float), NEIGHBOURS, mode="nearest")
     trusted = fits & (around > _MIN_FITTING) & (fits.mean() > _MIN_FITTING)
     for jump in np.flatnonzero(np.diff(segment)):

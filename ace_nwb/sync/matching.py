@@ -152,12 +152,13 @@ def _refine(refiner: Refiner, start: Start) -> Match:
     segment = find_clock_segments(segments.starts, offset)
     refined = refiner.decode(placed_at, offset, segment, rates=start.rates)
     audit = refiner.audit(refined, placed_at)
-    contested = np.ones(placed_at.size)
+    contested, explained = np.ones(placed_at.size), -np.inf
     for _ in range(_N_AUDITS):
         if audit.is_settled:
             break
         if np.ptp(audit.shift):  # pieces moved against each other: by how sure a guess
             contested = np.minimum(contested, audit.probability)
+            explained = max(explained, audit.placement.log_evidence)
         refined, placed_at = refiner.decode_again(refined, audit)
         grounds |= audit.grounds
         audit = refiner.audit(refined, placed_at)
@@ -170,7 +171,8 @@ def _refine(refiner: Refiner, start: Start) -> Match:
         placed = np.minimum(first, audit.probability)
     else:
         placed = audit.probability
-    if refined.segment[-1] > 0:  # a guess became a clock jump, which then explains itself
+    # a guess became a clock jump, which now explains itself, but all together less than before
+    if refined.segment[-1] > 0 and audit.placement.log_evidence < explained:
         placed = np.minimum(placed, contested)
     placed = minimum_filter1d(placed, 2 * BESIDE + 1)
     if not audit.is_settled or _share_a_frame(refiner.rows, refined.captured):
@@ -198,6 +200,7 @@ def _share_a_frame(rows: Rows, captured: np.ndarray) -> bool:
 def _judge(refiner: Refiner, refined: Refined) -> np.ndarray:
     """Return the probability of each row, the placement apart."""
     plausible = judge_rows(
+        refiner.rows,
         refiner.timeline,
         refined.captured,
         refined.segment,

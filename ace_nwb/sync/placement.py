@@ -322,6 +322,11 @@ def _link(
         held[after + shifts][None, :]
         - held[np.minimum(before + shifts + 1, held.size - 1)][:, None]
     )
+    # beyond an end of the ephys recording frames go on, unheard
+    unheard = (held[after + shifts + 1] == 0)[None, :] | (held[before + shifts] == held[-1])[
+        :, None
+    ]
+    left = np.where(unheard, np.maximum(step - 1, 0), left)
     link += price_runs(left, rates.lost)
     if np.isfinite(segments.daq_step[g]):
         number = segments.daq_step[g]  # a silent frame between may have been captured or not

@@ -1,5 +1,6 @@
 """From the edges of a TTL line to one time per captured frame; and which line is the camera's."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -19,6 +20,10 @@ _STEADIER = 0.6
 
 _SAMPLE_S = 1e-5
 """Spread that sampling leaves on every edge, seconds: a third of a sample at 30 kHz."""
+
+_GATE_SLACK_S, _GATE_SHARE = 2.0, 0.01
+"""How much longer or shorter than the recording a gate may be: files are opened and closed within
+it, and both clocks differ."""
 
 _LEAST_LEVELS = 4  # to say how long levels last
 
@@ -187,8 +192,46 @@ def score_line(
     return LineScore(float(share * enough), pulses.mode, evidence)
 
 
-def choose_line(scores: dict[str, LineScore]) -> str:
+def find_gate(
+    times_s: np.ndarray, levels: np.ndarray, *, span_s: float
+) -> tuple[float, float] | None:
+    """Return when a line rises and falls that is high while recording, or None.
+
+    Parameters
+    ----------
+    times_s, levels
+        Edges of the line, shape (n_edges,).
+    span_s
+        How long the recording lasts by the device clock; of several gates the most alike is taken.
+    """
+    order = np.argsort(times_s, kind="stable")
+    times, high = np.asarray(times_s, dtype=float)[order], np.asarray(levels)[order] > 0
+    rises = np.flatnonzero(high[:-1] & ~high[1:])
+    if not rises.size:
+        return None
+    lasting = times[rises + 1] - times[rises]
+    best = int(np.argmin(np.abs(lasting - span_s)))
+    if abs(lasting[best] - span_s) > _GATE_SLACK_S + _GATE_SHARE * span_s:
+        return None
+    return float(times[rises[best]]), float(times[rises[best] + 1])
+
+
+def choose_line(
+    scores: dict[str, LineScore],
+    *,
+    otherwise: str = "",
+    decide: Callable[[list[str]], str | None] = lambda _: None,
+) -> str:
     """Return the name of the one line that fits the camera.
+
+    Parameters
+    ----------
+    scores
+        Of every line, by name.
+    otherwise
+        What else could be done, said if no line fits.
+    decide
+        Chooses among lines of one rate, by more than their rate, or returns None.
 
     Raises
     ------
@@ -201,9 +244,13 @@ def choose_line(scores: dict[str, LineScore]) -> str:
         raise SyncError(
             f"No TTL line carries the camera's frames. Found: {listing or 'no lines'}. Expected "
             "one pulse per captured frame at the frame rate. Name the line if it is there, or "
-            "check that the frame-sync output was connected."
+            f"check that the frame-sync output was connected.{otherwise}"
         )
-    if len(ranked) > 1 and scores[ranked[1]].score > scores[ranked[0]].score - _CLEAR_LEAD:
+    alike = [n for n in ranked if scores[n].score > scores[ranked[0]].score - _CLEAR_LEAD]
+    if len(alike) > 1:
+        chosen = decide(alike)
+        if chosen is not None:
+            return chosen
         raise SyncError(
             f"Two TTL lines could carry the camera's frames: {listing}. Expected one that fits "
             "clearly better. Name the line."

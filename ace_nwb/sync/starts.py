@@ -28,6 +28,12 @@ _SILENT = 3  # frames more than were numbered
 _UNHEARD = 0.1
 """Nats for each row without a pulse: of two places the one with more rows on pulses is right."""
 
+_MOST_SCORED = 200
+"""Rows whose lateness counts between starts: by how much their clocks are off is common to all."""
+
+_FLOOR = 0.05
+"""Share of time stamps before the instant that counts as not late."""
+
 SETTLED = 0.999
 
 
@@ -242,7 +248,14 @@ def _follow(
     offset += timeline.times_s[settled] - timeline.times_s[captured]
     captured = settled
     aligned = rows.device_time_s + offset
-    late_score = float(jitter.score((aligned - timeline.times_s[captured])[good]).sum())
+    # in silence nothing tells the clock; and where the jitter begins is known to a millisecond or
+    # two, which hours of rows would add up
+    late_s = (aligned - timeline.times_s[captured])[good]
+    heard = late_s[timeline.is_held[captured[good]]]
+    late_score = -np.inf
+    if heard.size:
+        mean = float(jitter.score(heard - np.quantile(heard, _FLOOR)).mean())
+        late_score = min(good.size, _MOST_SCORED) * mean
     return timeline, _cut(rows, segment, timeline, captured, offset), late_score
 
 

@@ -275,8 +275,30 @@ def _jump_explains(state: _Follower, start: int, stop: int) -> bool:
     inside = state.train.times_s[0] < before < state.train.times_s[-1]
     if n_told < 0.8 * (stop - start) or not inside or stop - start < 5:
         return False
+    if _goes_on_behind(state, start, before):
+        return False
     _jump(state, start, stop)
     return True
+
+
+def _goes_on_behind(state: _Follower, start: int, before_s: float) -> bool:
+    """Say whether the clock as it is fits the pulses behind a silence: the line fell silent."""
+    captured = state.train.times_s
+    ahead = int(np.searchsorted(captured, before_s + 1.5 * state.local_period))
+    if ahead >= captured.size:
+        return False
+    times = state.times[start:]
+    first = int(
+        np.searchsorted(np.maximum.accumulate(times + state.predict(times)), captured[ahead])
+    )
+    times = times[first : first + state.stretch]
+    if times.size < 5:
+        return False
+    likelihoods, n_told = state.likelihoods(times + state.predict(times))
+    reach_s = 2e-3 + _MAX_DRIFT * (times[-1] - state.at)
+    width = min(int(np.ceil(reach_s / state.local_period * _N_BINS)), _N_BINS // 4)
+    here = likelihoods[np.arange(-width, width + 1) % _N_BINS].max()
+    return bool(n_told > 0.8 * times.size and likelihoods.max() - here < _BREAK_EVIDENCE)
 
 
 def _jump(state: _Follower, start: int, stop: int) -> None:

@@ -261,7 +261,8 @@ def main() -> None:
     options = parser.parse_args()
     rigs = load(options.generator)
     recorder = TRIGGERED if options.trigger else MINISCOPE_DAQ_QT
-    names = [name for name in CATEGORIES if (options.category or "") in name]
+    wanted = (options.category or "").split("|")
+    names = [name for name in CATEGORIES if any(part in name for part in wanted)]
     if options.trigger:  # of these that statement is not true
         names = [name for name in names if name not in _NO_TRIGGER]
     seeds = range(options.first_seed, options.first_seed + options.sessions)

@@ -438,3 +438,73 @@ def test_another_way_leaves_nothing_of_the_former_alignment(file):
         ledger = read_ledger(session)
     assert "pulse" not in ledger
     np.testing.assert_array_equal(ledger["session_time_s"], before)
+
+
+def test_a_gate_is_named_in_the_refusal_and_aligns_if_chosen(file, truth):
+    drop_line(file)
+    put_line(file, "Gate", np.array([3.25, 3.25 + np.ptp(truth) + 0.02]), [1, 0])
+    with pytest.raises(
+        SyncError, match=r"Gate is high from 3\.250 .*method=gate.*--offset-s 3\.25"
+    ):
+        align(file)
+    align(file, {"method": "gate"})
+    assert fit_of(file)["method"] == "gate"
+    assert fit_of(file)["verdict"] == "warn"
+    assert 0.02 < fit_of(file)["uncertainty_s"] < 0.2
+    assert np.abs(movie_times(file) - truth).max() < fit_of(file)["uncertainty_s"]
+
+
+def test_barcodes_read_by_scope_and_ephys_tie_their_clocks(file, truth):
+    edges = 1.0 + np.cumsum(np.random.default_rng(5).uniform(0.05, 0.4, 80))
+    drop_line(file)
+    put_line(file, "ScopeIn", edges, np.arange(80) % 2, "Input, times of the scope's clock.")
+    put_line(file, "Codes", edges * (1 + 40e-6) + 3.25, np.arange(80) % 2)
+    align(file, {"method": "barcodes"})
+    assert fit_of(file)["verdict"] == "pass"
+    np.testing.assert_allclose(movie_times(file), truth, atol=1.5e-3)
+
+
+def test_a_line_of_every_third_frame_is_refused_by_name_and_aligned_as_stated(file, truth):
+    drop_line(file)
+    put_line(file, "Thirds", truth[::3], (np.arange(truth[::3].size) + 1) % 2)
+    with pytest.raises(SyncError, match="frames_per_pulse=3"):
+        align(file, {"line": "Thirds"})
+    stated = {"frames_per_pulse": 3, "lost_at_start": 0}
+    align(file, stated)
+    np.testing.assert_allclose(movie_times(file), truth, atol=6e-3)
+    assert fit_of(file)["verdict"] == "pass"
+
+
+def test_a_camera_is_aligned_by_its_own_line(file, truth):
+    own_s = np.arange(400) * 0.04 + 0.5
+    with edit_session(file) as writer:
+        writer.nwbfile.add_acquisition(
+            ImageSeries(
+                name="BehaviorCamera",
+                external_file=["camera.avi"],
+                format="external",
+                starting_frame=[0],
+                timestamps=np.round(own_s + 0.004, 3),
+                unit="n.a.",
+            )
+        )
+    exact = own_s * (1 + 40e-6) + 3.25
+    put_line(file, "CameraLine", exact, (np.arange(400) + 1) % 2)
+    align(file, {"line": "FrameLine", "camera_lines": "BehaviorCamera=CameraLine"})
+    with open_session(file) as session:
+        times = read_times(session.get("/acquisition/BehaviorCamera"))
+    np.testing.assert_allclose(times, exact, atol=1e-6)
+    with pytest.raises(ParameterError, match="CAMERA=LINE with one of"):
+        align(file, {"camera_lines": "Nobody=CameraLine"})
+
+
+def test_of_two_cameras_of_one_rate_the_frames_choose_the_line(file, truth):
+    with open_session(file) as session:
+        edges, columns = read_events(session, LINE)
+    other = truth[0] - 2.0 + np.median(np.diff(truth)) * np.arange(N_FRAMES + 90)
+    put_line(file, "OtherCamera", other, (np.arange(other.size) + 1) % 2)
+    align(file)
+    assert fit_of(file)["line"] == "FrameLine"
+    put_line(file, "OtherCamera", edges, columns["level"])
+    with pytest.raises(SyncError, match="Two TTL lines could carry"):
+        align(file, force=True)

@@ -4,12 +4,19 @@ from datetime import datetime
 
 import numpy as np
 
-from ace_nwb.errors import ParameterError, SyncError
+from ace_nwb.errors import ParameterError, SyncError, UnknownNameError
 from ace_nwb.nwb import layout
 from ace_nwb.nwb.content.ephys import list_ephys
+from ace_nwb.nwb.content.events import read_ttl_line
 from ace_nwb.nwb.content.sync import Alignment as StoredAlignment
-from ace_nwb.nwb.content.sync import list_device_series, read_clock_facts, read_device_times
+from ace_nwb.nwb.content.sync import (
+    list_device_lines,
+    list_device_series,
+    read_clock_facts,
+    read_device_times,
+)
 from ace_nwb.nwb.session import Session
+from ace_nwb.stages.aligning.lines import list_ephys_lines
 from ace_nwb.stages.aligning.rows import (
     fit_columns,
     ledger_columns,
@@ -20,9 +27,14 @@ from ace_nwb.stages.aligning.rows import (
 from ace_nwb.stages.common.flashes import read_brightness, read_markers
 from ace_nwb.stages.running.context import StageContext
 from ace_nwb.stages.settings.params import SyncParams
+from ace_nwb.sync.barcodes import fit_barcodes
 from ace_nwb.sync.flashes import detect_flashes, fit_flashes
+from ace_nwb.sync.pulses import find_gate
 from ace_nwb.sync.rows import frame_interval
 from ace_nwb.sync.shared_clock import KnownClock, apply_known_offset, check_shared_clock
+
+_COARSE_S = 1e-3
+"""How far times by edges may be off at least: both sides round to a millisecond."""
 
 
 def shares_clock(session: Session) -> bool:
@@ -117,6 +129,68 @@ def align_by_flashes(
         n_lost=0,
     )
     return _store(session, clock, context, method="flashes")
+
+
+def align_by_barcodes(
+    session: Session, params: SyncParams, context: StageContext
+) -> StoredAlignment:
+    """Fit the device clock through an irregular line that device and ephys have both recorded."""
+    mine = _choose_table("marker_line", params.marker_line, list_device_lines(session))
+    theirs = _choose_table("line", params.line, list_ephys_lines(session))
+    device_edges_s = read_device_times(session, f"{layout.EVENTS}/{mine}")
+    ephys_edges_s, _ = read_ttl_line(session, theirs)
+    fit = fit_barcodes(device_edges_s, ephys_edges_s)
+    device_s = read_device_times(session, layout.MOVIE)
+    certain_s = max(_COARSE_S, fit.residual_s)
+    clock = apply_known_offset(
+        device_s,
+        offset_s=fit.offset_s,
+        uncertainty_s=certain_s,
+        drift_ppm=(1 / fit.slope - 1) * 1e6,
+        source=f"{fit.n_matched} edges that {mine} and {theirs} both recorded, typically "
+        f"{fit.residual_s * 1e3:.2f} ms off one line",
+    )
+    return _store(session, clock, context, method="barcodes")
+
+
+def align_by_gate(session: Session, params: SyncParams, context: StageContext) -> StoredAlignment:
+    """Take the rise of a line that is high while recording for the record press."""
+    device_s = read_device_times(session, layout.MOVIE)
+    name = _choose_table("line", params.line, list_ephys_lines(session))
+    times, levels = read_ttl_line(session, name)
+    span_s = float(device_s[-1] - device_s[0])
+    gate = find_gate(times, levels, span_s=span_s)
+    if gate is None:
+        raise SyncError(
+            f"{name} is never high for about as long as the recording lasts, {span_s:.1f} s. A "
+            "gate that is high while recording was expected; name another line, or give offset_s."
+        )
+    rise, fall = gate
+    # the first frame comes anywhere within the time that the gate is longer, or within a frame
+    slack_s = max(abs(fall - rise - span_s), frame_interval(device_s))
+    uncertainty_s = slack_s if params.uncertainty_s is None else params.uncertainty_s
+    clock = apply_known_offset(
+        device_s,
+        offset_s=rise,
+        uncertainty_s=uncertainty_s,
+        drift_ppm=params.drift_ppm,
+        source=f"{name}, high from {rise:.3f} to {fall:.3f} s, its rise taken for the record press",
+    )
+    return _store(session, clock, context, method="gate")
+
+
+def _choose_table(parameter: str, named: str | None, known: list[str]) -> str:
+    """Return the table named, or the only one."""
+    if named is None and len(known) == 1:
+        return known[0]
+    if named is None:
+        raise ParameterError(
+            f"sync.{parameter} is not given, and the file has {', '.join(known) or 'no such lines'}"
+            ". One line was expected; name it."
+        )
+    if named not in known:
+        raise UnknownNameError.among("TTL line", named, known)
+    return named
 
 
 def _series_of_clock(session: Session) -> list:

@@ -1,20 +1,19 @@
 """Stage sync by pulses: the TTL line of the frames found, and frames matched to its edges."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from ace_nwb.errors import ParameterError, SyncError, UnknownNameError
+from ace_nwb.errors import ParameterError, SyncError
 from ace_nwb.nwb import layout
 from ace_nwb.nwb.content.ephys import list_ephys
-from ace_nwb.nwb.content.events import list_ttl_lines, read_ttl_line
 from ace_nwb.nwb.content.sync import Alignment as StoredAlignment
-from ace_nwb.nwb.content.sync import list_device_lines, list_device_series, read_device_times
+from ace_nwb.nwb.content.sync import list_device_series, read_device_times
 from ace_nwb.nwb.objects.columns import Columns
 from ace_nwb.nwb.session import Session
-from ace_nwb.stages.aligning.recorder import find_recorder
+from ace_nwb.stages.aligning.lines import LinePulses, find_line_pulses
+from ace_nwb.stages.aligning.recorder import find_frames_per_pulse, find_recorder
 from ace_nwb.stages.aligning.rows import (
     FrameRows,
     fit_columns,
@@ -28,8 +27,7 @@ from ace_nwb.stages.settings.params import SyncParams
 from ace_nwb.sync.alignment import TRUSTED, Alignment, align_frames
 from ace_nwb.sync.corrections import Correction, parse_corrections
 from ace_nwb.sync.evidence import Evidence
-from ace_nwb.sync.pulses import choose_line, find_pulses, score_line, split_word
-from ace_nwb.sync.rows import frame_interval
+from ace_nwb.sync.recorders import RECORDERS, UNKNOWN
 
 COUNTS = {
     "n_frames": "Saved frames.",
@@ -52,39 +50,17 @@ _NEGLIGIBLE = 1e-3
 _STAMPED = 0.95
 """Share of a series' times that equal time stamps of frames, if it was read with the frames."""
 
-_BITS = "&"
-"""Joins the name of a table of port words and the mask of the bits taken from it."""
-
-Edges = tuple[np.ndarray, np.ndarray, np.ndarray]
-"""Times (s, session clock), levels, and rows of the table."""
-
-
-@dataclass(frozen=True)
-class _LinePulses:
-    """Pulses of one or several lines; arrays have shape (pulse,)."""
-
-    names: tuple[str, ...]
-    times_s: np.ndarray
-    edge: np.ndarray
-    line: np.ndarray
-    evidence: str
-
-
-def list_ephys_lines(session: Session) -> list[str]:
-    """Return the names of the TTL lines that are on the ephys clock."""
-    of_device = list_device_lines(session)
-    return [name for name in list_ttl_lines(session) if name not in of_device]
-
 
 def align(session: Session, params: SyncParams, context: StageContext) -> StoredAlignment:
     """Find the frame line, align frames to its pulses, and move every series of the device."""
     rows = read_frame_rows(session)
     corrections = parse_corrections(params.corrections)
-    pulses = _exclude(_find_pulses(session, params, rows), corrections)
+    pulses = _exclude(find_line_pulses(session, params, rows.device_time_s), corrections)
     recorder = find_recorder(session, params)
     evidence = Evidence(
         record_press_s=_record_press(rows) if recorder.is_silent_before else None,
         recorder=recorder,
+        frames_per_pulse=find_frames_per_pulse(session, params),
         max_latency_s=params.max_latency_ms / 1e3,
         recorded_s=_find_span(session),
         lost_at_start=params.lost_at_start,
@@ -112,6 +88,7 @@ def align(session: Session, params: SyncParams, context: StageContext) -> Stored
         path: _place_on_frames(read_device_times(session, path), rows.device_time_s, alignment)
         for path in list_device_series(session)
     }
+    times_s |= _align_cameras(session, params, context)
     times_s[layout.MOVIE] = alignment.session_time_s
     low_s, low = low_columns(alignment.low_confidence, alignment.session_time_s)
     return StoredAlignment(
@@ -126,6 +103,37 @@ def align(session: Session, params: SyncParams, context: StageContext) -> Stored
             session, float(np.ptp(rows.device_time_s)), alignment.to_session_time
         ),
     )
+
+
+def _align_cameras(
+    session: Session, params: SyncParams, context: StageContext
+) -> dict[str, np.ndarray]:
+    """Return path -> session times of the cameras that have a frame line of their own."""
+    found, known = {}, list_device_series(session)
+    for pair in filter(None, (params.camera_lines or "").split(",")):
+        camera, _, line = (part.strip() for part in pair.partition("="))
+        path = next((one for one in known if one.rpartition("/")[2] == camera), None)
+        if path is None or not line:
+            names = [one.rpartition("/")[2] for one in known if one != layout.MOVIE]
+            raise ParameterError(
+                f"sync.camera_lines: {pair.strip()!r} names no camera and its line. Expected is "
+                f"CAMERA=LINE with one of {', '.join(names) or 'no cameras'}."
+            )
+        device_s = read_device_times(session, path)
+        own = params.model_copy(update={"line": line, "frames_per_pulse": 1, "analog_line": None})
+        pulses = find_line_pulses(session, own, device_s)
+        recorder = RECORDERS.get(params.recorder, UNKNOWN)
+        evidence = Evidence(recorder=recorder, recorded_s=_find_span(session))
+        alignment = align_frames(device_s, pulses.times_s, evidence=evidence)
+        if alignment.verdict == "fail":
+            raise SyncError(
+                f"Frames of {camera} and pulses of {line} do not align: "
+                f"{'; '.join(alignment.reasons)}. One pulse per frame was expected; name its line."
+            )
+        said = "; ".join([alignment.verdict, *alignment.reasons])
+        context.remarks.append(f"{camera} by its own line {line}: {pulses.evidence}; {said}")
+        found[path] = alignment.session_time_s
+    return found
 
 
 def _place_on_frames(times_s: np.ndarray, frames_s: np.ndarray, alignment: Alignment) -> np.ndarray:
@@ -185,110 +193,19 @@ def describe_corrections(corrections: tuple[Correction, ...]) -> Columns:
     return {name: (text, [getattr(c, name) for c in corrections]) for name, text in texts.items()}
 
 
-def _find_pulses(session: Session, params: SyncParams, rows: FrameRows) -> _LinePulses:
-    """Return one pulse per captured frame, of the lines named or of the one that fits."""
-    interval_s = frame_interval(rows.device_time_s)
-    lines = _read_lines(session, params)
-    if params.line is None:
-        scores = {
-            line: score_line(
-                times, levels, frame_interval_s=interval_s, n_frames=len(rows.ledger_row)
-            )
-            for line, (times, levels, _) in lines.items()
-        }
-        names = [choose_line(scores)]
-    else:
-        names = [name.strip() for name in params.line.split(",")]
-    found = []
-    for name in names:
-        if name not in lines:
-            raise UnknownNameError.among("TTL line", name, lines)
-        times, levels, table_rows = lines[name]
-        one = find_pulses(
-            times,
-            levels,
-            frame_interval_s=interval_s,
-            pulse_mode=params.pulse_mode,
-            pulse_edge=params.pulse_edge,
-            debounce_ms=params.debounce_ms,
-        )
-        found.append((one.times_s, table_rows[one.edge], one))
-    times = np.concatenate([times for times, _, _ in found])
-    edge = np.concatenate([edges for _, edges, _ in found])
-    line = np.repeat(np.arange(len(found)), [len(times) for times, _, _ in found])
-    order = np.argsort(times, kind="stable")
-    evidence = "; ".join(_say_how(one) for _, _, one in found)
-    return _LinePulses(tuple(names), times[order], edge[order], line[order], evidence)
-
-
-def _say_how(found: Any) -> str:
-    """Say how a line was reduced to pulses."""
-    glitches = f"; {found.n_glitches} edges of glitches left out" if found.n_glitches else ""
-    return f"{found.mode} by {found.evidence}{glitches}"
-
-
-def _read_lines(session: Session, params: SyncParams) -> dict[str, Edges]:
-    """Return the edges of every line within the window; words of a port bit by bit."""
-    wanted = None if params.line is None else {n.strip() for n in params.line.split(",")}
-    lines: dict[str, Edges] = {}
-    seen_s: list[float] = []
-    for name in list_ephys_lines(session):
-        if wanted is not None and not any(n.split(_BITS)[0] == name for n in wanted):
-            lines[name] = (np.zeros(0), np.zeros(0), np.zeros(0, int))
-            continue
-        times, values = read_ttl_line(session, name)
-        inside = np.ones(times.size, dtype=bool)
-        if params.start_s is not None:
-            inside &= times >= params.start_s
-        if params.stop_s is not None:
-            inside &= times <= params.stop_s
-        table_rows = np.flatnonzero(inside)
-        seen_s += [float(times.min()), float(times.max())] if times.size else []
-        lines |= _split(name, times[inside], values[inside], table_rows, params.bit_mask)
-    if seen_s and not any(times.size for times, _, _ in lines.values()):
-        raise ParameterError(
-            f"No edge lies between sync.start_s = {params.start_s} and sync.stop_s = "
-            f"{params.stop_s}. Lines have edges from {min(seen_s):.3f} to {max(seen_s):.3f} s of "
-            "the ephys clock; choose a window there."
-        )
-    return lines
-
-
-def _split(
-    name: str, times: np.ndarray, values: np.ndarray, table_rows: np.ndarray, mask: int | None
-) -> dict[str, Edges]:
-    """Return a line under its name, or one line per bit if the table holds words of a port."""
-    is_line = np.isin(values, (0, 1)).all()
-    if is_line and mask is None:
-        return {name: (times, values, table_rows)}
-    if mask is not None and values.size and not np.any(values.astype(np.int64) & mask):
-        if is_line:  # another line's table: the mask is not meant for it
-            return {name: (times, values, table_rows)}
-        raise ParameterError(
-            f"sync.bit_mask = {mask}: no word of {name} has one of these bits. Its words have the "
-            f"bits of {int(np.bitwise_or.reduce(values.astype(np.int64)))}; choose among them."
-        )
-    found: dict[str, Edges] = {}
-    for one, (edge_times, levels) in split_word(times, values, mask=mask).items():
-        rows = table_rows[np.searchsorted(times, edge_times)]
-        key = name if mask is not None else f"{name}{_BITS}{one}"
-        found[key] = (edge_times, levels, rows)
-    return found
-
-
-def _exclude(pulses: _LinePulses, corrections: tuple[Correction, ...]) -> _LinePulses:
+def _exclude(pulses: LinePulses, corrections: tuple[Correction, ...]) -> LinePulses:
     """Leave out the pulses that a person has excluded."""
     kept = np.ones(pulses.edge.size, dtype=bool)
     for one in corrections:
         if one.kind == "exclude":
             kept &= (pulses.edge < one.first_edge) | (pulses.edge > one.last_edge)
-    return _LinePulses(
+    return LinePulses(
         pulses.names, pulses.times_s[kept], pulses.edge[kept], pulses.line[kept], pulses.evidence
     )
 
 
 def _find_pins(
-    pulses: _LinePulses, corrections: tuple[Correction, ...], *, n_frames: int
+    pulses: LinePulses, corrections: tuple[Correction, ...], *, n_frames: int
 ) -> Mapping[int, int]:
     """Return frame -> pulse of the pins."""
     pins = {}
@@ -307,7 +224,7 @@ def _find_pins(
     return pins
 
 
-def _describe_frames(rows: FrameRows, pulses: _LinePulses, alignment: Alignment) -> Columns:
+def _describe_frames(rows: FrameRows, pulses: LinePulses, alignment: Alignment) -> Columns:
     """Return what the ledger learns."""
     has_pulse = alignment.pulse >= 0
     columns = {

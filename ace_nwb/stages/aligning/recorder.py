@@ -55,6 +55,13 @@ def find_recorder(session: Session, params: SyncParams) -> Recorder:
     return recorder
 
 
+def find_frames_per_pulse(session: Session, params: SyncParams) -> int:
+    """Return how many frames each pulse stands for: as chosen, else as the rig file said, or 1."""
+    if params.frames_per_pulse is not None:
+        return params.frames_per_pulse
+    return _number(_read_rig(session), "frames_per_pulse") or 1
+
+
 def _read_rig(session: Session) -> dict[str, str]:
     """Return what the conversion recorded about the rig."""
     rows = [run.parameters for run in read_runs(session) if run.stage == "convert"]

@@ -63,7 +63,9 @@ __all__ = [
 class SyncParams(StageParams):
     """Align the camera's clock to the ephys clock: by frame pulses, or a clock that both share."""
 
-    method: Literal["auto", "pulses", "hardware-clock", "flashes", "offset", "wall-clock"] = Field(
+    method: Literal[
+        "auto", "pulses", "hardware-clock", "flashes", "barcodes", "gate", "offset", "wall-clock"
+    ] = Field(
         default="auto",
         description="How; auto takes a clock that movie and ephys share, else frame pulses.",
     )
@@ -79,6 +81,20 @@ class SyncParams(StageParams):
     pulse_edge: Literal["auto", "rising", "falling"] = Field(
         default="auto",
         description="Which edge of a pulse marks the frame; auto takes the steadier one.",
+    )
+    frames_per_pulse: int | None = Field(
+        default=None,
+        ge=1,
+        le=1000,
+        description="Frames per pulse where a line marks every nth; the rig file may say it.",
+    )
+    analog_line: str | None = Field(
+        default=None,
+        description="Analog channel (series/channel) whose wave carries the frame pulses.",
+    )
+    camera_lines: str | None = Field(
+        default=None,
+        description="Cameras with a frame line of their own: 'BehaviorCamera=TTL3', ...",
     )
     bit_mask: int | None = Field(
         default=None, ge=1, description="Bits of the pulses where a table holds words of a port."
