@@ -111,7 +111,7 @@ def convert(
             interfaces,
             parameters=_parameters(candidates, chosen, read_rig(Path(folder), session)),
             started=started,
-            outputs=tuple(item.dataset_path.removesuffix("/data") for item in placer.pending),
+            outputs=_list_outputs(nwbfile),
         )
         _check_space(target, placer.pending)
         io = NWBHDF5IO(file=h5, mode="w")  # named: without a name it would end before its file
@@ -196,6 +196,14 @@ def _warn_of_missing(session: SessionMetadata, candidates: list[Candidate]) -> N
         told += ["DANDI will ask for:", *(f"  {line}" for line in describe_keys(asked))]
     told.append("Give them with --metadata, or afterwards with `ace-nwb describe`.")
     warnings.warn("\n".join(told), AceNwbWarning, stacklevel=3)
+
+
+def _list_outputs(nwbfile: NWBFile) -> tuple[str, ...]:
+    """Return the paths of what a conversion writes: all else in the file is of others, later."""
+    rooms = {"/acquisition": nwbfile.acquisition, "/events": nwbfile.events}
+    for name, module in nwbfile.processing.items():
+        rooms[f"/processing/{name}"] = module.data_interfaces
+    return tuple(f"{room}/{name}" for room, members in rooms.items() for name in members)
 
 
 def _record_run(

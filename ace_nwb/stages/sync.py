@@ -4,7 +4,7 @@ The ways are in aligning/: pulses.py, without them clocks.py; the columns of the
 """
 
 from ace_nwb.errors import SyncError
-from ace_nwb.nwb.content.sync import Alignment, undo_alignment, write_alignment
+from ace_nwb.nwb.content.sync import Alignment, list_foreign_series, undo_alignment, write_alignment
 from ace_nwb.nwb.session import Session, SessionWriter
 from ace_nwb.stages.aligning import clocks as sync_clocks
 from ace_nwb.stages.aligning import pulses as sync_pulses
@@ -38,6 +38,11 @@ def compute(session: Session, params: SyncParams, context: StageContext) -> Alig
     """Align the clocks by the method asked for, or by the one that the evidence allows."""
     method, reason = choose_method(session, params)
     context.remarks.append(f"Method {method}: {reason}.")
+    context.remarks.extend(
+        f"{path} was not written by the conversion and keeps its times: which clock they are of is "
+        "not known. Times linked to those of a camera or of the movie move with them."
+        for path in list_foreign_series(session)
+    )
     return METHODS[method](session, params, context)
 
 

@@ -9,6 +9,7 @@ told as a success, what ended must be durable, and the same command, run again, 
 
 import argparse
 import gc
+import io
 import os
 import re
 import resource
@@ -19,6 +20,7 @@ import time
 import warnings
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import redirect_stdout
 from dataclasses import dataclass, field
 from hashlib import sha256
 from importlib import import_module
@@ -36,7 +38,7 @@ from tests.benchmarks.system_calls import FAULTS, Medium, Watch, start_watched
 from tests.fixtures.session_files import file_content
 
 BESIDE = re.compile(
-    r"\.(partial|lock|lock-held|journal|journal-partial|repacking|new|scratch|tmp)([./-]|$)|^tmp/"
+    r"\.(partial|lock|lock-held|journal|journal-partial|repacking|new|replaced|scratch|tmp)([./-]|$)|^tmp/"
 )
 """What is no final name: files on the way, locks, the scratch folder, temporary files."""
 
@@ -49,8 +51,8 @@ CHANGING = re.compile(
 )
 """What differs from run to run in a text: object ids, dates, durations."""
 
-VARYING = re.compile(r"\.batch/(logs|states)/|\.batch/summary\.json$")
-"""What differs from run to run, since it holds times of other processes."""
+VARYING = re.compile(r"\.batch/(logs|states)/|\.batch/summary\.json$|^tuned/.*(csv|json|trials)")
+"""What differs from run to run, since it holds durations or times of other processes."""
 
 CPU_LIMIT_S = 300
 """Processor time after which a verb counts as endless; the slowest one takes 20 s."""
@@ -119,7 +121,8 @@ class Trial:
         self.watch.arm(fault, stop_at, is_logging=is_logging)
         status = 0
         if not apart:
-            self._do()
+            with redirect_stdout(io.StringIO()):
+                self._do()
         elif (child := os.fork()) == 0:
             self._be_the_verb()
         else:
@@ -314,6 +317,17 @@ def try_verbs(home: Path, chosen: argparse.Namespace) -> Iterator[tuple[str, Tal
             yield "  power cuts", cut_power(name, trial, n=max(2, round(chosen.cuts * verb.share)))
 
 
+def start_inputs(home: Path) -> None:
+    """Make the inputs unless they are there, and begin to watch system calls."""
+    if "ACE_SYSTEM_CALLS" in os.environ:
+        return
+    if not (home / "sessions.yaml").exists():  # the last one that is written
+        shutil.rmtree(home, ignore_errors=True)
+        home.mkdir(parents=True)
+        make_inputs(home)
+    start_watched(home)
+
+
 def main() -> None:
     """Run the benchmark and print its table."""
     parser = argparse.ArgumentParser()
@@ -324,12 +338,7 @@ def main() -> None:
     chosen = parser.parse_args()
     warnings.simplefilter("ignore")
     home = chosen.home.resolve()
-    if "ACE_SYSTEM_CALLS" not in os.environ:
-        if not (home / "sessions.yaml").exists():  # the last one that is written
-            shutil.rmtree(home, ignore_errors=True)
-            home.mkdir(parents=True)
-            make_inputs(home)
-        start_watched(home)
+    start_inputs(home)
     warm_up()
     import_module("ace_nwb.tuning.headless")
     gc.freeze()  # forked processes share what is there

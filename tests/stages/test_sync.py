@@ -18,6 +18,7 @@ from ace_nwb.nwb.content.sync import (
     read_device_times,
     read_ledger,
 )
+from ace_nwb.nwb.history import current_runs
 from ace_nwb.nwb.session import open_session
 from ace_nwb.simulation.truth import load_truth
 
@@ -69,6 +70,22 @@ def test_everything_on_the_camera_clock_moves_with_the_frames(session, truth):
             expected_s = truth.clock_offset_s + slope * device_s
             assert np.abs(now_s - expected_s).max() < 0.05, path  # grab jitter of the stamps
     assert len(paths) >= 5
+
+
+def test_series_that_others_have_added_keep_their_times(session_copy):
+    """Which clock they are of is not known."""
+    times_s = np.arange(5.0)
+    with pynwb.NWBHDF5IO(session_copy, "a") as io:
+        nwbfile = io.read()
+        pose = pynwb.TimeSeries(name="LabPose", data=times_s, timestamps=times_s, unit="px")
+        nwbfile.processing["behavior"].add(pose)
+        io.write(nwbfile)
+    pipeline.process(session_copy, "sync", {"max_jitter_ms": 25.0})
+    with open_session(session_copy) as opened:
+        lab = opened.get("/processing/behavior/LabPose")
+        np.testing.assert_array_equal(lab.timestamps[:], times_s)
+        assert "LabPose was not written by the conversion" in current_runs(opened)["sync"].warnings
+        assert len(list_device_series(opened)) >= 5
 
 
 def test_wall_clock_of_the_frames_stays_true(session, truth):

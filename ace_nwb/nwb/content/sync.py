@@ -16,7 +16,9 @@ import numpy as np
 from ace_nwb.errors import SessionFileError
 from ace_nwb.nwb import classes, layout
 from ace_nwb.nwb.content.series import read_times, write_series
+from ace_nwb.nwb.history import read_runs
 from ace_nwb.nwb.objects.columns import Columns, build_table, read_columns
+from ace_nwb.nwb.objects.links import is_within
 from ace_nwb.nwb.session import Session, SessionWriter
 
 DEVICE_TIME_COLUMN = "device_time_s"
@@ -108,7 +110,7 @@ def list_device_series(session: Session) -> list[str]:
     These are movies and cameras, what lies in `behavior` with times of its own, notes, control
     changes, and digital inputs read with the frames: Miniscope programs stamp them all with one
     clock. Left out are series that only link to the times of another, and those that the recorder
-    stamped with another clock than the movie.
+    stamped with another clock than the movie, and those that others have added since.
     """
     paths: list[str] = []
     for group in ("/acquisition", "/processing/behavior"):
@@ -118,7 +120,26 @@ def list_device_series(session: Session) -> list[str]:
     paths += [f"{layout.EVENTS}/{name}" for name in ("Notes", "ControlChanges")]
     paths += [f"{layout.EVENTS}/{name}" for name in list_device_lines(session)]
     foreign = _other_clocks(session)
-    return [path for path in paths if session.has(path) and path not in foreign]
+    paths = [path for path in paths if session.has(path) and path not in foreign]
+    return [path for path in paths if _is_converted(session, path)]
+
+
+def list_foreign_series(session: Session) -> list[str]:
+    """Return the series with times of their own that others have put beside ours.
+
+    On which clock they are is not known: an alignment leaves them as they are.
+    """
+    members = session.h5["/processing/behavior"] if session.has("/processing/behavior") else {}
+    paths = [f"/processing/behavior/{name}" for name in members]
+    timed = [path for top in paths for path in _timed_within(top, session.h5[top])]
+    return [path for path in timed if not _is_converted(session, path)]
+
+
+def _is_converted(session: Session, path: str) -> bool:
+    """Return whether the conversion has written something; older files do not tell: all then."""
+    written = [run.outputs for run in read_runs(session) if run.stage == "convert"]
+    known = set(written[-1]) if written else set()
+    return layout.FRAME_LEDGER not in known or is_within(path, known)
 
 
 def read_regular_cameras(session: Session) -> dict[str, tuple[float, float]]:
