@@ -41,8 +41,10 @@ def main() -> None:
         progress=no_progress,
         **engine_parameters(params),
     )
-    evaluation = EvaluateParams().model_dump(exclude={"judge"})
-    metrics = evaluate_components(corrected, found, workers=workers, **evaluation)
+    evaluation = EvaluateParams(cell_diameter_px=settings["cell_diameter_px"])
+    metrics = evaluate_components(
+        corrected, found, workers=workers, **evaluation.model_dump(exclude={"judge"})
+    )
     cpu_s = time.process_time() - before
     kept = np.flatnonzero(metrics.accepted)
     np.savez(
