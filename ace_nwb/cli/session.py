@@ -51,15 +51,16 @@ def history(
     as_pipeline
         Print the pipeline file that gives the current results from the raw recording.
     """
-    from dataclasses import asdict
-
-    from ace_nwb import pipeline
-    from ace_nwb.nwb.history import read_runs
-    from ace_nwb.nwb.session import open_session
-
     if as_pipeline:
+        from ace_nwb import pipeline
+
         say(pipeline.history_as_pipeline(file), end="")
         return
+
+    from dataclasses import asdict
+
+    from ace_nwb.nwb.history import read_runs
+    from ace_nwb.nwb.session import open_session
 
     with open_session(file) as session:
         runs = read_runs(session)
