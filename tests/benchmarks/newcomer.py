@@ -62,7 +62,9 @@ def _type(words: list[str], inside: Path, where: Path) -> None:
     target = None
     if ">" in words:
         words, target = words[: words.index(">")], (where / words[-1]).open("w", encoding="utf-8")
-    folder = REPOSITORY if words[0] == "pip" else where
+    folder = where
+    if words[0] == "pip":  # the page stands in the repository, or in a folder made there
+        folder, words = REPOSITORY, [word.replace("..", ".") for word in words]
     done = subprocess.run(
         [str(inside / words[0]), *words[1:]], cwd=folder, stdout=target, check=False
     )
