@@ -1,6 +1,7 @@
 """The shape of the package: imports, layers, module sizes, tables in step with the code."""
 
 import ast
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -8,6 +9,8 @@ from pathlib import Path
 import pytest
 
 import ace_nwb
+from ace_nwb.nwb import layout
+from ace_nwb.nwb.session import open_session
 from ace_nwb.pipeline import process
 from ace_nwb.stages.table import STAGES
 from tests.fixtures.session_files import write_session_file
@@ -59,6 +62,16 @@ def test_what_the_history_answers_is_told_with_h5py_alone(verb, session_with_his
     loaded = loaded_by("from ace_nwb.cli import run", f"run({[*verb, str(session_with_history)]})")
     assert loaded & set(HEAVY) == {"h5py"}
     assert len(loaded) < MODULES_OF_STATUS
+
+
+def test_a_stage_writes_its_results_with_h5py_alone(session_with_history, tmp_path):
+    path = shutil.copy(session_with_history, tmp_path)
+    verbs = [["preprocess", "--force"], ["motion"], ["summary"]]
+    runs = [f"run({['process', *verb, path]})" for verb in verbs]
+    assert not loaded_by("from ace_nwb.cli import run", *runs) & {"pynwb", "hdmf", "pandas"}
+    with open_session(path) as session:
+        assert session.has(layout.MOTION_SHIFTS)
+        assert session.has(layout.IMAGES)
 
 
 def test_a_stage_begins_to_calculate_before_pynwb_and_scipy_signal_are_loaded():

@@ -11,7 +11,6 @@ from typing import Any
 
 import h5py
 import numpy as np
-from pynwb.file import Subject
 
 from ace_nwb.errors import MetadataError
 from ace_nwb.interfaces.metadata import SessionMetadata, load_metadata
@@ -80,8 +79,7 @@ def _describe_subject(writer: SessionWriter, given: SessionMetadata) -> Iterator
     if not fields:
         return
     if not writer.has("/general/subject"):
-        writer.nwbfile.subject = Subject(**fields)
-        writer.flush()
+        writer.create_object("/general/subject", "Subject")
     for name, value in fields.items():
         path = f"/general/subject/{name}"
         writer.set_value(path, value.isoformat() if isinstance(value, datetime) else value)

@@ -8,8 +8,6 @@ from hashlib import sha256
 from typing import Any
 
 import numpy as np
-from pynwb.core import VectorData
-from pynwb.epoch import TimeIntervals
 
 from ace_nwb import pipeline
 from ace_nwb.archive.description import describe
@@ -31,7 +29,6 @@ from ace_nwb.nwb.history import (
     next_run_id,
     record_outputs,
 )
-from ace_nwb.nwb.objects.columns import build_column
 from ace_nwb.nwb.ownership import list_objects
 from ace_nwb.nwb.session import SessionWriter, edit_session, open_session
 from ace_nwb.stages.running.execution import StageOutcome, software
@@ -128,18 +125,14 @@ def _write_intervals(writer: SessionWriter, intervals: tuple[dict[str, Any], ...
     starts, stops = (
         np.array([i[name] for i in intervals], float) for name in ("start_s", "stop_s")
     )
-    table = TimeIntervals(
-        name="Experiment",
-        description="Drugs, baselines and other conditions, as the manifest of the project states.",
-        columns=[
-            VectorData(name="start_time", description="Start, s.", data=starts),
-            VectorData(name="stop_time", description="End, s.", data=stops),
-            build_column("condition", "Name of the condition.", [i["label"] for i in intervals]),
-            build_column("details", "What happened.", [i["description"] for i in intervals]),
-        ],
-        id=np.arange(len(intervals)),
-    )
-    writer.nwbfile.add_time_intervals(table)
+    columns = {
+        "start_time": ("Start, s.", starts),
+        "stop_time": ("End, s.", stops),
+        "condition": ("Name of the condition.", [i["label"] for i in intervals]),
+        "details": ("What happened.", [i["description"] for i in intervals]),
+    }
+    text = "Drugs, baselines and other conditions, as the manifest of the project states."
+    writer.create_table(INTERVALS, text, columns, kind="TimeIntervals")
 
 
 def _record(writer: SessionWriter, job: SessionJob, marks: dict[str, str]) -> StageRun:

@@ -10,13 +10,13 @@ from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import h5py
 import numpy as np
 
 from ace_nwb.errors import OutputError
-from ace_nwb.nwb import classes, layout
+from ace_nwb.nwb import layout
 from ace_nwb.nwb.commit import journal
 from ace_nwb.nwb.commit import overlay as overlay_module
 from ace_nwb.nwb.commit.disk import Disk
@@ -24,11 +24,14 @@ from ace_nwb.nwb.commit.interruption import InterruptGuard
 from ace_nwb.nwb.commit.lock import WriterLock
 from ace_nwb.nwb.commit.overlay import OverlayFile
 from ace_nwb.nwb.commit.superblock import read_end_of_file
-from ace_nwb.nwb.objects import removal, renaming, tables, times
+from ace_nwb.nwb.objects import removal, renaming, schema, tables, times, writing
 from ace_nwb.nwb.objects.columns import Columns
 from ace_nwb.nwb.objects.precedence import Precedence
 from ace_nwb.nwb.opening import existing_file, open_for_writing, open_h5
 from ace_nwb.nwb.reading import Session
+
+if TYPE_CHECKING:  # pynwb takes a second of CPU to import
+    from pynwb import NWBFile
 
 LEAST_FREE_BYTES = 2**24
 """Free space without which no stage begins, bytes: tables and history of a run take about 1 MB,
@@ -56,48 +59,36 @@ class SessionWriter(Session):
         self._precedence = Precedence(self)
         self._kept: list[h5py.HLObject] = []
         self._aside: dict[str, h5py.Group] = {}
+        self._creates = False
 
     @property
-    def nwbfile(self) -> "classes.NWBFile":
-        """The file as pynwb sees it; what is added to it is written by `flush` or at the end."""
-        if self._nwbfile is None:
-            self._nwbfile = self._read_nwbfile("r+")
-        return self._nwbfile
+    def nwbfile(self) -> "NWBFile":
+        """The file as pynwb sees it now, read anew each time; what is added to it is lost."""
+        return self._read_nwbfile()
 
-    def find(self, path: str) -> Any | None:
-        """Return the pynwb object at `path`, also one that was just added, or None."""
-        found = self.h5[path] if self.has(path) else None
-        if found is None or "object_id" not in found.attrs:
-            return None
-        object_id = found.attrs["object_id"]
-        if object_id not in self.nwbfile.objects:
-            self.nwbfile.all_children()  # pynwb lists what was added since only when asked
-        return self.nwbfile.objects.get(object_id)
+    def create_object(self, path: str, kind: str, **attributes: Any) -> h5py.Group:
+        """Create an NWB object that is a group; its processing module is made if it is missing."""
+        parent, name = self._make_room(path)
+        return writing.create_object(parent, name, kind, **attributes)
 
-    def has(self, path: str) -> bool:
-        """Return whether the file holds an object at `path`, also one that was just added."""
-        if path not in self.h5:
-            self.flush()
-        return path in self.h5
+    def create_table(
+        self, path: str, description: str, columns: Columns, **more: Any
+    ) -> h5py.Group:
+        """Create a table: name -> (description, values) of its columns; see `writing`."""
+        parent, name = self._make_room(path)
+        return writing.create_table(parent, name, description, columns, **more)
 
-    def flush(self) -> None:
-        """Write what was added to `nwbfile`; it can be used and added to further."""
-        if self._nwbfile is not None and self._nwbfile.modified:
-            self._io.write(self._nwbfile)
+    def _make_room(self, path: str) -> tuple[h5py.Group, str]:
+        """Return the group that an object is created in, and its name."""
         self.check_disk()
-
-    def _is_pending(self, path: str) -> bool:
-        """Return whether an object may have been added to `nwbfile` and not been written yet."""
-        if self._nwbfile is None or not path.startswith("/processing/"):
-            return self._nwbfile is not None
-        module, name = layout.module_and_name(path)
-        added = self._nwbfile.processing.get(module)
-        return added is not None and name.partition("/")[0] in added.data_interfaces
-
-    def _begin_h5_change(self) -> None:
-        """Write what was added and let the next use of `nwbfile` read the file anew."""
-        self.flush()
-        self._nwbfile = self._io = None
+        self._creates = True
+        folder, name = layout.split_path(path)
+        if folder in self.h5 or not folder.startswith("/processing/"):
+            return self.h5.require_group(folder), name
+        modules, module = layout.split_path(folder)
+        text = layout.MODULES[module]
+        rooms = self.h5.require_group(modules)
+        return writing.create_object(rooms, module, "ProcessingModule", description=text), name
 
     def check_disk(self) -> None:
         """Raise OutputError if the disk has refused a write; long writes ask now and then."""
@@ -124,9 +115,8 @@ class SessionWriter(Session):
             aside, because it may be written anew; those left dangling at the end are removed.
         """
         paths = list(paths)
-        if not any(path in self.h5 or self._is_pending(path) for path in paths):
+        if not any(path in self.h5 for path in paths):
             return []
-        self._begin_h5_change()
         plan = removal.plan_removal(self.h5, paths, self.is_own)
         self._precedence.rename(plan.superseded)
         self.superseded |= plan.superseded
@@ -144,13 +134,10 @@ class SessionWriter(Session):
         """
         places = list(places)
         self.remove(path for path in places if self.is_own(path))
-        if any(path in self.h5 for path in places):
-            self._begin_h5_change()
-            self._precedence.make_way(places)
+        self._precedence.make_way(places)
 
     def show_as_stored(self) -> None:
         """Give every object the name that it has in the file, for what goes by these names."""
-        self._begin_h5_change()
         self._precedence.end()
 
     def final_path(self, path: str) -> str:
@@ -161,62 +148,43 @@ class SessionWriter(Session):
         """Rename results so that new ones can stand beside them; return old path -> new path."""
         present = [path for path in paths if self.has(path)]
         renamed = renaming.kept_paths(present, name)
-        self._begin_h5_change()
         self._precedence.rename(renamed)
         return renamed
 
     def take_back(self, paths: Iterable[str], name: str) -> None:
         """Give results that were kept as `name` their former paths, which must be free."""
-        self._begin_h5_change()
         renamed = renaming.kept_paths(paths, name)
         self._precedence.rename({new: old for old, new in renamed.items()})
 
     def set_columns(self, table_path: str, columns: Columns) -> None:
         """Create or replace whole columns of a table: name -> (description, values)."""
-        self._begin_h5_change()
         self._kept += tables.set_columns(self.h5, table_path, columns)
-
-    def create_table(self, table_path: str, description: str, columns: Columns) -> None:
-        """Create a table beside existing objects: name -> (description, values) of its columns."""
-        self._begin_h5_change()
-        tables.create_table(self.h5, table_path, description, columns)
 
     def remove_columns(self, table_path: str, names: Iterable[str]) -> None:
         """Remove whole columns of a table; those that do not exist are skipped."""
-        self._begin_h5_change()
         self._kept += tables.remove_columns(self.h5, table_path, names)
 
     def set_value(self, path: str, value: str | float | list[Any]) -> None:
         """Create or replace a small data set: a text, a number, or a list of either."""
-        self._begin_h5_change()
         self._kept += tables.set_value(self.h5, path, value)
 
     def replace_timestamps(self, path: str, values: np.ndarray) -> None:
         """Give a series or events table new times, session clock, seconds."""
-        self._begin_h5_change()
         self._kept += times.replace_times(self.h5, path, values)
 
     def set_regular_times(self, path: str, *, rate_hz: float, start_s: float) -> None:
         """Give a series a rate and a starting time in place of time stamps."""
-        self._begin_h5_change()
         self._kept += times.set_regular(self.h5, path, rate_hz=rate_hz, start_s=start_s)
 
     def set_reference_time(self, reference_time: datetime) -> None:
         """Set the wall-clock time of second zero of the session clock; must know its zone."""
         if reference_time.tzinfo is None:
             raise ValueError(f"reference_time {reference_time} has no time zone")
-        self._begin_h5_change()
         self.h5["timestamps_reference_time"][()] = reference_time.isoformat()
-
-    def module(self, name: str) -> Any:
-        """Return a processing module of `nwbfile`, made if it is missing."""
-        if name not in self.nwbfile.processing:
-            self.nwbfile.create_processing_module(name=name, description=layout.MODULES[name])
-        return self.nwbfile.processing[name]
 
     def settle(self) -> None:
         """Put back what was set aside and links to something again; remove what does not."""
-        self._begin_h5_change()
+        self.check_disk()
         if self.removed or self._aside:  # nothing else can leave a link dangling
             self.removed += removal.put_back(self.h5, self._aside, self.is_own)
             gone = [*self.removed, *self._aside]
@@ -227,6 +195,8 @@ class SessionWriter(Session):
         """Write everything and close the HDF5 file; nothing is committed yet."""
         self.settle()
         self._precedence.end()
+        if self._creates:
+            schema.provide_schema(self.h5)
         tables.append_rows(self.h5["file_create_date"], [datetime.now().astimezone().isoformat()])
         self._kept.clear()
         self.close()

@@ -7,13 +7,16 @@ holds names of users or computers, or absolute paths.
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from ace_nwb.nwb import classes, layout
+from ace_nwb.nwb import layout
 from ace_nwb.nwb.objects import tables
 from ace_nwb.nwb.objects.columns import Columns, build_table
 from ace_nwb.nwb.ownership import Owned, list_objects, read_owned
 from ace_nwb.nwb.session import Session, SessionWriter
+
+if TYPE_CHECKING:
+    from pynwb import NWBFile
 
 _RUN_COLUMNS = {
     "run_id": "Number of the run.",
@@ -110,7 +113,7 @@ class StageRun:
     parameters: tuple[RunParameter, ...] = ()
 
 
-def add_history(nwbfile: "classes.NWBFile", run: StageRun) -> None:
+def add_history(nwbfile: "NWBFile", run: StageRun) -> None:
     """Start the history of a file that has none yet, with its first run."""
     _add_table(nwbfile, "stage_runs", _described(_RUN_COLUMNS, _run_rows(run)))
     if run.parameters:
@@ -141,7 +144,6 @@ def record_outputs(writer: SessionWriter, before: Owned, *, run_id: int = BESIDE
     run_id
         Number of the run that wrote them.
     """
-    writer.flush()
     recorded = read_owned(writer.h5) if writer.has(layout.STAGE_OUTPUTS) else None
     earlier = set(before.values())
     rows = []
@@ -191,7 +193,7 @@ def next_run_id(session: Session) -> int:
     return int(ids[-1]) + 1 if len(ids) else 0
 
 
-def _add_table(nwbfile: "classes.NWBFile", name: str, columns: Columns) -> None:
+def _add_table(nwbfile: "NWBFile", name: str, columns: Columns) -> None:
     """Add a table of the history to a file."""
     if "misc" not in nwbfile.processing:
         nwbfile.create_processing_module(name="misc", description=layout.MODULES["misc"])
@@ -204,7 +206,7 @@ def _append(writer: SessionWriter, path: str, columns: Columns) -> None:
     if writer.has(path):
         tables.append_table_rows(writer.h5, path, rows)
     elif all(rows.values()):
-        _add_table(writer.nwbfile, path.rpartition("/")[2], columns)
+        writer.create_table(path, _TABLES[path.rpartition("/")[2]], columns)
 
 
 def _described(descriptions: dict[str, str], rows: dict[str, Any]) -> dict[str, tuple[str, Any]]:

@@ -1,20 +1,24 @@
 """A session opened for reading, as pynwb and as HDF5 see it."""
 
 from collections.abc import Collection
+from datetime import datetime
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import h5py
 import numpy as np
 
 from ace_nwb.errors import SessionFileError
 from ace_nwb.forms.commands import quoted
-from ace_nwb.nwb import classes, layout, ownership
+from ace_nwb.nwb import layout, ownership
 from ace_nwb.nwb.faults import explain
 from ace_nwb.nwb.objects.columns import decode_texts
 from ace_nwb.nwb.objects.stored import iterate_references, open_stored
+
+if TYPE_CHECKING:
+    from pynwb import NWBFile
 
 _ONE_PER_SCOPE = (layout.MOVIE, layout.FRAME_LEDGER)
 
@@ -41,7 +45,7 @@ class Session:
         self.path = path
         self.h5 = h5
         self._io: Any = None
-        self._nwbfile: classes.NWBFile | None = None
+        self._nwbfile: NWBFile | None = None
 
     @cached_property
     def owned(self) -> ownership.Owned:
@@ -74,13 +78,13 @@ class Session:
         return self.h5[ownership.locate(path, self.beside)]
 
     @property
-    def nwbfile(self) -> "classes.NWBFile":
+    def nwbfile(self) -> "NWBFile":
         """The file as pynwb sees it, read on first use; data stay on disk until sliced.
 
         It takes half a second; what stages read they read through `get`.
         """
         if self._nwbfile is None:
-            self._nwbfile = self._read_nwbfile("r")
+            self._nwbfile = self._read_nwbfile()
         return self._nwbfile
 
     def find(self, path: str) -> Any | None:
@@ -137,7 +141,15 @@ class Session:
     @property
     def identifier(self) -> str:
         """The identifier of the recording, read without pynwb."""
-        return str(decode_texts(np.ravel(self.h5["identifier"][()]))[0])
+        return self._text("identifier")
+
+    @property
+    def start_time(self) -> datetime:
+        """Wall-clock time of the start of the recording, read without pynwb."""
+        return datetime.fromisoformat(self._text("session_start_time"))
+
+    def _text(self, path: str) -> str:
+        return str(decode_texts(np.ravel(self.h5[path][()]))[0])
 
     def read_table(self, path: str) -> dict[str, np.ndarray]:
         """Return the columns of a table without ragged columns and regions, without pynwb."""
@@ -158,14 +170,16 @@ class Session:
         """Where the session is: a path, or a URL."""
         return self.path
 
-    def _open_io(self, mode: str) -> Any:
+    def _open_io(self) -> Any:
         """Let pynwb open the file."""
-        return classes.NWBHDF5IO(file=self.h5, mode=mode, load_namespaces=True)
+        from pynwb import NWBHDF5IO  # takes a second
 
-    def _read_nwbfile(self, mode: str) -> "classes.NWBFile":
+        return NWBHDF5IO(file=self.h5, mode="r", load_namespaces=True)
+
+    def _read_nwbfile(self) -> "NWBFile":
         """Let pynwb read the open HDF5 file."""
         try:
-            self._io = self._open_io(mode)
+            self._io = self._open_io()
             return self._io.read()
         except Exception as error:  # a damaged file can make pynwb stumble over anything
             reason = str(error.args[-1] if error.args else error)[:300]

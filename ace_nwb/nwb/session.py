@@ -131,8 +131,8 @@ def _edit(path: Path, disk: Disk, wait_s: float) -> Iterator[SessionWriter]:
         try:
             with blamed_on(path):  # while the objects still have names
                 yield writer
-        except SessionFileError:
-            writer.check_disk()  # what the disk refused is not the file's fault
+        except Exception:
+            writer.check_disk()  # whatever followed from it is not the fault of file or stage
             raise
 
 

@@ -6,7 +6,6 @@ import numpy as np
 
 from ace_nwb.nwb import layout
 from ace_nwb.nwb.content.movie import NwbMovie
-from ace_nwb.nwb.objects.columns import build_table
 from ace_nwb.nwb.session import Session, SessionWriter
 from ace_nwb.stages.common.flashes import read_brightness, read_markers
 from ace_nwb.stages.running.context import StageContext
@@ -49,9 +48,8 @@ def write(writer: SessionWriter, result: Result) -> None:
         ),
         "agrees": ("Whether they are within one frame.", np.abs(check.offset_frames) <= 1),
     }
-    table = build_table(
-        "FlashCheck",
+    writer.create_table(
+        layout.FLASH_CHECK,
         f"Flashes in the movie against the markers of {result.line}. {check.summary}",
         columns,
     )
-    writer.module("sync").add(table)

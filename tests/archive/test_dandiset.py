@@ -15,6 +15,7 @@ from ace_nwb.errors import OutputError, SessionFileError, UnknownNameError
 from ace_nwb.nwb.content.sync import undo_alignment
 from ace_nwb.nwb.session import edit_session
 from ace_nwb.stages.aligning.rows import LEDGER_COLUMNS
+from tests.fixtures.foreign_results import add_with_pynwb
 
 pytestmark = [pytest.mark.interop]
 STEM = "sub-m001_ses-night-4_behavior+ecephys+image+ophys"
@@ -99,16 +100,15 @@ def test_no_file_but_videos_of_the_folder_goes_into_a_dandiset(recorded, tmp_pat
     (folder / ".ssh").mkdir()
     (folder / ".ssh" / "id_rsa").write_text("PRIVATE KEY")
     (folder / "link.avi").symlink_to(folder.parent / "key.avi")
-    with edit_session(recorded.path) as writer:
-        series = ImageSeries(
-            name="Camera",
-            external_file=[name],
-            format="external",
-            timestamps=[0.0, 1.5],
-            starting_frame=[0],
-            unit="n.a.",
-        )
-        writer.nwbfile.add_acquisition(series)
+    series = ImageSeries(
+        name="Camera",
+        external_file=[name],
+        format="external",
+        timestamps=[0.0, 1.5],
+        starting_frame=[0],
+        unit="n.a.",
+    )
+    add_with_pynwb(recorded.path, lambda nwbfile: nwbfile.add_acquisition(series))
     with pytest.raises(SessionFileError, match="Do not trust this file"):
         prepare_dandiset(folder / "set", [recorded.path], number="000123")
     assert [f.name for f in (folder / "set").rglob("*") if f.is_file()] == ["dandiset.yaml"]

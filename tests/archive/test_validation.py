@@ -12,6 +12,7 @@ from ace_nwb.errors import SessionFileError
 from ace_nwb.nwb import layout
 from ace_nwb.nwb.content.rois import read_segmentation
 from ace_nwb.nwb.session import edit_session, open_session
+from tests.fixtures.foreign_results import add_with_pynwb
 from tests.fixtures.session_files import Recorded
 
 MOVIE = "acquisition/OnePhotonSeries"
@@ -111,15 +112,13 @@ def test_aligned_clocks_are_none(analysed):
 
 @pytest.mark.parametrize(("clock", "n_found"), [("one", 0), ("another", 2)])
 def test_one_clock_of_the_recorder_for_both_needs_no_alignment(recorded, clock, n_found):
-    from ace_nwb.nwb.objects.columns import build_table
-
     facts = {
         "series": ("s", [layout.MOVIE, *EPHYS]),
         "clock": ("c", ["one", clock, clock]),
         "rate_hz": ("r", [1e6] * 3),
     }
     with edit_session(recorded.path) as writer:
-        writer.module("sync").add(build_table("ClockFacts", "d", facts))
+        writer.create_table(layout.CLOCK_FACTS, "d", facts)
     found = [f for f in own_checks(recorded.path) if f.check == "check_clocks"]
     assert len(found) == n_found
 
@@ -127,7 +126,7 @@ def test_one_clock_of_the_recorder_for_both_needs_no_alignment(recorded, clock, 
 def test_a_missing_or_absolute_video_is_found(recorded: Recorded):
     from pynwb.image import ImageSeries
 
-    with edit_session(recorded.path) as writer:
+    def add_cameras(nwbfile):
         for name, file in (("A", "gone.avi"), ("B", "/tmp/x.avi"), ("C", "../x.avi")):
             series = ImageSeries(
                 name=name,
@@ -137,7 +136,9 @@ def test_a_missing_or_absolute_video_is_found(recorded: Recorded):
                 starting_frame=[0],
                 unit="n.a.",
             )
-            writer.nwbfile.add_acquisition(series)
+            nwbfile.add_acquisition(series)
+
+    add_with_pynwb(recorded.path, add_cameras)
     messages = {f.location: f.message for f in own_checks(recorded.path)}
     assert "missing beside" in messages["/A"]
     assert "not named relative" in messages["/B"]

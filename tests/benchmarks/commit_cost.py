@@ -58,7 +58,6 @@ def commit(path: Path, data: np.ndarray) -> None:
             description="Added.",
             rate_hz=20.0,
         )
-        writer.module("misc")
 
 
 def copy_append_rename(path: Path, data: np.ndarray) -> None:

@@ -205,7 +205,7 @@ def _change(
     path.write_bytes(before)
     with edit_session(path, disk=disk) as writer:
         change(writer)
-        writer.flush()
+        writer.h5.flush()
         if is_failing:
             raise RuntimeError("the stage fails")
 

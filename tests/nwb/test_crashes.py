@@ -204,7 +204,7 @@ def test_in_a_read_only_folder_an_unfinished_commit_is_refused(read_only, reques
 def change_and_fail(path: Path) -> None:
     with edit_session(path) as writer:
         add_motion(writer)
-        writer.flush()
+        writer.h5.flush()
         raise RuntimeError("stage failed")
 
 

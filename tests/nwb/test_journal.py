@@ -241,7 +241,7 @@ def test_a_file_that_another_program_writes_is_refused(recorded):
 def test_others_read_the_old_content_while_one_writes(recorded):
     with edit_session(recorded.path) as writer:
         mark_frames(writer)
-        writer.flush()
+        writer.h5.flush()
         with h5py.File(recorded.path, "r") as h5:
             assert "verdict" not in h5["processing/sync/FrameLedger"]
             assert h5["acquisition/OnePhotonSeries/data"].shape[0] == 60

@@ -6,7 +6,7 @@ import h5py
 import numpy as np
 import pynwb
 import pytest
-from pynwb import NWBHDF5IO, TimeSeries
+from pynwb import NWBHDF5IO
 
 from ace_nwb.errors import SessionFileError, TimestampError
 from ace_nwb.nwb import layout
@@ -49,7 +49,8 @@ def test_every_change_is_dated(recorded):
 
 def test_an_object_just_added_is_found(recorded):
     with edit_session(recorded.path) as writer:
-        writer.module("misc").add(TimeSeries(name="a", data=[1.0], unit="m", rate=1.0))
+        about = {"unit": "m", "description": "d"}
+        write_series(writer, "/processing/misc/a", np.ones(1), **about, rate_hz=1.0)
         assert writer.find("/processing/misc/a").unit == "m"
         assert writer.find("/processing/misc/b") is None
 

@@ -19,9 +19,10 @@ from ace_nwb.nwb.content.events import read_events
 from ace_nwb.nwb.content.movie import NwbMovie
 from ace_nwb.nwb.content.series import read_times
 from ace_nwb.nwb.content.sync import list_device_series, read_clock_fit, read_ledger
-from ace_nwb.nwb.objects.columns import build_table, read_columns
+from ace_nwb.nwb.objects.columns import read_columns
 from ace_nwb.nwb.session import edit_session, open_session
 from ace_nwb.report.recording import read_sync
+from tests.fixtures.foreign_results import add_with_pynwb
 from tests.fixtures.session_files import START, frame_times, write_session_file
 
 N_FRAMES = 600
@@ -57,9 +58,8 @@ def put_line(path, name, times, values, description="Edges of a line."):
     level = VectorData(name="level", description="Level or word.", data=np.asarray(values))
     with edit_session(path) as writer:
         writer.remove([f"/events/{name}"])
-        writer.nwbfile.add_events_table(
-            EventsTable(name=name, description=description, columns=[stamps, level])
-        )
+    line = EventsTable(name=name, description=description, columns=[stamps, level])
+    add_with_pynwb(path, lambda nwbfile: nwbfile.add_events_table(line))
 
 
 def drop_line(path):
@@ -76,7 +76,7 @@ def put_clock_facts(path, clocks):
         "first_count": ("Count.", [0 for _ in clocks]),
     }
     with edit_session(path) as writer:
-        writer.module("sync").add(build_table("ClockFacts", "Clocks.", columns))
+        writer.create_table(layout.CLOCK_FACTS, "Clocks.", columns)
 
 
 def align(path, params=None, **options):
@@ -301,8 +301,7 @@ def test_a_camera_with_a_rate_only_is_moved_and_moved_back(file):
         num_samples=1500,
         starting_time=0.5,
     )
-    with edit_session(file) as writer:
-        writer.nwbfile.add_acquisition(camera)
+    add_with_pynwb(file, lambda nwbfile: nwbfile.add_acquisition(camera))
     for _ in range(2):
         align(file, force=True)
         with open_session(file) as session:

@@ -2,12 +2,12 @@
 
 from dataclasses import dataclass
 
+import h5py
 import numpy as np
 
-from ace_nwb.nwb import classes
 from ace_nwb.nwb.content.ephys import EphysSeries
-from ace_nwb.nwb.layout import module_and_name
-from ace_nwb.nwb.objects.columns import Columns, build_column, decode_texts
+from ace_nwb.nwb.objects.columns import Columns, decode_texts
+from ace_nwb.nwb.objects.writing import stretches
 from ace_nwb.nwb.session import Session, SessionWriter
 
 ARTIFACTS = "/processing/ecephys/EphysArtifacts"
@@ -58,8 +58,7 @@ def write_artifacts(
         return ARTIFACTS
     rows.sort(key=lambda row: (row[0], row[2]))
     references = [
-        classes.TimeSeriesReference(int(start), int(stop - start), writer.get(path))
-        for *_, (start, stop), path in rows
+        (int(start), int(stop - start), writer.node(path)) for *_, (start, stop), path in rows
     ]
     write_intervals(
         writer,
@@ -78,7 +77,7 @@ def write_intervals(
     intervals_s: np.ndarray,
     *,
     columns: Columns,
-    references: "list[classes.TimeSeriesReference]",
+    references: list[tuple[int, int, h5py.Group]],
     description: str,
 ) -> None:
     """Write intervals of a processing module with the samples that they are made of.
@@ -92,31 +91,17 @@ def write_intervals(
     columns
         Further columns: name -> (description, values).
     references
-        Samples of a series, one per interval.
+        First sample, number of samples and series of each interval.
     description
         How they were found.
     """
-    series = classes.TimeSeriesReferenceVectorData(
-        name="timeseries", description="The samples.", data=references
-    )
-    module, name = module_and_name(path)
-    built = [
-        classes.VectorData(
-            name="start_time", description="Time of the first sample, s.", data=intervals_s[:, 0]
-        ),
-        classes.VectorData(
-            name="stop_time", description="Time of the end, s.", data=intervals_s[:, 1]
-        ),
-        *(build_column(key, text, values) for key, (text, values) in columns.items()),
-        series,
-        classes.VectorIndex(
-            name="timeseries_index", data=np.arange(1, len(references) + 1), target=series
-        ),
-    ]
-    table = classes.TimeIntervals(
-        name=name, description=description, columns=built, id=np.arange(len(intervals_s))
-    )
-    writer.module(module).add(table)
+    described = {
+        "start_time": ("Time of the first sample, s.", intervals_s[:, 0]),
+        "stop_time": ("Time of the end, s.", intervals_s[:, 1]),
+        **columns,
+        "timeseries": ("The samples.", stretches(references)),
+    }
+    writer.create_table(path, description, described, kind="TimeIntervals")
 
 
 def read_artifacts(session: Session) -> dict[tuple[str, str], np.ndarray]:

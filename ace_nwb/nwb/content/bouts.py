@@ -4,7 +4,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ace_nwb.nwb import classes
 from ace_nwb.nwb.content.artifacts import write_intervals
 from ace_nwb.nwb.content.phase import list_filtered_ephys
 from ace_nwb.nwb.objects.columns import decode_texts
@@ -56,7 +55,7 @@ def write_bouts(writer: SessionWriter, found: list[ChannelBouts], *, description
         )
         first = round((start - series.start_s) * series.rate_hz)
         count = round((stop - start) * series.rate_hz) + 1
-        references.append(classes.TimeSeriesReference(first, count, writer.get(series.path)))
+        references.append((first, count, writer.node(series.path)))
     columns = {
         "channel": ("Channel with the bout.", [row[4] for row in rows]),
         "peak_time": ("Time of the greatest amplitude, s.", np.array([row[2] for row in rows])),

@@ -63,8 +63,6 @@ def append_choices(
     if writer.has(path):
         tables.append_table_rows(writer.h5, path, rows)
         return
-    writer.module("misc")
-    writer.flush()
     writer.create_table(path, _TEXT, {name: (_COLUMNS[name], rows[name]) for name in rows})
 
 

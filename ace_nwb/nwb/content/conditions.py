@@ -5,8 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from ace_nwb.nwb import classes
-from ace_nwb.nwb.objects.columns import build_column, decode_texts
+from ace_nwb.nwb.objects.columns import decode_texts
 from ace_nwb.nwb.objects.stored import is_ragged, is_region
 from ace_nwb.nwb.session import Session, SessionWriter
 
@@ -23,21 +22,13 @@ def write_conditions(writer: SessionWriter, windows: dict[str, np.ndarray]) -> s
     if not rows:
         return CONDITIONS
     starts, stops, names = zip(*rows, strict=True)
-    table = classes.TimeIntervals(
-        name="Conditions",
-        description="Conditions of the experiment, as the user named them.",
-        columns=[
-            classes.VectorData(
-                name="start_time", description="Start, s.", data=np.array(starts, float)
-            ),
-            classes.VectorData(
-                name="stop_time", description="End, s.", data=np.array(stops, float)
-            ),
-            build_column("condition", "Name of the condition.", list(names)),
-        ],
-        id=np.arange(len(rows)),
-    )
-    writer.nwbfile.add_time_intervals(table)
+    columns = {
+        "start_time": ("Start, s.", np.array(starts, float)),
+        "stop_time": ("End, s.", np.array(stops, float)),
+        "condition": ("Name of the condition.", list(names)),
+    }
+    text = "Conditions of the experiment, as the user named them."
+    writer.create_table(CONDITIONS, text, columns, kind="TimeIntervals")
     return CONDITIONS
 
 

@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from ace_nwb.nwb import classes, layout
+from ace_nwb.nwb import layout
 from ace_nwb.nwb.content.ephys import list_ephys
-from ace_nwb.nwb.layout import module_and_name
-from ace_nwb.nwb.objects.columns import Columns, build_column
+from ace_nwb.nwb.objects.columns import Columns
+from ace_nwb.nwb.objects.writing import region
 from ace_nwb.nwb.session import Session, SessionWriter
 
 EVENT_PHASE_COUPLING = "/processing/coupling/EventPhaseCoupling"
@@ -50,22 +50,15 @@ def write_result_table(
     writer.remove([path])
     if not len(next(iter(columns.values()))[1]):
         return path
-    module, name = module_and_name(path)
-    built = []
+    described: dict[str, tuple[str, Any]] = {}
     for key, (text, values) in columns.items():
         if key in _ROI_COLUMNS:
-            built.append(_region(writer, key, text, layout.PLANE_SEGMENTATION, values))
-            continue
-        built.append(build_column(key, text, values))
+            values = region(writer.node(layout.PLANE_SEGMENTATION), values)
+        described[key] = (text, values)
         if key == "channel" and (rows := _find_electrodes(writer, values)) is not None:
-            built.append(
-                _region(writer, "electrode", "The channel's electrode.", _ELECTRODES, rows)
-            )
-    n_rows = len(next(iter(columns.values()))[1])
-    table = classes.DynamicTable(
-        name=name, description=description, columns=built, id=np.arange(n_rows)
-    )
-    writer.module(module).add(table)
+            electrode = region(writer.node(_ELECTRODES), rows)
+            described["electrode"] = ("The channel's electrode.", electrode)
+    writer.create_table(path, description, described)
     return path
 
 
@@ -75,18 +68,6 @@ def read_result_table(session: Session, path: str) -> Mapping[str, np.ndarray]:
     Without the table there are no columns.
     """
     return session.read_table(path) if session.has(path) else {}
-
-
-def _region(
-    writer: SessionWriter, name: str, description: str, path: str, rows: Any
-) -> "classes.DynamicTableRegion":
-    """Build a column of references to rows of a table."""
-    return classes.DynamicTableRegion(
-        name=name,
-        description=description,
-        data=np.asarray(rows, np.int64),
-        table=writer.get(path),
-    )
 
 
 def _find_electrodes(session: Session, channels: Any) -> np.ndarray | None:

@@ -1,21 +1,26 @@
 """Events in a session file: TTL lines and notes as recorded, calcium events as detected."""
 
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 
-from ace_nwb.nwb import classes, layout
-from ace_nwb.nwb.content.series import compressed
-from ace_nwb.nwb.layout import module_and_name
+from ace_nwb.nwb import layout
 from ace_nwb.nwb.objects.columns import read_columns
 from ace_nwb.nwb.objects.stored import is_region
+from ace_nwb.nwb.objects.writing import compressed, region
 from ace_nwb.nwb.ownership import matching_paths
 from ace_nwb.nwb.session import Session, SessionWriter
 
 _COLUMN_DESCRIPTIONS = {
+    "duration": "Duration of the event.",
     "amplitude": "Height of the event, in units of the trace.",
     "snr": "Height of the event in noise standard deviations.",
     "legacy_index": "Index of the peak in the trace or its difference, as find_peaks gives it.",
+}
+_SECONDS: dict[str, dict[str, Any]] = {
+    "timestamp": {"kind": "TimestampVectorData", "attributes": {"unit": "seconds"}},
+    "duration": {"kind": "DurationVectorData", "attributes": {"unit": "seconds"}},
 }
 
 
@@ -86,32 +91,14 @@ def write_calcium_events(
         The path.
     """
     writer.remove([path])
-    module, name = module_and_name(path)
-    stamps = classes.TimestampVectorData(
-        name="timestamp", description="Time of the event.", data=compressed(times)
-    )
-    region = classes.DynamicTableRegion(
-        name="roi",
-        description="The ROI that was active.",
-        data=np.asarray(roi, np.int64),
-        table=writer.get(layout.PLANE_SEGMENTATION),
-    )
-    others = [_column(key, np.asarray(values)) for key, values in columns.items()]
-    table = classes.EventsTable(
-        name=name,
-        description=description,
-        columns=[stamps, *others, region],
-        id=np.arange(len(times)),
-    )
-    writer.module(module).add(table)
+    stored: dict[str, tuple[str, Any]] = {"timestamp": ("Time of the event.", times)}
+    for name, values in columns.items():
+        stored[name] = (_COLUMN_DESCRIPTIONS.get(name, f"{name} of the event."), values)
+    described: dict[str, tuple[str, Any]] = {
+        name: (text, compressed(values, **_SECONDS.get(name, {})))
+        for name, (text, values) in stored.items()
+    }
+    table = writer.node(layout.PLANE_SEGMENTATION)
+    described["roi"] = ("The ROI that was active.", region(table, roi))
+    writer.create_table(path, description, described, kind="EventsTable")
     return path
-
-
-def _column(name: str, values: np.ndarray) -> "classes.VectorData":
-    """Build a column of event values."""
-    if name == "duration":
-        return classes.DurationVectorData(
-            name=name, description="Duration of the event.", data=compressed(values)
-        )
-    description = _COLUMN_DESCRIPTIONS.get(name, f"{name} of the event.")
-    return classes.VectorData(name=name, description=description, data=compressed(values))

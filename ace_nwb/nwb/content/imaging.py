@@ -1,12 +1,14 @@
 """Fields, projection images, shifts and traces of the whole frame in a session file."""
 
+from collections.abc import Mapping
+
 import numpy as np
 
 from ace_nwb.imaging.storage import turn_axes
-from ace_nwb.nwb import classes, layout
-from ace_nwb.nwb.content.series import compressed, read_series, write_series
+from ace_nwb.nwb import layout
+from ace_nwb.nwb.content.series import read_series, write_series
 from ace_nwb.nwb.field import FieldOfView
-from ace_nwb.nwb.objects.columns import build_table
+from ace_nwb.nwb.objects.writing import compressed, create_data
 from ace_nwb.nwb.session import Session, SessionWriter
 
 _DESCRIPTIONS = {
@@ -36,12 +38,11 @@ def write_field(writer: SessionWriter, field: FieldOfView) -> str:
         name: (f"{name.replace('_', ' ')} of the field, px.", values)
         for name, values in bounds.items()
     }
-    table = build_table(
-        "FieldOfView",
+    writer.create_table(
+        layout.FIELD_OF_VIEW,
         "Fields in pixels of the recorded movie: as recorded, and as analysed.",
         {"field": ("Which field.", ["recorded", "analysed"]), **columns},
     )
-    writer.module("ophys").add(table)
     return layout.FIELD_OF_VIEW
 
 
@@ -78,20 +79,26 @@ def write_images(
     """
     writer.remove([path])
     field = read_field(writer)
-    module, name = layout.module_and_name(path)
-    container = classes.Images(name=name, description=description)
-    for image_name, image in images.items():
-        _check_field(image.shape, field, image_name)
+    described = {}
+    for name, image in images.items():
+        _check_field(image.shape, field, name)
         whole = turn_axes(field.embed(np.asarray(image, np.float32)))
-        container.add_image(
-            classes.GrayscaleImage(
-                name=image_name,
-                data=compressed(np.ascontiguousarray(whole)),
-                description=_DESCRIPTIONS.get(image_name, f"{image_name} image."),
-            )
-        )
-    writer.module(module).add(container)
+        described[name] = (_DESCRIPTIONS.get(name, f"{name} image."), np.ascontiguousarray(whole))
+    create_images(writer, path, described, description=description)
     return path
+
+
+def create_images(
+    writer: SessionWriter,
+    path: str,
+    images: Mapping[str, tuple[str, np.ndarray]],
+    *,
+    description: str,
+) -> None:
+    """Create a container of images: name -> (description, image as it is stored)."""
+    container = writer.create_object(path, "Images", description=description)
+    for name, (text, image) in images.items():
+        create_data(container, name, compressed(image), kind="GrayscaleImage", description=text)
 
 
 def read_images(session: Session, path: str) -> dict[str, np.ndarray]:

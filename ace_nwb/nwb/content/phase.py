@@ -2,14 +2,15 @@
 
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
+from typing import Any
 
 import numpy as np
 
-from ace_nwb.nwb import classes, layout
+from ace_nwb.nwb import layout
 from ace_nwb.nwb.content.ephys import EphysSeries, describe_series, list_ephys
-from ace_nwb.nwb.content.series import compressed
-from ace_nwb.nwb.layout import module_and_name
-from ace_nwb.nwb.objects.columns import build_column, read_columns
+from ace_nwb.nwb.content.series import write_series
+from ace_nwb.nwb.objects.columns import read_columns
+from ace_nwb.nwb.objects.writing import create_column, region
 from ace_nwb.nwb.session import Session, SessionWriter
 
 EVENT_PHASE = "/processing/phase/EventPhase"
@@ -72,22 +73,20 @@ def write_filtered_ephys(
         Samples per second and time of the first sample, session clock, seconds.
     """
     writer.remove([path])
-    module, name = module_and_name(path)
-    electrodes = writer.get(source).electrodes
-    series = classes.ElectricalSeries(
-        name=name,
-        data=compressed(volts.astype(np.float32)),
-        electrodes=classes.DynamicTableRegion(
-            name="electrodes",
-            data=list(electrodes.data[:]),
-            description="The electrodes of the recorded series.",
-            table=electrodes.table,
-        ),
+    recorded = writer.node(source)["electrodes"]
+    electrodes = region(writer.h5[recorded.attrs["table"]], recorded[:])
+    write_series(
+        writer,
+        path,
+        volts.astype(np.float32),
+        kind="ElectricalSeries",
+        unit="volts",
         description=description,
-        rate=float(rate_hz),
-        starting_time=float(start_s),
+        rate_hz=rate_hz,
+        start_s=start_s,
     )
-    writer.module(module).add(series)
+    text = "The electrodes of the recorded series."
+    create_column(writer.h5[path], "electrodes", text, electrodes)
     return path
 
 
@@ -105,20 +104,13 @@ def list_filtered_ephys(session: Session) -> list[EphysSeries]:
 def write_event_phase(writer: SessionWriter, phases: EventPhase) -> str:
     """Write the preferred phases, replacing those of an earlier run."""
     writer.remove([EVENT_PHASE])
-    values = asdict(phases)
-    roi = classes.DynamicTableRegion(
-        name="roi",
-        description=_COLUMNS["roi"],
-        data=values.pop("roi").astype(np.int64),
-        table=writer.get(layout.PLANE_SEGMENTATION),
-    )
-    table = classes.DynamicTable(
-        name="EventPhase",
-        description="Phase of ephys channels at the calcium events of each ROI.",
-        columns=[roi, *(build_column(n, _COLUMNS[n], column) for n, column in values.items())],
-        id=np.arange(len(phases.roi)),
-    )
-    writer.module("phase").add(table)
+    columns: dict[str, tuple[str, Any]] = {
+        name: (_COLUMNS[name], column) for name, column in asdict(phases).items()
+    }
+    table = writer.node(layout.PLANE_SEGMENTATION)
+    columns["roi"] = (_COLUMNS["roi"], region(table, phases.roi))
+    text = "Phase of ephys channels at the calcium events of each ROI."
+    writer.create_table(EVENT_PHASE, text, columns)
     return EVENT_PHASE
 
 

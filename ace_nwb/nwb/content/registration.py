@@ -2,18 +2,21 @@
 
 from dataclasses import dataclass
 
+import h5py
 import numpy as np
 
 from ace_nwb.imaging.storage import turn_axes
-from ace_nwb.nwb import classes, layout
-from ace_nwb.nwb.content.series import compressed
-from ace_nwb.nwb.objects.columns import build_column, build_table, read_columns
+from ace_nwb.nwb import layout
+from ace_nwb.nwb.content.imaging import create_images
+from ace_nwb.nwb.objects.columns import read_columns
+from ace_nwb.nwb.objects.writing import region
 from ace_nwb.nwb.session import Session, SessionWriter
 
 REGISTRATION = "/processing/ophys/SessionRegistration"
 MATCHES = "/processing/ophys/SessionMatches"
 ALIGNMENT = "/processing/ophys/SessionAlignment"
 DISPLACEMENT = "/processing/ophys/SessionDisplacement"
+_ROI = "ROI of this session."
 PATHS = (REGISTRATION, MATCHES, ALIGNMENT, DISPLACEMENT)
 
 
@@ -61,31 +64,24 @@ class RegisteredSession:
 def write_registration(writer: SessionWriter, result: RegisteredSession) -> list[str]:
     """Write it, replacing that of an earlier run; return the paths."""
     writer.remove(PATHS)
-    table = writer.get(layout.PLANE_SEGMENTATION)
-    module = writer.module("ophys")
-    module.add(
-        classes.DynamicTable(
-            name="SessionRegistration",
-            description="Cells that ROIs of several sessions were found to be.",
-            columns=[
-                _region("roi", table, result.rois),
-                build_column("cell", "Number of the cell in the project.", result.cells),
-                build_column("n_sessions", "Sessions with this cell.", result.n_sessions),
-                build_column(
-                    "probability",
-                    "Mean probability of the cell's pairs, NaN for a cell of one session.",
-                    result.probability,
-                ),
-            ],
-            id=np.arange(len(result.rois)),
-        )
-    )
+    table = writer.node(layout.PLANE_SEGMENTATION)
+    columns = {
+        "roi": (_ROI, region(table, result.rois)),
+        "cell": ("Number of the cell in the project.", result.cells),
+        "n_sessions": ("Sessions with this cell.", result.n_sessions),
+        "probability": (
+            "Mean probability of the cell's pairs, NaN for a cell of one session.",
+            result.probability,
+        ),
+    }
+    text = "Cells that ROIs of several sessions were found to be."
+    writer.create_table(REGISTRATION, text, columns)
     written = [REGISTRATION, ALIGNMENT, DISPLACEMENT]
     if result.matches:
-        module.add(_build_matches(table, result))
+        _write_matches(writer, table, result)
         written.append(MATCHES)
-    module.add(_build_alignment(result))
-    module.add(_build_displacement(result.displacement))
+    _write_alignment(writer, result)
+    _write_displacement(writer, result.displacement)
     return written
 
 
@@ -104,47 +100,29 @@ def read_matches(session: Session) -> dict[str, np.ndarray]:
     return {"roi": np.asarray(table["roi"].data[:]), **read_columns(table)}
 
 
-def _region(
-    name: str, table: "classes.DynamicTable", rows: np.ndarray
-) -> "classes.DynamicTableRegion":
-    text = "ROI of this session."
-    return classes.DynamicTableRegion(
-        name=name, description=text, data=np.asarray(rows, int), table=table
-    )
-
-
-def _build_matches(
-    table: "classes.DynamicTable", result: RegisteredSession
-) -> "classes.DynamicTable":
-    """Return one row per ROI and partner."""
+def _write_matches(writer: SessionWriter, table: h5py.Group, result: RegisteredSession) -> None:
+    """Write one row per ROI and partner."""
     rois, names, others, probability = zip(*result.matches, strict=True)
-    return classes.DynamicTable(
-        name="SessionMatches",
-        description="The ROIs of other sessions that are the same cell.",
-        columns=[
-            _region("roi", table, np.array(rois)),
-            build_column("session", "File name of the other session.", list(names)),
-            build_column("other_roi", "Row of its ROI table.", np.array(others, int)),
-            classes.VectorData(
-                name="probability",
-                description="Probability that they are one cell.",
-                data=np.array(probability, float),
-            ),
-        ],
-        id=np.arange(len(rois)),
-    )
+    columns = {
+        "roi": (_ROI, region(table, rois)),
+        "session": ("File name of the other session.", list(names)),
+        "other_roi": ("Row of its ROI table.", np.array(others, int)),
+        "probability": ("Probability that they are one cell.", np.array(probability, float)),
+    }
+    text = "The ROIs of other sessions that are the same cell."
+    writer.create_table(MATCHES, text, columns)
 
 
-def _build_alignment(result: RegisteredSession) -> "classes.DynamicTable":
-    """Return the affine part and how well it fits, in one row."""
+def _write_alignment(writer: SessionWriter, result: RegisteredSession) -> None:
+    """Write the affine part and how well it fits, in one row."""
     entries = {
         f"{axis}_from_{source}": result.matrix[i, j]
         for i, axis in enumerate(("row", "column"))
         for j, source in enumerate(("row", "column", "offset"))
     }
     columns = {name: ("Affine map into the reference.", [value]) for name, value in entries.items()}
-    return build_table(
-        "SessionAlignment",
+    writer.create_table(
+        ALIGNMENT,
         "How the field of this session lies in that of the reference: an affine map, then the "
         "displacement of SessionDisplacement.",
         {
@@ -158,15 +136,14 @@ def _build_alignment(result: RegisteredSession) -> "classes.DynamicTable":
     )
 
 
-def _build_displacement(displacement: np.ndarray) -> "classes.Images":
-    """Return the displacement along both axes as images of the recorded field."""
-    images = [
-        classes.GrayscaleImage(
-            name=axis,
-            data=compressed(np.ascontiguousarray(turn_axes(displacement[..., index]), np.float32)),
-            description=f"Displacement along the {axis}s, px.",
+def _write_displacement(writer: SessionWriter, displacement: np.ndarray) -> None:
+    """Write the displacement along both axes as images of the recorded field."""
+    images = {
+        axis: (
+            f"Displacement along the {axis}s, px.",
+            np.ascontiguousarray(turn_axes(displacement[..., index]), np.float32),
         )
         for index, axis in enumerate(("row", "column"))
-    ]
+    }
     text = "Displacement after the affine map, at each pixel of this session."
-    return classes.Images(name="SessionDisplacement", description=text, images=images)
+    create_images(writer, DISPLACEMENT, images, description=text)

@@ -2,70 +2,25 @@
 
 from typing import Any
 
+import h5py
 import numpy as np
 
-from ace_nwb.nwb import classes
-from ace_nwb.nwb.layout import MOVIE, module_and_name
+from ace_nwb.nwb.layout import MOVIE
+from ace_nwb.nwb.objects.writing import Stored, compressed, create_data, link_target
 from ace_nwb.nwb.session import Session, SessionWriter
-
-GZIP_LEVEL = 1
-
-
-def compressed(data: np.ndarray, *, chunks: tuple[int, ...] | None = None) -> "classes.H5DataIO":
-    """Return data to be written gzip-compressed; small arrays stay contiguous."""
-    array = np.asarray(data)
-    if array.nbytes < 2**14 and chunks is None:
-        return array
-    return classes.H5DataIO(
-        array,
-        compression="gzip",
-        compression_opts=GZIP_LEVEL,
-        shuffle=array.dtype.itemsize > 1,
-        chunks=chunks or True,
-    )
-
-
-def time_arguments(
-    writer: SessionWriter,
-    *,
-    timestamps_from: str | None = None,
-    rate_hz: float | None = None,
-    start_s: float = 0.0,
-    timestamps: np.ndarray | None = None,
-) -> dict[str, Any]:
-    """Return how a new series gets its times.
-
-    Parameters
-    ----------
-    writer
-        The session.
-    timestamps_from
-        Path of a series to share times with (a link is stored).
-    rate_hz, start_s
-        Regular samples: rate and time of the first, session clock.
-    timestamps
-        Explicit times, session clock, seconds.
-    """
-    if timestamps is not None:
-        return {"timestamps": compressed(np.asarray(timestamps, np.float64))}
-    if rate_hz is not None:
-        return {"rate": float(rate_hz), "starting_time": float(start_s)}
-    source = writer.get(timestamps_from or MOVIE)
-    if source.timestamps is None:
-        return {"rate": float(source.rate), "starting_time": float(source.starting_time)}
-    return {"timestamps": source}
 
 
 def write_series(
     writer: SessionWriter,
     path: str,
-    data: np.ndarray,
+    data: np.ndarray | Stored,
     *,
     unit: str,
     description: str,
+    kind: str = "TimeSeries",
     **times: Any,
 ) -> str:
-    """Write a plain time series of a processing module, replacing one of that path.
+    """Write a time series of a processing module, replacing one of that path.
 
     Parameters
     ----------
@@ -74,27 +29,62 @@ def write_series(
     path
         "/processing/<module>/<name>".
     data
-        Shape (sample,) or (sample, channel).
+        Shape (sample,) or (sample, channel, ...).
     unit, description
         Of the values.
+    kind
+        Type of the series.
     **times
-        See `time_arguments`; without any, the times of the movie are shared.
+        See `_write_times`; without any, the times of the movie are shared.
 
     Returns
     -------
         The path.
     """
     writer.remove([path])
-    module, name = module_and_name(path)
-    series = classes.TimeSeries(
-        name=name,
-        data=compressed(data),
-        unit=unit,
-        description=description,
-        **time_arguments(writer, **times),
-    )
-    writer.module(module).add(series)
+    about = {"description": description, "comments": "no comments"}
+    series = writer.create_object(path, kind, **about)
+    stored = data if isinstance(data, Stored) else compressed(data)
+    scale: dict[str, Any] = {"conversion": 1.0, "offset": 0.0, "resolution": -1.0}  # -1: not known
+    create_data(series, "data", stored, unit=unit, **scale)
+    _write_times(writer, series, **times)
     return path
+
+
+def _write_times(
+    writer: SessionWriter,
+    series: h5py.Group,
+    *,
+    timestamps_from: str = MOVIE,
+    rate_hz: float | None = None,
+    start_s: float = 0.0,
+    timestamps: np.ndarray | None = None,
+) -> None:
+    """Write when the samples of a new series were taken.
+
+    Parameters
+    ----------
+    writer, series
+        The session, and the series in it.
+    timestamps_from
+        Path of a series to share times with (a link is stored).
+    rate_hz, start_s
+        Regular samples: rate and time of the first, session clock.
+    timestamps
+        Explicit times, session clock, seconds.
+    """
+    if timestamps is not None:
+        times_s = compressed(np.asarray(timestamps, np.float64))
+        create_data(series, "timestamps", times_s, interval=1, unit="seconds")
+        return
+    if rate_hz is None:
+        source = writer.get(timestamps_from)
+        if source.timestamps is not None:
+            target = link_target(writer.h5, f"{timestamps_from}/timestamps")
+            series["timestamps"] = h5py.SoftLink(target)
+            return
+        rate_hz, start_s = source.rate, source.starting_time
+    create_data(series, "starting_time", float(start_s), rate=float(rate_hz), unit="seconds")
 
 
 def read_times(series: Any) -> np.ndarray:

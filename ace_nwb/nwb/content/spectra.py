@@ -3,12 +3,19 @@
 from dataclasses import dataclass
 from typing import Any
 
+import h5py
 import numpy as np
 
-from ace_nwb.nwb import classes, layout
-from ace_nwb.nwb.content.series import compressed, read_times, time_arguments
-from ace_nwb.nwb.layout import module_and_name
-from ace_nwb.nwb.objects.columns import build_column
+from ace_nwb.nwb import layout
+from ace_nwb.nwb.content.series import read_times, write_series
+from ace_nwb.nwb.objects.columns import Columns
+from ace_nwb.nwb.objects.writing import (
+    create_column,
+    create_data,
+    create_table,
+    link_target,
+    region,
+)
 from ace_nwb.nwb.session import Session, SessionWriter
 
 
@@ -59,28 +66,19 @@ def write_spectrogram(writer: SessionWriter, path: str, found: BandPower, **time
     -------
         The path.
     """
-    writer.remove([path])
-    module, name = module_and_name(path)
-    region = None
+    about = {"unit": found.unit, "description": found.description}
+    power = np.asarray(found.power, np.float32)
+    write_series(writer, path, power, kind="DecompositionSeries", **about, **times)
+    series = writer.h5[path]
+    create_data(series, "metric", found.metric)
+    text = "Table for describing the bands that DecompositionSeries was generated from."
+    bands = _bands(np.asarray(found.band_limits_hz, np.float64))
+    create_table(series, "bands", text, bands, kind="FrequencyBandsTable")
+    if found.source:
+        series["source_timeseries"] = h5py.SoftLink(link_target(writer.h5, found.source))
     if found.source_rois is not None:
-        region = classes.DynamicTableRegion(
-            name="source_channels",
-            description="The ROIs analysed.",
-            data=np.asarray(found.source_rois, np.int64),
-            table=writer.get(layout.PLANE_SEGMENTATION),
-        )
-    series = classes.DecompositionSeries(
-        name=name,
-        data=compressed(np.asarray(found.power, np.float32)),
-        metric=found.metric,
-        unit=found.unit,
-        description=found.description,
-        bands=_bands(found.band_limits_hz),
-        source_timeseries=writer.get(found.source) if found.source else None,
-        source_channels=region,
-        **time_arguments(writer, **times),
-    )
-    writer.module(module).add(series)
+        rows = region(writer.node(layout.PLANE_SEGMENTATION), found.source_rois)
+        create_column(series, "source_channels", "The ROIs analysed.", rows)
     return path
 
 
@@ -92,14 +90,12 @@ def read_spectrogram(session: Session, path: str) -> dict[str, np.ndarray]:
     return {"power": power, "band_limits_hz": limits, "times_s": read_times(series)}
 
 
-def _bands(limits_hz: np.ndarray) -> "classes.FrequencyBandsTable":
-    """Build the table of frequency bands."""
-    limits = np.asarray(limits_hz, np.float64)
-    columns = {
-        "band_name": ("Band.", [f"{low:g}-{high:g} Hz" for low, high in limits]),
-        "band_limits": ("Lower and upper limit, Hz.", limits),
-        "band_mean": ("Centre, Hz.", limits.mean(axis=1)),
-        "band_stdev": ("Standard deviation of a flat band, Hz.", np.ptp(limits, axis=1) / 12**0.5),
+def _bands(limits_hz: np.ndarray) -> Columns:
+    """Return the columns of the table of frequency bands."""
+    deviations_hz = np.ptp(limits_hz, axis=1) / 12**0.5  # of a flat distribution
+    return {
+        "band_name": ("Band.", [f"{low:g}-{high:g} Hz" for low, high in limits_hz]),
+        "band_limits": ("Lower and upper limit, Hz.", limits_hz),
+        "band_mean": ("Centre, Hz.", limits_hz.mean(axis=1)),
+        "band_stdev": ("Standard deviation of a flat band, Hz.", deviations_hz),
     }
-    built = [build_column(name, text, values) for name, (text, values) in columns.items()]
-    return classes.FrequencyBandsTable(columns=built, id=np.arange(len(limits)))

@@ -14,10 +14,10 @@ import h5py
 import numpy as np
 
 from ace_nwb.errors import SessionFileError
-from ace_nwb.nwb import classes, layout
+from ace_nwb.nwb import layout
 from ace_nwb.nwb.content.series import read_times, write_series
 from ace_nwb.nwb.history import read_runs
-from ace_nwb.nwb.objects.columns import Columns, build_table, read_columns
+from ace_nwb.nwb.objects.columns import Columns, read_columns
 from ace_nwb.nwb.objects.links import is_within
 from ace_nwb.nwb.session import Session, SessionWriter
 
@@ -163,10 +163,11 @@ def read_regular_cameras(session: Session) -> dict[str, tuple[float, float]]:
 
 def list_device_lines(session: Session) -> list[str]:
     """Return the names of the TTL lines that the scope itself read, on the scope's clock."""
+    tables = map(session.get, session.members(layout.EVENTS, kind="EventsTable"))
     return [
-        name
-        for name, table in session.nwbfile.events.items()
-        if "level" in table.colnames and _DEVICE_LINE in str(table.description)
+        table.name
+        for table in tables
+        if "level" in table.colnames and _DEVICE_LINE in table.description
     ]
 
 
@@ -227,8 +228,7 @@ def write_alignment(writer: SessionWriter, alignment: Alignment) -> list[str]:
     device_times = {path: read_device_times(writer, path) for path in alignment.times_s}
     is_table = {path: hasattr(writer.get(path), "colnames") for path in device_times}
     regular = _regular_series(writer, [*device_times, *alignment.regular])
-    reference = writer.nwbfile.session_start_time - timedelta(seconds=alignment.zero_shift_s)
-    # first what HDF5 does, then what pynwb does: pynwb reads the file anew in between
+    reference = writer.start_time - timedelta(seconds=alignment.zero_shift_s)
     writer.remove([*_WRITTEN, *map(device_time_path, device_times)])
     writer.set_columns(layout.FRAME_LEDGER, alignment.ledger)
     for path, times_s in alignment.times_s.items():
@@ -267,7 +267,7 @@ def undo_alignment(writer: SessionWriter, ledger_columns: Iterable[str]) -> list
     paths = [path for path in list_device_series(writer) if _is_aligned(writer, path)]
     device_times = {path: read_device_times(writer, path) for path in paths}
     regular = _regular_series(writer, ())
-    reference = writer.nwbfile.session_start_time
+    reference = writer.start_time
     for path, times_s in device_times.items():
         if DEVICE_TIME_COLUMN in writer.h5[path]:
             writer.remove_columns(path, [DEVICE_TIME_COLUMN])
@@ -349,8 +349,7 @@ def _keep_device_times(writer: SessionWriter, path: str, times_s: np.ndarray) ->
 def _write_table(writer: SessionWriter, path: str, columns: Columns) -> None:
     """Write a table of the alignment, if it has columns."""
     if columns:
-        name = path.rpartition("/")[2]
-        writer.module("sync").add(build_table(name, _TABLE_TEXTS[path], columns))
+        writer.create_table(path, _TABLE_TEXTS[path], columns)
 
 
 def _write_low_confidence(writer: SessionWriter, alignment: Alignment) -> str:
@@ -358,13 +357,11 @@ def _write_low_confidence(writer: SessionWriter, alignment: Alignment) -> str:
     stretches = alignment.low_confidence_s
     if np.any(stretches[:, 1] < stretches[:, 0]):
         raise SessionFileError("a stretch of low confidence stops before it starts")
-    table = classes.TimeIntervals(
-        name="LowConfidence", description="Stretches in which the aligned times are doubtful."
-    )
-    for name, (description, _) in alignment.low_confidence.items():
-        table.add_column(name, description)
-    for row, (start, stop) in enumerate(stretches):
-        more = {name: values[row] for name, (_, values) in alignment.low_confidence.items()}
-        table.add_interval(start_time=float(start), stop_time=float(stop), **more)
-    writer.module("sync").add(table)
+    columns = {
+        "start_time": ("Start time of epoch, in seconds", stretches[:, 0]),
+        "stop_time": ("Stop time of epoch, in seconds", stretches[:, 1]),
+        **alignment.low_confidence,
+    }
+    text = "Stretches in which the aligned times are doubtful."
+    writer.create_table(layout.LOW_CONFIDENCE, text, columns, kind="TimeIntervals")
     return layout.LOW_CONFIDENCE

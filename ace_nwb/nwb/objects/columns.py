@@ -1,29 +1,30 @@
-"""Columns of tables: built from arrays for writing, read back as arrays."""
+"""Columns of tables as arrays."""
 
 from collections.abc import Collection, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ace_nwb.nwb import classes
 from ace_nwb.nwb.objects.stored import is_ragged, is_region
+
+if TYPE_CHECKING:
+    from hdmf.common import DynamicTable
 
 Columns = Mapping[str, tuple[str, Any]]
 """Column name -> (description, values, one per row)."""
 
 
-def build_table(name: str, description: str, columns: Columns) -> "classes.DynamicTable":
-    """Build a table from whole columns."""
-    built = [build_column(key, text, values) for key, (text, values) in columns.items()]
+def build_table(name: str, description: str, columns: Columns) -> "DynamicTable":
+    """Build a table of a new file for pynwb to write; stages write with `writing.create_table`."""
+    from hdmf.common import DynamicTable, VectorData  # take a second
+
+    built = []
+    for key, (text, values) in columns.items():
+        array = np.asarray(values)
+        data = array.tolist() if array.dtype.kind in "UO" else array  # pynwb stores texts in lists
+        built.append(VectorData(name=key, description=text, data=data))
     ids = np.arange(len(built[0].data))
-    return classes.DynamicTable(name=name, description=description, columns=built, id=ids)
-
-
-def build_column(name: str, description: str, values: Any) -> "classes.VectorData":
-    """Build one column; texts as a list, which pynwb stores as such."""
-    array = np.asarray(values)
-    data = array.tolist() if array.dtype.kind in "UO" else array
-    return classes.VectorData(name=name, description=description, data=data)
+    return DynamicTable(name=name, description=description, columns=built, id=ids)
 
 
 def read_columns(table: Any, skip: Collection[str] = ()) -> dict[str, np.ndarray]:

@@ -134,7 +134,8 @@ def remove_empty(
 def set_dangling_aside(h5: h5py.File, is_own: IsOwn) -> dict[str, h5py.Group]:
     """Take objects of ours that hold dangling links out of the file for the time being.
 
-    What they link to may be written anew before the end, but pynwb reads the file in between.
+    What they link to may be written anew before the end; who reads the file in between would
+    stumble.
 
     Returns
     -------

@@ -1,13 +1,13 @@
 """Whole columns and new rows of tables in an open HDF5 file, which pynwb cannot change."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from uuid import uuid4
 
 import h5py
 import numpy as np
 
 from ace_nwb.errors import SessionFileError
 from ace_nwb.nwb.objects.columns import Columns
+from ace_nwb.nwb.objects.writing import create_column
 
 
 def set_columns(h5: h5py.File, table_path: str, columns: Columns) -> list[h5py.Dataset]:
@@ -33,27 +33,10 @@ def set_columns(h5: h5py.File, table_path: str, columns: Columns) -> list[h5py.D
         if name in table:
             kept.append(table[name])
             del table[name]
-        _create_column(table, name, description, values)
+        create_column(table, name, description, values)
     old_names = list(table.attrs["colnames"])
     table.attrs["colnames"] = [*old_names, *(name for name in columns if name not in old_names)]
     return kept
-
-
-def create_table(h5: h5py.File, table_path: str, description: str, columns: Columns) -> None:
-    """Create a DynamicTable in a group that exists, as pynwb writes one."""
-    table = h5.create_group(table_path)
-    table.attrs["namespace"] = "hdmf-common"
-    table.attrs["neurodata_type"] = "DynamicTable"
-    table.attrs["object_id"] = str(uuid4())
-    table.attrs["description"] = description
-    table.attrs["colnames"] = np.array(list(columns), dtype=h5py.string_dtype())
-    for name, (text, values) in columns.items():
-        _create_column(table, name, text, values)
-    n_rows = len(next(iter(columns.values()))[1])
-    ids = table.create_dataset("id", data=np.arange(n_rows), maxshape=(None,), chunks=True)
-    ids.attrs["namespace"] = "hdmf-common"
-    ids.attrs["neurodata_type"] = "ElementIdentifiers"
-    ids.attrs["object_id"] = str(uuid4())
 
 
 def remove_columns(h5: h5py.File, table_path: str, names: Iterable[str]) -> list[h5py.Dataset]:
@@ -134,22 +117,3 @@ def _check_length(table: h5py.Group, name: str, values: np.ndarray | list[str]) 
             f"column {name!r} has {len(values)} values, the table {table.name} has "
             f"{len(table['id'])} rows"
         )
-
-
-def _create_column(
-    table: h5py.Group, name: str, description: str, values: np.ndarray | list[str]
-) -> None:
-    """Write one column as pynwb writes a VectorData."""
-    array = np.asarray(values)
-    dtype = h5py.string_dtype() if array.dtype.kind in "UO" else array.dtype
-    column = table.create_dataset(
-        name,
-        data=array.astype(object) if array.dtype.kind == "U" else array,
-        dtype=dtype,
-        maxshape=(None, *array.shape[1:]),
-        chunks=True,
-    )
-    column.attrs["description"] = description
-    column.attrs["namespace"] = "hdmf-common"
-    column.attrs["neurodata_type"] = "VectorData"
-    column.attrs["object_id"] = str(uuid4())

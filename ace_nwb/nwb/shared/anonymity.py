@@ -33,7 +33,6 @@ def anonymise(writer: SessionWriter) -> list[str]:
     The required description of the session becomes "Left out.". Times, and what the science needs
     of the animal, stay.
     """
-    writer.flush()
     texts = [path for path in TEXTS if path in writer.h5]
     tables = [path for path in TABLES if path in writer.h5]
     for path in texts:

@@ -16,10 +16,10 @@ import h5py
 import numpy as np
 
 from ace_nwb.errors import OutputError, SessionFileError
-from ace_nwb.nwb import classes, layout
+from ace_nwb.nwb import layout
 from ace_nwb.nwb.commit.new_file import claim, new_h5
 from ace_nwb.nwb.commit.repack import repack
-from ace_nwb.nwb.objects.columns import build_table
+from ace_nwb.nwb.content.imaging import create_images
 from ace_nwb.nwb.objects.copying import copy_file
 from ace_nwb.nwb.objects.links import iterate_soft_links
 from ace_nwb.nwb.opening import existing_file
@@ -295,24 +295,15 @@ def _note_removed(writer: SessionWriter, movies: list[_Movie]) -> None:
         for name, text in _COLUMNS.items()
     }
     description = "Raw movies that were left out of this file to make it light."
-    writer.module("misc").add(build_table("RemovedMovies", description, rows))
-    writer.flush()
+    writer.create_table(REMOVED_MOVIES, description, rows)
 
 
 def _add_preview(writer: SessionWriter, movie: _Movie, frames: dict[int, np.ndarray]) -> None:
     if not frames:
         return
-    images = [
-        classes.GrayscaleImage(name=f"frame_{index}", data=frame, description=f"Frame {index}.")
-        for index, frame in frames.items()
-    ]
-    preview = classes.Images(
-        name=movie.preview,
-        description="Some frames of the movie that was left out of this file.",
-        images=images,
-    )
-    writer.nwbfile.add_acquisition(preview)
-    writer.flush()
+    images = {f"frame_{index}": (f"Frame {index}.", frame) for index, frame in frames.items()}
+    text = "Some frames of the movie that was left out of this file."
+    create_images(writer, f"/acquisition/{movie.preview}", images, description=text)
 
 
 def _read_removed(session: Session) -> list[_Movie]:

@@ -36,8 +36,8 @@ Progress = Callable[[int, int], None]
 class ZarrSession(Session):
     """A Zarr session opened for reading; `h5` is its root group."""
 
-    def _open_io(self, mode: str) -> NWBZarrIO:
-        return NWBZarrIO(str(self.path), mode=mode)
+    def _open_io(self) -> NWBZarrIO:
+        return NWBZarrIO(str(self.path), mode="r")
 
     def read_references(self, path: str, column: str) -> list[tuple[int, int, str]]:
         """Return (first sample, number, path of the series) of each row of such a column."""

@@ -88,7 +88,7 @@ def align_by_wall_clock(
     session: Session, params: SyncParams, context: StageContext
 ) -> StoredAlignment:
     """Move the device by the difference of the start times of both recordings."""
-    offset_s = (session.nwbfile.session_start_time - _read_start(params)).total_seconds()
+    offset_s = (session.start_time - _read_start(params)).total_seconds()
     clock = apply_known_offset(
         read_device_times(session, layout.MOVIE),
         offset_s=offset_s,
