@@ -1,6 +1,6 @@
 """Every verb that writes, failing at the k-th system call: what is left, and whether it can go on.
 
-Run `python -m tests.benchmarks.door_faults [--points N] [--cuts N] [--only TEXT] [--home FOLDER]`.
+Run `python -m tests.benchmarks.door_faults [--points N] [--cuts N] [--only PATTERN] [--home FOLDER]`.
 A verb runs in a process in which one system call fails: once (EIO), from then on (ENOSPC, EROFS),
 or with the end of the process (kill). A power cut leaves of what was not synced nothing or any
 part. Then every file under a final name must be as before or as after, no failure may have been
@@ -308,7 +308,7 @@ def try_verbs(home: Path, chosen: argparse.Namespace) -> Iterator[tuple[str, Tal
     out = home.with_name(f"{home.name}-out")
     watch = Watch(out)
     for name, verb in VERBS.items():
-        if chosen.only not in name:
+        if not re.search(chosen.only, name):
             continue
         trial = Trial(verb, home=home, watch=watch, out=out)
         n_points = max(2, round(chosen.points * verb.share))
@@ -333,7 +333,7 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--points", type=int, default=20, help="per verb and kind of failure")
     parser.add_argument("--cuts", type=int, default=8, help="power cuts per verb, three ways each")
-    parser.add_argument("--only", default="", help="part of a verb")
+    parser.add_argument("--only", default="", help="pattern of verbs")
     parser.add_argument("--home", type=Path, default=Path(tempfile.gettempdir(), "door_faults"))
     chosen = parser.parse_args()
     warnings.simplefilter("ignore")

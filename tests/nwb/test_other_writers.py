@@ -1,19 +1,26 @@
 """Another program has the file open for writing, with HDF5's locks on or off: it loses nothing."""
 
+import errno
 import os
+import shutil
 import subprocess
 import sys
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
+from types import SimpleNamespace
 
 import h5py
 import numpy as np
 import pytest
 
-from ace_nwb.errors import OutputError, SessionLockedError
+from ace_nwb.errors import AceNwbError, OutputError, SessionLockedError
 from ace_nwb.nwb.commit import lock
+from ace_nwb.nwb.commit.disk import Disk
 from ace_nwb.nwb.commit.journal import recover
 from ace_nwb.nwb.commit.repack import repack
 from ace_nwb.nwb.session import edit_session
+from ace_nwb.pipeline import process
+from ace_nwb.stages import preprocess
+from ace_nwb.stages.running import execution
 from tests.fixtures.changes import mark_frames
 
 N_ROWS = 2_000_000
@@ -83,3 +90,39 @@ def test_a_file_of_two_names_is_refused(recorded, tmp_path_factory):
     assert other.read_bytes() == before
     other.unlink()
     change(recorded.path)
+
+
+def fill_disk(monkeypatch, _path):
+    monkeypatch.setattr(shutil, "disk_usage", lambda _folder: SimpleNamespace(free=10**6))
+    return nullcontext()
+
+
+def take_permission(monkeypatch, _path):
+    def refuse(_disk, path, mode):
+        raise PermissionError(errno.EACCES, "Permission denied", str(path))
+
+    monkeypatch.setattr(Disk, "open", refuse)
+    return nullcontext()
+
+
+def write_elsewhere(monkeypatch, path):
+    monkeypatch.setattr(execution, "_WAIT_FOR_WRITER_S", 0.0)
+    return lock.WriterLock(path)
+
+
+@pytest.mark.parametrize(
+    ("hinder", "message"),
+    [
+        (fill_disk, "1.0 MB free"),
+        (take_permission, "cannot be written .Permission denied"),
+        (write_elsewhere, "is being written by process"),
+    ],
+)
+def test_work_whose_result_could_not_be_written_does_not_begin(
+    recorded, hinder, message, monkeypatch
+):
+    monkeypatch.setattr(preprocess, "compute", lambda *_arguments: pytest.fail("it has begun"))
+    before = recorded.path.read_bytes()
+    with hinder(monkeypatch, recorded.path), pytest.raises(AceNwbError, match=message):
+        process(recorded.path, "preprocess")
+    assert recorded.path.read_bytes() == before
