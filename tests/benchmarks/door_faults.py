@@ -1,7 +1,6 @@
 """Every verb that writes, failing at the k-th system call: what is left, and whether it can go on.
 
-Run `python -m tests.benchmarks.door_faults [--points N] [--cuts N] [--only PATTERN] [--home FOLDER]`.
-A verb runs in a process in which one system call fails: once (EIO), from then on (ENOSPC, EROFS),
+Run `python -m tests.benchmarks.door_faults --points N --cuts N --only PATTERN --home FOLDER`. A verb runs in a process in which one system call fails: once (EIO), from then on (ENOSPC, EROFS),
 or with the end of the process (kill). A power cut leaves of what was not synced nothing or any
 part. Then every file under a final name must be as before or as after, no failure may have been
 told as a success, what ended must be durable, and the same command, run again, must end well.
@@ -51,8 +50,9 @@ CHANGING = re.compile(
 )
 """What differs from run to run in a text: object ids, dates, durations."""
 
-VARYING = re.compile(r"\.batch/(logs|states)/|\.batch/summary\.json$|^tuned/.*(csv|json|trials)")
-"""What differs from run to run, since it holds durations or times of other processes."""
+VARYING = re.compile(r"\.batch/|^a\.nwb$|^tuned/.*(csv|json|trials)")
+"""What differs from run to run, since other processes write it, or it holds durations: it must be
+whole, and there if the verb has ended well."""
 
 CPU_LIMIT_S = 300
 """Processor time after which a verb counts as endless; the slowest one takes 20 s."""
@@ -170,6 +170,7 @@ class Trial:
             for name in {*found, *self.before} - self.varying
             if found.get(name, "") not in (self.after.get(name, ""), self.before.get(name, ""))
         ]
+        wrong += [name for name, told in found.items() if told.startswith("broken")]
         if wrong:
             return f"damaged: {', '.join(sorted(wrong))[:300]} (exit {code})"
         if (code == 0 or is_over) and not self._is_after(found):
