@@ -1,6 +1,9 @@
 """Every verb that writes, failing at the k-th system call: what is left, and whether it can go on.
 
-Run `python -m tests.benchmarks.door_faults --points N --cuts N --only PATTERN --home FOLDER`. A verb runs in a process in which one system call fails: once (EIO), from then on (ENOSPC, EROFS),
+Run `python -m tests.benchmarks.door_faults`; `--points` and `--cuts` say how often each verb fails,
+`--only` which verbs (a pattern), `--home` where the inputs are kept.
+
+A verb runs in a process in which one system call fails: once (EIO), from then on (ENOSPC, EROFS),
 or with the end of the process (kill). A power cut leaves of what was not synced nothing or any
 part. Then every file under a final name must be as before or as after, no failure may have been
 told as a success, what ended must be durable, and the same command, run again, must end well.
