@@ -75,8 +75,31 @@ def open_h5(path: Path, source: Path | OverlayFile | FileIO, mode: str) -> h5py.
             "if another program has it open, close it there."
         ) from error
     try:
-        check_safe(h5, path)
+        _check_once(h5, path, source)
     except BaseException:
         h5.close()
         raise
     return h5
+
+
+def _check_once(h5: h5py.File, path: Path, source: Path | OverlayFile | FileIO) -> None:
+    """Check a file unless it has been checked in the state in which it still is.
+
+    A check looks at every object, and a run of the stages opens the file five times a stage.
+    """
+    state = None if isinstance(source, FileIO) else _state(path)
+    if state is not None and _checked.get(path) == state:
+        return
+    _checked.pop(path, None)
+    if check_safe(h5, path) and state is not None:
+        _checked[path] = state
+
+
+_checked: dict[Path, tuple[int, ...]] = {}
+"""File that holds all of its data itself -> its state when it was checked."""
+
+
+def _state(path: Path) -> tuple[int, ...]:
+    """Return what differs once a file has been changed or replaced."""
+    found = path.stat()
+    return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns

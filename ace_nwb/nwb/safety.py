@@ -10,7 +10,7 @@ from ace_nwb.errors import SessionFileError
 from ace_nwb.nwb.structure import Structure
 
 
-def check_safe(h5: h5py.File, path: Path, *, allow_beside: bool = True) -> None:
+def check_safe(h5: h5py.File, path: Path, *, allow_beside: bool = True) -> bool:
     """Refuse external raw storage, and links and virtual data sets that leave the folder.
 
     A data set of a crafted file can take its bytes from any file its reader may read.
@@ -24,12 +24,16 @@ def check_safe(h5: h5py.File, path: Path, *, allow_beside: bool = True) -> None:
     allow_beside
         Whether links may lead to other files of the same folder.
 
+    Returns
+    -------
+        Whether the file holds all of its data itself.
+
     Raises
     ------
     SessionFileError
         If there is such an object; the message names it.
     """
-    _check(h5, path, allow_beside=allow_beside, checked={path.resolve()})
+    return _check(h5, path, allow_beside=allow_beside, checked={path.resolve()})
 
 
 def file_beside(path: Path, name: str) -> Path:
@@ -56,17 +60,20 @@ def file_beside(path: Path, name: str) -> Path:
     return (path.resolve().parent / name).resolve()
 
 
-def _check(h5: h5py.File, path: Path, *, allow_beside: bool, checked: set[Path]) -> None:
-    """Check one file, and those beside it that it leads to."""
+def _check(h5: h5py.File, path: Path, *, allow_beside: bool, checked: set[Path]) -> bool:
+    """Check one file, and those beside it that it leads to; whether there are none."""
+    is_whole = True
     for holder, target, is_link in _outside_files(h5, path):
         if _is_same_file(target):
             continue
+        is_whole = False
         if not (is_link and allow_beside and _is_within_folder(target, path)):
             raise SessionFileError(
                 f"{path}: {holder} takes its content from {target!r}, not from the file. "
                 "A session file holds its own data. Do not trust this file."
             )
         _check_linked(path, holder, target, checked=checked)
+    return is_whole
 
 
 def _check_linked(path: Path, holder: str, target: str, *, checked: set[Path]) -> None:

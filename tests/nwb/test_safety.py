@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from ace_nwb.errors import SessionFileError
+from ace_nwb.nwb.safety import check_safe
 from ace_nwb.nwb.session import edit_session, open_session
 
 
@@ -93,3 +94,19 @@ def test_a_virtual_data_set_over_another_file_is_refused(recorded, secret):
     with h5py.File(recorded.path, "r+") as h5:
         h5.create_virtual_dataset("acquisition/x", virtual)
     refused(recorded.path, "/acquisition/x")
+
+
+def test_a_file_is_checked_once_and_again_when_it_has_changed(recorded, secret, monkeypatch):
+    checked = []
+
+    def check(h5, path):
+        checked.append(path)
+        return check_safe(h5, path)
+
+    monkeypatch.setattr("ace_nwb.nwb.opening.check_safe", check)
+    for _time in range(3):
+        open_session(recorded.path).close()
+    assert checked == [recorded.path]
+    with h5py.File(recorded.path, "r+") as h5:
+        h5["acquisition/x"] = h5py.ExternalLink(str(secret), "/data")
+    refused(recorded.path, "/acquisition/x takes its content from")
