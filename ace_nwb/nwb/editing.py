@@ -63,8 +63,18 @@ class SessionWriter(Session):
 
     @property
     def nwbfile(self) -> "NWBFile":
-        """The file as pynwb sees it now, read anew each time; what is added to it is lost."""
-        return self._read_nwbfile()
+        """The file as pynwb sees it now, read anew each time, to look at only."""
+        self._refuse_additions()
+        self._nwbfile = self._read_nwbfile()
+        return self._nwbfile
+
+    def _refuse_additions(self) -> None:
+        """Raise ValueError if something was added to `nwbfile`: it would not be written."""
+        if self._nwbfile is not None and self._nwbfile.modified:
+            raise ValueError(
+                f"Objects were added to what pynwb read of {self.path}; during a change it can "
+                "only be looked at. Add them with pynwb itself, or by create_object, create_table."
+            )
 
     def create_object(self, path: str, kind: str, **attributes: Any) -> h5py.Group:
         """Create an NWB object that is a group; its processing module is made if it is missing."""
@@ -193,6 +203,7 @@ class SessionWriter(Session):
 
     def finish(self) -> None:
         """Write everything and close the HDF5 file; nothing is committed yet."""
+        self._refuse_additions()
         self.settle()
         self._precedence.end()
         if self._creates:

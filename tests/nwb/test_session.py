@@ -6,7 +6,7 @@ import h5py
 import numpy as np
 import pynwb
 import pytest
-from pynwb import NWBHDF5IO
+from pynwb import NWBHDF5IO, TimeSeries
 
 from ace_nwb.errors import SessionFileError, TimestampError
 from ace_nwb.nwb import layout
@@ -53,6 +53,13 @@ def test_an_object_just_added_is_found(recorded):
         write_series(writer, "/processing/misc/a", np.ones(1), **about, rate_hz=1.0)
         assert writer.find("/processing/misc/a").unit == "m"
         assert writer.find("/processing/misc/b") is None
+
+
+def test_what_is_added_to_the_view_of_pynwb_is_refused_not_lost(recorded):
+    before = recorded.path.read_bytes()
+    with pytest.raises(ValueError, match="create_table"), edit_session(recorded.path) as writer:
+        writer.nwbfile.add_acquisition(TimeSeries(name="a", data=[1.0], unit="m", rate=1.0))
+    assert recorded.path.read_bytes() == before
 
 
 def test_asking_for_what_is_not_there_names_the_file_and_the_remedy(recorded):

@@ -476,17 +476,15 @@ def test_a_line_of_every_third_frame_is_refused_by_name_and_aligned_as_stated(fi
 
 def test_a_camera_is_aligned_by_its_own_line(file, truth):
     own_s = np.arange(400) * 0.04 + 0.5
-    with edit_session(file) as writer:
-        writer.nwbfile.add_acquisition(
-            ImageSeries(
-                name="BehaviorCamera",
-                external_file=["camera.avi"],
-                format="external",
-                starting_frame=[0],
-                timestamps=np.round(own_s + 0.004, 3),
-                unit="n.a.",
-            )
-        )
+    camera = ImageSeries(
+        name="BehaviorCamera",
+        external_file=["camera.avi"],
+        format="external",
+        starting_frame=[0],
+        timestamps=np.round(own_s + 0.004, 3),
+        unit="n.a.",
+    )
+    add_with_pynwb(file, lambda nwbfile: nwbfile.add_acquisition(camera))
     exact = own_s * (1 + 40e-6) + 3.25
     put_line(file, "CameraLine", exact, (np.arange(400) + 1) % 2)
     align(file, {"line": "FrameLine", "camera_lines": "BehaviorCamera=CameraLine"})
