@@ -1,5 +1,6 @@
 """Stage coupling: do calcium events and traces prefer a phase of the ephys channels."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,7 +12,7 @@ from ace_nwb.nwb.content.ephys import list_ephys
 from ace_nwb.nwb.content.movie import NwbMovie
 from ace_nwb.nwb.content.rois import read_roi_series
 from ace_nwb.nwb.session import Session, SessionWriter
-from ace_nwb.signals.circular import compute_phase_histogram
+from ace_nwb.signals.circular import compute_phase_histogram, compute_phase_locking
 from ace_nwb.signals.coupling import (
     compute_event_phase_coupling,
     compute_phase_histogram_test,
@@ -27,7 +28,7 @@ from ace_nwb.stages.common.channels import (
     read_event_times,
     read_phases,
 )
-from ace_nwb.stages.common.doubt import remark_ambiguity
+from ace_nwb.stages.common.doubt import remark_ambiguity, remark_locking_change
 from ace_nwb.stages.common.result_rows import ResultRows, write_rows
 from ace_nwb.stages.running.context import StageContext
 from ace_nwb.stages.settings.params import CouplingParams
@@ -91,12 +92,33 @@ def compute(session: Session, params: CouplingParams, context: StageContext) -> 
             context.remarks.append(f"{case.channel.name}, {case.condition}: {error}")
         context.progress(number, len(cases))
     _add_remarks(tables[0], params, context)
+    remark_locking_change(
+        session, context, lambda moved_s: _locking(cases, events, rois, moved_s=moved_s)
+    )
     return tables
 
 
 def write(writer: SessionWriter, result: list[ResultRows]) -> None:
     """Write the tables."""
     write_rows(writer, result)
+
+
+def _locking(
+    cases: list[_Case],
+    events: Mapping[str, tuple[np.ndarray, np.ndarray]],
+    rois: np.ndarray,
+    *,
+    moved_s: float,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return preferred phases and vector lengths with the events moved by some seconds."""
+    found = []
+    for case in cases:
+        phase, stamps_s = case.channel.values, case.channel.times_s
+        for times_s, owners in events.values():
+            at = interpolate_phase(phase, stamps_s, times_s=times_s + moved_s)
+            found += [compute_phase_locking(at[owners == roi]) for roi in rois]
+    phases = np.array([one.preferred_phase for one in found], float)
+    return phases, np.array([one.vector_length for one in found], float)
 
 
 def _empty_tables() -> list[ResultRows]:

@@ -1,5 +1,6 @@
 """Stage perievent: traces and ephys bands around TTL pulses, notes and bouts."""
 
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -22,10 +23,13 @@ from ace_nwb.signals.perievent import (
 from ace_nwb.signals.surrogates import control_false_discoveries
 from ace_nwb.stages.common.channels import choose_rois, join_channels, read_amplitudes
 from ace_nwb.stages.common.choosing import choose_names
-from ace_nwb.stages.common.doubt import remark_ambiguity
+from ace_nwb.stages.common.doubt import remark_ambiguity, remark_change
 from ace_nwb.stages.common.result_rows import ResultRows, write_rows
 from ace_nwb.stages.running.context import StageContext
 from ace_nwb.stages.settings.params import PerieventParams
+
+_FEWEST_SURROGATES = 19
+"""As few as the average takes: only its means are compared."""
 
 
 def compute(session: Session, params: PerieventParams, context: StageContext) -> list[ResultRows]:
@@ -55,6 +59,8 @@ def compute(session: Session, params: PerieventParams, context: StageContext) ->
         try:
             found = compute_perievent_averages(columns, times_s, event_times_s=event_times_s, **how)
             _add_mean(tables[0], found[0], trigger=name, signal="mean dF/F")
+            mean = partial(_mean_curves, columns, times_s, event_times_s=event_times_s, how=how)
+            remark_change(session, context, f"dF/F around {name}", mean)
             _add_rois(tables[1], found[1:], rois, trigger=name)
             for channel in channels:
                 average = compute_perievent_average(
@@ -71,6 +77,22 @@ def compute(session: Session, params: PerieventParams, context: StageContext) ->
 def write(writer: SessionWriter, result: list[ResultRows]) -> None:
     """Write the tables."""
     write_rows(writer, result)
+
+
+def _mean_curves(
+    columns: np.ndarray,
+    times_s: np.ndarray,
+    moved_s: float,
+    *,
+    event_times_s: np.ndarray,
+    how: dict[str, Any],
+) -> np.ndarray:
+    """Return the mean curves, shape (signal, lag), with the frames moved by some seconds."""
+    few = how | {"n_surrogates": _FEWEST_SURROGATES}
+    found = compute_perievent_averages(
+        columns, times_s + moved_s, event_times_s=event_times_s, **few
+    )
+    return np.array([one.mean for one in found])
 
 
 def _lags(params: PerieventParams) -> np.ndarray:

@@ -14,7 +14,7 @@ from ace_nwb.nwb.history import current_runs
 from ace_nwb.nwb.session import Session, SessionWriter
 from ace_nwb.signals.circular import compute_phase_locking
 from ace_nwb.signals.phase import compute_phase, interpolate_phase
-from ace_nwb.stages.common.doubt import remark_ambiguity
+from ace_nwb.stages.common.doubt import remark_ambiguity, remark_locking_change
 from ace_nwb.stages.common.regular import RegularSignal, frames_on_grid
 from ace_nwb.stages.running.context import StageContext
 from ace_nwb.stages.settings.params import PhaseParams
@@ -56,6 +56,7 @@ def compute(session: Session, params: PhaseParams, context: StageContext) -> Pha
         )
         ephys.append(signal)
         ephys_amplitude.append(signal.with_values(amplitude))
+    remark_locking_change(session, context, lambda moved_s: _locking(session, ephys, moved_s))
     context.progress(1, 1)
     return Phases(
         calcium[grid.positions],
@@ -119,14 +120,22 @@ def _write_ephys(
         )
 
 
-def _lock_events(session: Session, ephys: list[RegularSignal]) -> EventPhase:
+def _locking(
+    session: Session, ephys: list[RegularSignal], moved_s: float
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return preferred phases and vector lengths with the events moved by some seconds."""
+    found = _lock_events(session, ephys, moved_s)
+    return np.asarray(found.preferred_phase, float), np.asarray(found.vector_length, float)
+
+
+def _lock_events(session: Session, ephys: list[RegularSignal], moved_s: float = 0.0) -> EventPhase:
     """Return one row per ROI and channel: the phases at the ROI's events, over all stretches."""
     n_rois = len(session.get(layout.PLANE_SEGMENTATION))
     rows = []
     for path in list_calcium_events(session):
         table = path.rpartition("/")[2]
         onset_s, columns = read_events(session, path)
-        phases = _phases_by_channel(ephys, onset_s)
+        phases = _phases_by_channel(ephys, onset_s + moved_s)
         for channel, values in phases.items():
             for roi in range(n_rois):
                 locking = compute_phase_locking(values[columns["roi"] == roi])

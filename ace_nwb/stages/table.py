@@ -84,7 +84,7 @@ STAGES: dict[str, Stage] = {
                 "/processing/sync/LowConfidence",
                 "/processing/sync/Corrections",
             ),
-            revision=5,  # stalls, and what the recorder leaves open at start and stop
+            revision=6,  # uneven intervals, silences, exposure gates; lines of every kind
         ),
         Stage(
             "preprocess",

@@ -23,8 +23,9 @@ _MOST_SHIFT = 60
 _USUAL_OUTSIDE = 3
 """Frames before the first or after the last edge that a recorder makes in the usual way."""
 
-_NEGLIGIBLE = 1e-4
-"""Shifts less probable than that stay out of the one number that sums an ambiguity up."""
+_NEGLIGIBLE = 1e-3
+"""Shifts less probable than that stay out of the one number that sums an ambiguity up: a thousand
+to one is what counts as certain."""
 
 _UNNAMED = 5e-4
 """Probability of all shifts together that are not named."""

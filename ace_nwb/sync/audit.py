@@ -117,7 +117,8 @@ def audit_placement(
     inside = Inside.of(pieces, timeline, rates)
     place = partial(place_segments, inside, strays=Strays.of(train), evidence=evidence)
     found, grounds = _place_both(place, None), set()
-    if found.probability.min() < SETTLED:
+    # between the pulses of every nth frame no interval was seen
+    if found.probability.min() < SETTLED and evidence.frames_per_pulse == 1:
         aligned_s[rows.is_junk] = np.nan
         place = partial(place, texture=_weigh_texture(pieces, timeline, aligned_s, segment))
         found = _place_both(place, None)

@@ -43,7 +43,7 @@ class Prices:
     long_queue_s: float = 0.1
     """How long a queue may last through a pause without that price, seconds."""
 
-    clock_jump: float = -16.0
+    clock_jump: float = -18.0
     """Log chance that the device clock jumped at a given row, by just a given amount."""
 
     jump_at_stall: float = -6.0

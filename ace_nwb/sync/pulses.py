@@ -25,6 +25,9 @@ _GATE_SLACK_S, _GATE_SHARE = 2.0, 0.01
 """How much longer or shorter than the recording a gate may be: files are opened and closed within
 it, and both clocks differ."""
 
+_PULSE_SHARE = 0.2
+"""Share of the time below which a level is a pulse and not the rest of an exposure gate."""
+
 _LEAST_LEVELS = 4  # to say how long levels last
 
 
@@ -83,7 +86,7 @@ def find_pulses(
         "toggle": every edge marks a frame; "pulse": every leading edge; "auto": by the intervals.
     pulse_edge
         Which edge of a pulse marks the frame; "auto": the one whose intervals are clearly steadier,
-        else the one that begins the rarer level.
+        else the one that begins the pulse, or the exposure.
     debounce_ms
         Levels that last shorter are glitches of a toggling line, milliseconds; at most a
         twentieth of the frame interval.
@@ -273,14 +276,18 @@ def _without_glitches(times: np.ndarray, shortest_s: float) -> np.ndarray:
 
 
 def _leading(times: np.ndarray, levels: np.ndarray) -> np.ndarray:
-    """Return a mask of the edges into the rarer level (rising ones if both are as common)."""
+    """Return a mask of the edges into a level that is rare, else of the rising ones.
+
+    A line that rests high makes short low pulses. One that is low for longer is high while the
+    frame is exposed: its rise begins the frame.
+    """
     if times.size < 3:
         return levels
     lasting = np.diff(times)
     lasting = np.minimum(lasting, np.quantile(lasting, 0.95))
     high = float(lasting[levels[:-1]].sum())
     low = float(lasting[~levels[:-1]].sum())
-    return ~levels if high > 1.5 * low else levels
+    return ~levels if low < _PULSE_SHARE * (high + low) else levels
 
 
 def _choose_edge(
@@ -299,7 +306,7 @@ def _choose_edge(
         return (levels if steady == "rising" else ~levels), f"{steady} edges are steadier: {said}"
     leading = _leading(times, levels)
     name = "rising" if times.size and bool(levels[np.argmax(leading)]) else "falling"
-    return leading, f"{name} edges, which begin the rarer level; both are as steady"
+    return leading, f"{name} edges, which begin the pulse or the exposure; both are as steady"
 
 
 def _unsteadiness(times: np.ndarray, interval_s: float) -> float:

@@ -17,6 +17,10 @@ _LEAST_ROWS = 200
 _LEAST_IRREGULAR_S = 2e-6
 _MOST_ROWS = 20_000
 _BINS_PER_WIDTH = 2
+_WANDERS = 3.0
+"""Times the spread of one interval by which a hundred of them vary where each stands on the one
+before (an exposure that varies: ten times); where pulses jitter about a lattice it is once."""
+
 _TELLS = 0.3  # share of recordings in which the true place stands out, by 0 to 10 deviations
 _GAINS = np.linspace(0.0, 10.0, 101)
 _MOST_Z = 6.0
@@ -49,6 +53,8 @@ def score_lags(aligned_s: np.ndarray, captured: np.ndarray, timeline: Timeline) 
         return nothing
     beside = times[frame[:, None] + LAGS]
     late = aligned[:, None] - (beside - np.median(beside - times[frame][:, None], axis=0))
+    if float(np.std(beside[:, -1] - times[frame])) > _WANDERS * float(np.std(intervals)):
+        late = np.diff(late, axis=0)  # else places far apart differ by the wandering alone
     return _weigh(np.array([_sharpness(column, irregular_s) for column in late.T]))
 
 

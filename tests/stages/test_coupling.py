@@ -11,7 +11,10 @@ from ace_nwb.nwb.content import coupling as stored
 from ace_nwb.nwb.content.conditions import read_conditions
 from ace_nwb.nwb.content.spectra import read_spectrogram
 from ace_nwb.nwb.session import open_session
+from ace_nwb.stages.common import doubt
 from ace_nwb.stages.conditions import parse_windows
+from ace_nwb.stages.running.context import StageContext
+from ace_nwb.stages.table import find_stage
 from tests.fixtures.coupled_sessions import (
     CHOSEN,
     FIRST,
@@ -228,3 +231,25 @@ def test_a_condition_may_have_several_windows():
 def test_refusals_say_what_there_is(related, stage, parameters, error, message):
     with pytest.raises(error, match=message):
         pipeline.process(related.path, stage, parameters)
+
+
+@pytest.mark.parametrize(
+    ("name", "chosen", "said"),
+    [
+        ("phase", {}, "preferred phases turn by at most"),
+        ("coupling", {"n_surrogates": 99}, "preferred phases turn by at most"),
+        ("perievent", {"n_surrogates": 99}, "dF/F around StimLine changes by at most"),
+    ],
+)
+def test_stages_say_how_much_an_ambiguous_alignment_changes_them(
+    related, monkeypatch, name, chosen, said
+):
+    monkeypatch.setattr(doubt, "possible_moves_s", lambda _: {-1: -0.05, 2: 0.1})
+    stage, context = find_stage(name), StageContext()
+    with open_session(related.path) as session:
+        stage.load().compute(session, stage.params(**chosen), context)
+    remark = next(text for text in context.remarks if said in text)
+    assert "calcium moved by -1, +2 frames" in remark
+    change = float(remark.partition("at most ")[2].split()[0])
+    # 0.1 s are 0.6 rad of the 1 Hz that locked ROIs follow; others turn by anything
+    assert change > 0.5 if "phases" in said else 0.01 < change < 2

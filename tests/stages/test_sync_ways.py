@@ -22,6 +22,7 @@ from ace_nwb.nwb.content.sync import list_device_series, read_clock_fit, read_le
 from ace_nwb.nwb.objects.columns import read_columns
 from ace_nwb.nwb.session import edit_session, open_session
 from ace_nwb.report.recording import read_sync
+from ace_nwb.stages.common.doubt import possible_moves_s
 from tests.fixtures.foreign_results import add_with_pynwb
 from tests.fixtures.session_files import START, frame_times, write_session_file
 
@@ -443,7 +444,7 @@ def test_a_gate_is_named_in_the_refusal_and_aligns_if_chosen(file, truth):
     drop_line(file)
     put_line(file, "Gate", np.array([3.25, 3.25 + np.ptp(truth) + 0.02]), [1, 0])
     with pytest.raises(
-        SyncError, match=r"Gate is high from 3\.250 .*method=gate.*--offset-s 3\.25"
+        SyncError, match=r"Gate is high from 3\.250 .*method=gate.*offset_s=3\.25.*--offset-s"
     ):
         align(file)
     align(file, {"method": "gate"})
@@ -493,6 +494,19 @@ def test_a_camera_is_aligned_by_its_own_line(file, truth):
     np.testing.assert_allclose(times, exact, atol=1e-6)
     with pytest.raises(ParameterError, match="CAMERA=LINE with one of"):
         align(file, {"camera_lines": "Nobody=CameraLine"})
+
+
+def test_shifts_that_remain_possible_are_moves_that_later_stages_try(file):
+    align(file)
+    with open_session(file) as session:
+        assert possible_moves_s(session) == {}
+    texts = np.array(["-1:0.24 +0:0.75 +2:0.0002"] * N_FRAMES)
+    with edit_session(file) as writer:
+        writer.set_columns(layout.FRAME_LEDGER, {"possible_shifts": ("Shifts.", texts)})
+    with open_session(file) as session:
+        moves = possible_moves_s(session)
+    assert list(moves) == [-1]
+    assert moves[-1] == pytest.approx(-0.05, rel=0.02)
 
 
 def test_of_two_cameras_of_one_rate_the_frames_choose_the_line(file, truth):

@@ -123,3 +123,13 @@ def test_an_edge_that_bounces_counts_once_at_its_first_instant() -> None:
     times = np.sort(np.concatenate([edges, edges[20] + np.array([1e-4, 3e-4]), [1.51, 1.5101]]))
     found = find_pulses(times, np.arange(times.size) % 2, frame_interval_s=1 / 30)
     np.testing.assert_allclose(found.times_s, edges)
+
+
+@pytest.mark.parametrize(("share", "first_level"), [(0.65, 1), (0.75, 1), (0.1, 1), (0.9, 0)])
+def test_a_gate_begins_with_its_rise_and_a_pulse_with_its_rare_level(share, first_level):
+    frames = 1.0 + np.arange(80) / 20
+    width = share if first_level else 1 - share
+    times = np.sort(np.concatenate([frames, frames + width / 20]))
+    levels = (np.arange(times.size) + first_level) % 2
+    found = find_pulses(times, levels, frame_interval_s=1 / 20)
+    np.testing.assert_allclose(found.times_s, frames)

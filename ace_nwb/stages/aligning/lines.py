@@ -210,7 +210,7 @@ def _say_gates(lines: dict[str, Edges], device_time_s: np.ndarray) -> str:
     gates = find_gate_of(lines, device_time_s)
     return "".join(
         f" {name} is high from {rise:.3f} to {fall:.3f} s, about as long as the recording lasts: a "
-        f"gate. To take its rise for the record press, use method=gate with line={name}, or "
-        f"--offset-s {rise:.6f} (method=offset)."
+        f"gate. To take its rise for the record press: --line {name} --set method=gate, or --set "
+        f"method=offset --set offset_s={rise:.6f} (--offset-s of ace-nwb process sync)."
         for name, (rise, fall) in gates.items()
     )

@@ -160,7 +160,7 @@ def _refuse_ambiguity(alignment: Alignment, params: SyncParams) -> None:
         "To decide, state what you know: lost_at_start or lost_at_end, the "
         "number of pulses before the first or after the last saved frame (0 if the first pulse is "
         "the first frame), frames_before_first_edge as measured on this rig, or a correction that "
-        "pins one frame to its edge; or take it as it is with accept_ambiguity=true."
+        "pins one frame to its edge; or take it as it is with accept_ambiguity."
     )
 
 
