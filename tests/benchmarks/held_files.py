@@ -1,8 +1,8 @@
 """Other programs hold a session open while every verb of ours meets it: do they lose a byte?
 
-Run `python -m tests.benchmarks.held_files`; `--only` says which verbs (a pattern), `--home` where the
-inputs are kept. h5py and pynwb open the file, for reading and for writing, with HDF5's locks on and
-off. A writer has added rows that it has not saved when the verb begins, adds more when it has
+Run `python -m tests.benchmarks.held_files`; `--only` says which verbs (a pattern), `--home` where
+the inputs are kept. h5py and pynwb open the file, for reading and for writing, with HDF5's locks on
+and off. A writer has added rows that it has not saved when the verb begins, adds more when it has
 ended, and closes: all rows must be there. A reader must read the same movie before and after. The
 verb may work or refuse, in words.
 """
