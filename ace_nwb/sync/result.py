@@ -77,8 +77,16 @@ class Stretch:
     shifts: Mapping[int, float]
 
     def reach_of(self, least: float) -> int:
-        """Return the most frames by which they may stand aside with some probability."""
-        return max((abs(shift) for shift, chance in self.shifts.items() if chance >= least))
+        """Return the most frames by which they may stand aside with some probability.
+
+        If no other shift is as probable by itself, it is the most probable other one.
+        """
+        others = {shift: chance for shift, chance in self.shifts.items() if shift}
+        if not others:
+            return 0
+        likely = [abs(shift) for shift, chance in others.items() if chance >= least]
+        most_probable = max(others, key=lambda shift: others[shift])
+        return max(likely, default=abs(most_probable))
 
 
 @dataclass(frozen=True)

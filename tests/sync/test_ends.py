@@ -9,6 +9,7 @@ from ace_nwb.sync.evidence import Evidence
 from ace_nwb.sync.press import Press
 from ace_nwb.sync.prices import FaultRates
 from ace_nwb.sync.recorders import MINISCOPE_DAQ_QT, TRIGGERED
+from ace_nwb.sync.result import Stretch
 from ace_nwb.sync.texture import LAGS, score_lags
 from ace_nwb.sync.timeline import Timeline, continue_train
 from ace_nwb.sync.train import build_train
@@ -157,3 +158,9 @@ def assert_within_shifts(result: Alignment, recording: Recording) -> None:
     off = (recording.true_time_s - result.session_time_s) * recording.faults.fps
     assert round(float(np.median(off))) in dict(result.shifts)
     assert sum(chance for _, chance in result.shifts) > 0.99
+
+
+def test_an_ambiguity_made_of_many_unlikely_shifts_still_names_one() -> None:
+    assert Stretch(0, 9, {-1: 0.0007, 0: 0.9985, 2: 0.0005}).reach_of(1e-3) == 1
+    assert Stretch(0, 9, {-1: 0.002, 0: 0.99, 3: 0.005}).reach_of(1e-3) == 3
+    assert Stretch(0, 9, {0: 1.0}).reach_of(1e-3) == 0
