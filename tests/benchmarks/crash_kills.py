@@ -120,10 +120,12 @@ def recorded_values(path: Path) -> dict[str, object]:
 
 
 def _is_sound(path: Path, raw: dict[str, object]) -> bool:
+    """Return whether nothing is lost; one of the changes takes an alignment back."""
     if not is_readable(path) or recorded_values(path) != raw:
         return False
     with open_session(path) as session:
-        return not find_dangling_links(session.h5) and not check_session(session)
+        found = [one.check for one in check_session(session)]
+        return not find_dangling_links(session.h5) and not set(found) - {"check_clocks"}
 
 
 def kill(path: Path, n_kills: int) -> Counter[str]:
