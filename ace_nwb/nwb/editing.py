@@ -286,7 +286,8 @@ class Edit:
         finally:
             try:
                 if not is_committed:
-                    self._roll_back()
+                    with self.guard.hold():  # the signal that is sent again would stop it halfway
+                        self._roll_back()
             finally:
                 self._release()
 

@@ -36,6 +36,14 @@ class Interrupting(Disk):
         self._strike("rename")
         super().rename(source, target)
 
+    def truncate(self, file, size):
+        self._strike("truncate")
+        super().truncate(file, size)
+
+    def unlink(self, path):
+        self._strike("unlink")
+        super().unlink(path)
+
 
 @pytest.fixture(autouse=True)
 def usual_handler():
@@ -55,6 +63,19 @@ def test_within_a_write_of_hdf5_it_waits_for_hdf5_and_nothing_is_committed(recor
     before = recorded.path.read_bytes()
     with pytest.raises(KeyboardInterrupt):
         change(recorded.path, Interrupting("write_at"))
+    assert recorded.path.read_bytes() == before
+    assert [p.name for p in recorded.path.parent.iterdir()] == [recorded.path.name]
+
+
+@pytest.mark.parametrize("operation", ["truncate", "unlink"])
+def test_within_a_roll_back_it_waits_until_all_is_as_before(recorded, operation):
+    before = recorded.path.read_bytes()
+    with (
+        pytest.raises(KeyboardInterrupt),
+        edit_session(recorded.path, disk=Interrupting(operation)) as writer,
+    ):
+        mark_frames(writer)
+        raise ValueError("the stage has failed")
     assert recorded.path.read_bytes() == before
     assert [p.name for p in recorded.path.parent.iterdir()] == [recorded.path.name]
 

@@ -16,6 +16,7 @@ from types import FrameType
 from typing import Any
 
 _PAUSE_S = 0.005
+"""Seconds until the signal is sent again: a write of HDF5 takes about a tenth of that."""
 
 
 class InterruptGuard:
@@ -40,6 +41,7 @@ class InterruptGuard:
         self._callbacks = callbacks
         self._previous: Any = None
         self._is_holding = False
+        self._is_told = False
         self._held: tuple[int, FrameType | None] | None = None
 
     def set_up(self) -> None:
@@ -66,12 +68,14 @@ class InterruptGuard:
             yield
         finally:
             self._is_holding = False
-        if self._held is not None:
-            self._previous(*self._held)
+        held, self._held = self._held, None
+        if held is not None:
+            self._pass_on(*held)
 
     def check(self) -> None:
         """Raise KeyboardInterrupt if one was swallowed."""
         if self.is_interrupted:
+            self._is_told = True
             raise KeyboardInterrupt
 
     def _handle(self, number: int, frame: FrameType | None) -> None:
@@ -84,7 +88,11 @@ class InterruptGuard:
         if self._is_called_by_hdf5(frame):
             _thread.start_new_thread(self._send_again, ())
         else:
-            self._previous(number, frame)
+            self._pass_on(number, frame)
+
+    def _pass_on(self, number: int, frame: FrameType | None) -> None:
+        self._is_told = True
+        self._previous(number, frame)
 
     def _is_called_by_hdf5(self, frame: FrameType | None) -> bool:
         while frame is not None and frame.f_code.co_filename != self._callbacks:
@@ -92,7 +100,7 @@ class InterruptGuard:
         return frame is not None
 
     def _send_again(self) -> None:
-        """Repeat the signal after a moment, unless the change has ended meanwhile."""
+        """Repeat the signal after a moment, unless it was told or the change has ended meanwhile."""
         time.sleep(_PAUSE_S)
-        if self._previous is not None:
+        if self._previous is not None and not self._is_told:
             _thread.interrupt_main()
