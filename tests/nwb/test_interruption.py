@@ -70,12 +70,14 @@ def test_within_a_write_of_hdf5_it_waits_for_hdf5_and_nothing_is_committed(recor
 @pytest.mark.parametrize("operation", ["truncate", "unlink"])
 def test_within_a_roll_back_it_waits_until_all_is_as_before(recorded, operation):
     before = recorded.path.read_bytes()
-    with (
-        pytest.raises(KeyboardInterrupt),
-        edit_session(recorded.path, disk=Interrupting(operation)) as writer,
-    ):
-        mark_frames(writer)
-        raise ValueError("the stage has failed")
+
+    def fail():
+        with edit_session(recorded.path, disk=Interrupting(operation)) as writer:
+            mark_frames(writer)
+            raise ValueError("the stage has failed")
+
+    with pytest.raises(KeyboardInterrupt):
+        fail()
     assert recorded.path.read_bytes() == before
     assert [p.name for p in recorded.path.parent.iterdir()] == [recorded.path.name]
 

@@ -100,7 +100,7 @@ class InterruptGuard:
         return frame is not None
 
     def _send_again(self) -> None:
-        """Repeat the signal after a moment, unless it was told or the change has ended meanwhile."""
+        """Repeat the signal after a moment, unless it was told or the change has ended."""
         time.sleep(_PAUSE_S)
         if self._previous is not None and not self._is_told:
             _thread.interrupt_main()
