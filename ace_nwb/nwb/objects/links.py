@@ -74,11 +74,28 @@ def iterate_references(h5: h5py.File) -> Iterator[tuple[str, str]]:
     Holders are objects with a reference attribute and data sets of references. A reference
     whose target is gone yields an empty target.
     """
-    holders: list[h5py.Group | h5py.Dataset] = []
-    h5.visititems(lambda _name, found: holders.append(found))
-    for holder in holders:
-        for reference in _references_of(holder):
-            yield holder.name, _target_path(h5, reference)
+    names: list[bytes] = []
+    h5py.h5o.visit(h5["/"].id, names.append)
+    for name in names:  # HDF5 itself looks at the types: few objects hold any
+        if _holds_references(h5py.h5o.open(h5.id, name)):
+            holder = h5[_text(b"/" + name)]
+            for reference in _references_of(holder):
+                yield holder.name, _target_path(h5, reference)
+
+
+def _holds_references(found: h5py.h5g.GroupID | h5py.h5d.DatasetID) -> bool:
+    """Return whether an attribute or the elements of an object have a type with references."""
+    if isinstance(found, h5py.h5d.DatasetID) and _is_reference(found.get_type()):
+        return True
+    numbers = range(h5py.h5a.get_num_attrs(found))
+    return any(_is_reference(h5py.h5a.open(found, index=n).get_type()) for n in numbers)
+
+
+def _is_reference(kind: h5py.h5t.TypeID) -> bool:
+    """Return whether a type is a reference, or a compound with one in it."""
+    if isinstance(kind, h5py.h5t.TypeCompoundID):
+        return any(_is_reference(kind.get_member_type(n)) for n in range(kind.get_nmembers()))
+    return isinstance(kind, h5py.h5t.TypeReferenceID)
 
 
 def _references_of(holder: h5py.Group | h5py.Dataset) -> Iterator[h5py.Reference]:
