@@ -11,13 +11,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from ace_nwb.errors import CurationError
+from ace_nwb.nwb.commit.lock import WAIT_FOR_STAGE_S
 from ace_nwb.nwb.content.decisions import Action, Decision, Line, append_decisions
 from ace_nwb.nwb.session import SessionWriter, edit_session, open_session
 from ace_nwb.stages.common.curated import Curation, check_decision, extracted_ids, read_curation
 
 __all__ = ["Curation", "Decision", "Draft", "decide", "load_curation"]
-
-WAIT_FOR_WRITER_S = 20.0
 
 
 @dataclass(frozen=True)
@@ -83,7 +82,7 @@ def decide(
     SessionLockedError
         If another program writes the file for longer than 20 seconds.
     """
-    with edit_session(nwb_path, wait_s=WAIT_FOR_WRITER_S) as writer:
+    with edit_session(nwb_path, wait_s=WAIT_FOR_STAGE_S) as writer:
         return _append(writer, drafts, seen)
 
 

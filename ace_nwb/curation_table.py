@@ -28,6 +28,7 @@ COLUMNS = ("roi", "decision", "reviewer", "reason", "decided_at", "outcome", "ma
 _NEEDED = ("roi", "decision")
 _HIDDEN = {"id", "decision", "reviewer", "decided_at", "reason", "made_from"}
 _MOST_PROBLEMS = 20
+"""Mistakes of a table that are told at once: a screenful."""
 
 
 def export_rois(nwb_path: Path, csv_path: Path) -> int:

@@ -11,6 +11,7 @@ from typing import Any
 
 from ace_nwb.engines.base import EngineSettings
 from ace_nwb.errors import ParameterError
+from ace_nwb.nwb.commit.lock import WAIT_FOR_STAGE_S
 from ace_nwb.nwb.content.choices import append_choices
 from ace_nwb.nwb.history import current_runs
 from ace_nwb.nwb.session import check_changeable, edit_session, find_folder, open_session
@@ -63,7 +64,6 @@ __all__ = [
 ]
 
 logger = logging.getLogger(__name__)
-_WAIT_FOR_WRITER_S = 20.0
 
 
 @dataclass(frozen=True)
@@ -269,7 +269,7 @@ def record_parameters(
         stage = find_stage(name)
         params = build_parameters(stage, {key: Choice(v, source) for key, v in chosen.items()})
         texts[stage.name] = {key: format_value(getattr(params, key)) for key in chosen}
-    with edit_session(nwb_path, wait_s=_WAIT_FOR_WRITER_S) as writer:
+    with edit_session(nwb_path, wait_s=WAIT_FOR_STAGE_S) as writer:
         append_choices(writer, texts, source=source)
     return {f"{s}.{key}": text for s, chosen in texts.items() for key, text in chosen.items()}
 

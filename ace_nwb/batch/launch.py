@@ -15,7 +15,9 @@ from ace_nwb.batch.worker import DONE, FAILED, LOCKED, Reporter
 
 WORKER = (sys.executable, "-m", "ace_nwb.batch.worker")
 _POLL_S = 0.1
+"""Seconds between looks at the memory of a worker, which can grow by a gigabyte in one."""
 _LOCK_PAUSE_S = 2.0
+"""Seconds between tries: a worker takes about two to start and find the file locked."""
 _LOCK_PATIENCE = 30
 """Tries while another process holds the session file."""
 

@@ -38,6 +38,7 @@ STAGE = "manifest"
 """Name in the history under which the wishes of a manifest are noted."""
 
 REVISION = 1
+"""Raised when the same wishes of a manifest give other intervals."""
 INTERVALS = "/intervals/Experiment"
 
 ProgressBar = Callable[[str], AbstractContextManager[ProgressCallback]]

@@ -34,6 +34,7 @@ from ace_nwb.stages.running.context import StageContext
 from ace_nwb.stages.settings.params import CouplingParams
 
 LEVEL = 0.05
+"""False discovery rate (q value) below which the remark counts a ROI as locked."""
 _PAIR = {
     "roi": "The ROI.",
     "channel": "The ephys channel whose phase was taken.",

@@ -28,8 +28,13 @@ from ace_nwb.sync.timeline import Timeline
 from ace_nwb.sync.train import PulseTrain
 
 _LEAST_ROWS, _MOST_ROWS = 12, 300
+"""Saved frames that a piece needs at least: fewer show no typical lateness, more show it no
+better than an eighth of a frame."""
 _MOST_PIECES = 40
+"""Pieces that are placed: the cost grows with their number, and the largest gaps come first."""
 _BESIDE_ROWS = 200
+"""Saved frames on either side of a gap that show the offset of the clock there: ten seconds at 20
+frames per second, in which the clock's drift is far below a frame."""
 _JUMP_S = 5e-3
 _SILENT_FRAMES = 3
 _LEAST_ERROR_S = 1e-3

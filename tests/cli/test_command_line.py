@@ -13,6 +13,7 @@ import pytest
 
 from ace_nwb.cli import run
 from ace_nwb.cli.console import parse_size
+from ace_nwb.cli.verbs import HELP_OF_LAZY, VERBS
 from ace_nwb.cli.wording import as_options, told_on_the_terminal
 from ace_nwb.errors import AceNwbWarning, ParameterError
 from ace_nwb.forms.commands import quoted
@@ -196,3 +197,10 @@ def test_a_disk_that_refuses_is_no_fault_of_ours(code, exit_code, monkeypatch, c
     monkeypatch.setattr(Registry, "names", refuse)
     assert run(["list", "formats"]) == exit_code
     assert "place" in capsys.readouterr().err
+
+
+def test_a_verb_that_is_imported_when_it_is_typed_says_the_same_in_the_list_and_in_its_help(capsys):
+    for verb, path in VERBS.items():
+        if isinstance(path, str):
+            run([verb, "--help"])
+            assert HELP_OF_LAZY[path] in " ".join(capsys.readouterr().out.split())

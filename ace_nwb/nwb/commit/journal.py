@@ -39,7 +39,9 @@ from ace_nwb.nwb.opening import existing_file, open_for_writing
 logger = logging.getLogger(__name__)
 
 N_SAMPLED_PAGES = 64
+"""Pages that tell a file from another: read in milliseconds, whatever the size of the file."""
 WAIT_FOR_WRITER_S = 5.0
+"""Seconds that a recovery waits for a writer: a commit of 30 MB takes about one."""
 
 
 @dataclass(frozen=True)

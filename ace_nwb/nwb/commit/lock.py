@@ -56,6 +56,10 @@ else:
         return True
 
 
+WAIT_FOR_STAGE_S = 20.0
+"""Seconds that decisions and choices of people wait for a stage that is writing: its commit takes
+one or two, on a slow disk ten."""
+
 _LOCK_FLAGS = os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0)  # Windows has no such flag
 
 _DESCRIPTORS = Path("/proc")

@@ -31,6 +31,7 @@ _PAUSE_PER_COST = 19.0
 """Seconds without a save for each second that a save took: saving takes a twentieth of the time."""
 
 _DIGEST_BYTES = 32
+"""Bytes of a BLAKE2b digest: 256 bits, as for any checksum that must not collide."""
 
 
 @dataclass(frozen=True)

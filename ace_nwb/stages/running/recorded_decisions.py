@@ -10,13 +10,13 @@ from pathlib import Path
 from typing import Any, get_args
 
 from ace_nwb.errors import CurationError, ParameterError
+from ace_nwb.nwb.commit.lock import WAIT_FOR_STAGE_S
 from ace_nwb.nwb.content.decisions import Action, Decision, append_decisions
 from ace_nwb.nwb.history import StageRun, current_runs
 from ace_nwb.nwb.session import edit_session, open_session
 from ace_nwb.stages.common.curated import Curation, check_decision, read_curation
 
 EXTRACTION = "extract"
-_WAIT_FOR_WRITER_S = 20.0
 _DEFAULTS: dict[str, Any] = {"rois": [], "reason": "", "undoes": -1, "line": None}
 _KEYS = ("action", "reviewer", "decided_at", *_DEFAULTS)
 
@@ -90,7 +90,7 @@ def take_over_decisions(nwb_path: Path, recorded: RecordedDecisions) -> None:
     for number, decision in enumerate(recorded.decisions):
         checked = check_decision(replace(decision, number=number), curation)
         curation = curation.with_decisions([checked])
-    with edit_session(nwb_path, wait_s=_WAIT_FOR_WRITER_S) as writer:
+    with edit_session(nwb_path, wait_s=WAIT_FOR_STAGE_S) as writer:
         append_decisions(writer, curation.decisions)
 
 
