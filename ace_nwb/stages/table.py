@@ -84,7 +84,7 @@ STAGES: dict[str, Stage] = {
                 "/processing/sync/LowConfidence",
                 "/processing/sync/Corrections",
             ),
-            revision=6,  # uneven intervals, silences, exposure gates; lines of every kind
+            revision=7,  # an exposure that varies tells the frame; evidence term by term
         ),
         Stage(
             "preprocess",

@@ -7,25 +7,22 @@ import numpy as np
 from ace_nwb.errors import SyncError
 from ace_nwb.sync.evidence import Evidence
 from ace_nwb.sync.matching import Match, match_rows
-from ace_nwb.sync.result import STATUS, TRUSTED, Alignment, Stretch, SyncReport, Verdict
+from ace_nwb.sync.result import STATUS, TRUSTED, Alignment, Stretch, SyncReport
 from ace_nwb.sync.rows import Rows, clean_rows
 from ace_nwb.sync.train import PulseTrain, build_train, divide_train
+from ace_nwb.sync.verdict import (
+    LEAST_MATCHED,
+    find_doubtful,
+    judge,
+    say_ambiguity,
+    say_evidence,
+    say_terms,
+)
 
 __all__ = ["TRUSTED", "Alignment", "SyncReport", "align_frames"]
 
-_MIN_MATCHED = 0.2
-"""Least share of frames with a pulse: with ephys started late the rest is timed by the clock, and
-flagged; with fewer it is hardly the same recording."""
-
 _MOST_SHIFT = 60
 """Shifts either way that are weighed safely: beyond them others may not have been looked at."""
-
-_USUAL_OUTSIDE = 3
-"""Frames before the first or after the last edge that a recorder makes in the usual way."""
-
-_NEGLIGIBLE = 1e-3
-"""Shifts less probable than that stay out of the one number that sums an ambiguity up: a thousand
-to one is what counts as certain."""
 
 _UNNAMED = 5e-4
 """Probability of all shifts together that are not named."""
@@ -101,15 +98,16 @@ def _align_divided(
 def _refuse_nothing(match: Match, known: Evidence) -> None:
     """Raise if too little matches, or if what is known contradicts itself about most frames."""
     real = match.timeline.is_real[match.captured]
-    if real.mean() < _MIN_MATCHED:
+    if real.mean() < LEAST_MATCHED:
         raise SyncError(
             f"Only {int(real.sum())} of {real.size} frames find a pulse. At least a fifth is "
-            "needed. Check that line and movie belong to the same recording."
+            "needed. Check that line and movie belong to the same recording. "
+            + " ".join(say_terms(match))
         )
     _refuse_anywhere(match)
     sure = match.placement.probability.min() >= TRUSTED
     if sure and np.mean(match.placed >= TRUSTED) < 0.5:
-        _refuse_contradiction(known)
+        _refuse_contradiction(match, known)
 
 
 def _refuse_anywhere(match: Match) -> None:
@@ -130,11 +128,11 @@ def _refuse_anywhere(match: Match) -> None:
         "decide, state what you know: lost_at_start or lost_at_end, the number of pulses before "
         "the first or after the last saved frame (0 if the first pulse is the first frame), "
         "start_s and stop_s, the part of the ephys session that holds this recording, or a "
-        "correction that pins one frame to its edge."
+        "correction that pins one frame to its edge. " + " ".join(say_terms(match))
     )
 
 
-def _refuse_contradiction(known: Evidence) -> None:
+def _refuse_contradiction(match: Match, known: Evidence) -> None:
     """Raise because each look at the frames places them, but not where the one before did."""
     stated = "The pins or numbers of lost frames that were stated contradict them; correct those."
     unstated = (
@@ -143,7 +141,8 @@ def _refuse_contradiction(known: Evidence) -> None:
     )
     raise SyncError(
         "Time stamps, pulses and counts contradict each other about most frames. One placement "
-        f"that fits them all was expected. {stated if known.is_stated else unstated}"
+        f"that fits them all was expected. {stated if known.is_stated else unstated} "
+        + " ".join(say_terms(match))
     )
 
 
@@ -158,12 +157,12 @@ def _summarise(
     confidence = np.where(kind == 2, np.minimum(match.probability, 0.5), match.probability)
     times = timeline.times_s[frame]
     report = _count(match, rows, train, pulses, kind, confidence)
-    low = _low_intervals(times, confidence, kind, match, rows)
+    low = find_doubtful(times, confidence, kind, match, rows)
     stretches = tuple(
         Stretch(first, stop, dict(sorted(({0: 0.0} | shifts).items())))
         for first, stop, shifts in match.possible_shifts(_UNNAMED)
     )
-    verdict, reasons = _judge(report, match, _say_ambiguity(stretches, rows.interval_s))
+    verdict, reasons = judge(report, match, say_ambiguity(stretches, rows.interval_s))
     return Alignment(
         session_time_s=times,
         pulse=pulse,
@@ -175,7 +174,8 @@ def _summarise(
         report=report,
         verdict=verdict,
         reasons=reasons,
-        evidence=_evidence(report, match, rows, known),
+        evidence=say_evidence(report, match, rows, known),
+        terms=say_terms(match),
         low_confidence=low,
         stretches=stretches,
     )
@@ -211,111 +211,6 @@ def _count(
         drift_ppm=match.clock.drift_ppm,
         residual_ms=percentiles,  # type: ignore[arg-type]
     )
-
-
-def _low_intervals(
-    times: np.ndarray, confidence: np.ndarray, kind: np.ndarray, match: Match, rows: Rows
-) -> tuple[tuple[float, float, str], ...]:
-    """Return runs of flagged frames with their reason."""
-    low = confidence < TRUSTED
-    edges = np.flatnonzero(np.diff(np.concatenate([[0], low.astype(int), [0]])))
-    result = []
-    for start, stop in zip(edges[::2], edges[1::2], strict=True):
-        inside = slice(start, stop)
-        if (kind[inside] == 2).any():
-            reason = "no pulses: times predicted by the clock model"
-        elif (match.placed[inside] < TRUSTED).any():
-            reason = "shift by whole frames not excluded: a clock jump or a loss explains as much"
-        elif rows.is_junk[inside].any():
-            reason = "unusable time stamp"
-        else:
-            reason = "lost frame beside late time stamps: its place is not certain"
-        half = 0.5 * rows.interval_s
-        result.append((float(times[start] - half), float(times[stop - 1] + half), reason))
-    return tuple(result)
-
-
-def _say_ambiguity(stretches: tuple[Stretch, ...], interval_s: float) -> str | None:
-    """Say by how many frames most frames may stand aside, or None."""
-    n_frames = stretches[-1].stop
-    open_to = [one for one in stretches if one.shifts[0] < TRUSTED]
-    if sum(one.stop - one.first for one in open_to) < 0.5 * n_frames:
-        return None
-    reach = max(one.reach_of(_NEGLIGIBLE) for one in open_to)
-    longest = max(open_to, key=lambda one: one.stop - one.first)
-    ranked = sorted(longest.shifts.items(), key=lambda item: -item[1])[:5]
-    chances = ", ".join(f"{shift:+d}: {chance:.3g}" for shift, chance in ranked)
-    by = f"{reach} frame{'s' if reach > 1 else ''} ({reach * interval_s * 1e3:.0f} ms)"
-    return f"ambiguous by {by}: counts, stamps and the recorder's start leave the shifts {chances}"
-
-
-def _judge(
-    report: SyncReport, match: Match, ambiguity: str | None
-) -> tuple[Verdict, tuple[str, ...]]:
-    """Return the verdict and what speaks against "pass"."""
-    n = report.n_frames
-    flagged = report.n_flagged if ambiguity is None else 0
-    outside = report.n_predicted if report.n_predicted > _USUAL_OUTSIDE else 0
-    problems = [
-        (flagged / n, 0.005, 0.5, "frames have low confidence"),
-        (report.n_lost / (n + report.n_lost), 0.02, 0.3, "captured frames were not saved"),
-        (report.n_interpolated / n, 0.02, 0.3, "frames have no pulse of their own"),
-        (outside / n, 0.0, 1 - _MIN_MATCHED, "frames lie outside the pulses"),
-        (report.n_spurious / report.n_pulses, 0.02, 0.3, "pulses belong to no frame"),
-    ]
-    reasons = [
-        f"{share:.1%} of the {text}" if "captured" in text else f"{share:.1%} of {text}"
-        for share, limit, _, text in problems
-        if share > limit
-    ]
-    failed = any(share > worst for share, _, worst, _ in problems)
-    # frames outside the pulses, while as many pulses lack a frame: a stretch stands aside
-    failed |= min(report.n_lost, report.n_predicted) > 0.02 * n
-    if match.clock.breaks_s.size:
-        reasons.append(f"the device clock jumped {match.clock.breaks_s.size} time(s)")
-    if "press" in match.grounds and ambiguity is None:
-        reasons.append("which frame is the first rests on the record press alone")
-    if abs(report.drift_ppm) > 500:
-        reasons.append(f"the clocks drift by {report.drift_ppm:.0f} ppm")
-    if ambiguity is not None:
-        reasons.insert(0, ambiguity)
-        return "fail" if failed else "ambiguous", tuple(reasons)
-    return ("fail" if failed else "warn" if reasons else "pass"), tuple(reasons)
-
-
-def _evidence(report: SyncReport, match: Match, rows: Rows, stated: Evidence) -> tuple[str, ...]:
-    """Say what decides the alignment."""
-    blocks = int(match.timeline.block.max()) + 1
-    sentences = [
-        f"{report.n_matched} of {report.n_frames} frames stand on a pulse of their own; "
-        f"{report.n_before} pulses before and {report.n_after} after them.",
-        f"Pulses in {blocks} gap-free run(s); whole-frame placement has probability "
-        f"{match.placed.min():.6f}.",
-    ]
-    known = np.count_nonzero(rows.daq_step)
-    if known:
-        sentences.append(f"DAQ frame numbers tell the step of {known} frames.")
-    sentences.append(f"Start and stop of {stated.recorder.name}: {stated.recorder.source}.")
-    if "press" in match.grounds:
-        sentences.append(
-            "Counts left a choice; the record press weighed it: the line toggles from then on."
-        )
-    if "texture" in match.grounds:
-        sentences.append(
-            "The irregularity of the single frame intervals, which time stamps and pulses both "
-            "show, agrees with this placement and with no other."
-        )
-    for number, end in (
-        (stated.lost_at_start, "before the first"),
-        (stated.lost_at_end, "after the last"),
-    ):
-        if number is not None:
-            sentences.append(
-                f"It was stated that {number} captured frames are lost {end} saved one."
-            )
-    if stated.pins:
-        sentences.append(f"{len(stated.pins)} frame(s) pinned to a pulse by hand.")
-    return tuple(sentences)
 
 
 def _check_pins(known: Evidence, train: PulseTrain) -> None:

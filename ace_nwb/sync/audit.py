@@ -18,12 +18,13 @@ from ace_nwb.sync.clock import ClockFit
 from ace_nwb.sync.ends import Strays
 from ace_nwb.sync.evidence import Evidence
 from ace_nwb.sync.jitter import JitterModel
-from ace_nwb.sync.placement import Inside, Placement, Segments, place_segments
+from ace_nwb.sync.placement import Inside, Placement, place_segments
 from ace_nwb.sync.press import Press
 from ace_nwb.sync.prices import PRICES, FaultRates
 from ace_nwb.sync.rows import Rows
 from ace_nwb.sync.starts import SETTLED, daq_step_at
-from ace_nwb.sync.texture import LAGS, score_lags
+from ace_nwb.sync.terms import Segments
+from ace_nwb.sync.texture import score_lags
 from ace_nwb.sync.timeline import Timeline
 from ace_nwb.sync.train import PulseTrain
 
@@ -36,10 +37,21 @@ _BESIDE_ROWS = 200
 """Saved frames on either side of a gap that show the offset of the clock there: ten seconds at 20
 frames per second, in which the clock's drift is far below a frame."""
 _JUMP_S = 5e-3
+"""Steps of the clock's offset from which on it is a jump, seconds, if they exceed four times their
+error: a clock that drifts does not step, and stamps in milliseconds show no less."""
+
 _SILENT_FRAMES = 3
-_LEAST_ERROR_S = 1e-3
-_WANDER = 1e-4  # of the clock's rate, in a pause
+"""Frames without a lattice between two rows from which on the line was silent there: fewer are
+pulses that are missing."""
+
+_LEAST_ERROR_S, _WANDER = 1e-3, 1e-4
+"""Least error of a step of the offset, seconds (time stamps in milliseconds), and how much a clock
+may change its rate in a pause (100 ppm, a computer that warms up)."""
+
 _LATE_FRAMES, _MOST_STALLS = 0.8, 8
+"""How late the last row of a queue is at least, frames (less cannot hide one), and how many queues
+are questioned: the cost grows with each."""
+
 _CLEARLY = 1.5  # times more probable: less is not worth moving all rows
 
 
@@ -125,7 +137,9 @@ def audit_placement(
     # between the pulses of every nth frame no interval was seen
     if found.probability.min() < SETTLED and evidence.frames_per_pulse == 1:
         aligned_s[rows.is_junk] = np.nan
-        place = partial(place, texture=_weigh_texture(pieces, timeline, aligned_s, segment))
+        edge_at = evidence.recorder.edge_at
+        texture = _weigh_texture(pieces, timeline, aligned_s, segment, edge_at=edge_at)
+        place = partial(place, texture=texture)
         found = _place_both(place, None)
         grounds |= {"texture"} if found.probability.min() >= SETTLED else set()
     # only a line whose first edge is the first frame tells by the press which frame that is
@@ -225,16 +239,21 @@ def _crosses_silence(timeline: Timeline, captured: np.ndarray) -> np.ndarray:
 
 
 def _weigh_texture(
-    pieces: Segments, timeline: Timeline, aligned_s: np.ndarray, segment: np.ndarray
-) -> dict[int, dict[int, float]]:
-    """Return what the texture of each stretch says of the shifts of its longest piece."""
+    pieces: Segments,
+    timeline: Timeline,
+    aligned_s: np.ndarray,
+    segment: np.ndarray,
+    *,
+    edge_at: str,
+) -> dict[int, np.ndarray]:
+    """Return what the texture of each stretch says of the lags of its longest piece."""
     sizes, found = np.diff(pieces.starts), {}
     for number in range(int(segment[-1]) + 1):
         here = (segment == number) & np.isfinite(aligned_s)
-        scores = score_lags(aligned_s[here], pieces.captured[here], timeline)
         inside = segment[pieces.starts[:-1]] == number
         longest = int(np.argmax(np.where(inside, sizes, -1)))
-        found[longest] = dict(zip(LAGS.tolist(), scores.tolist(), strict=True))
+        captured = pieces.captured[here]
+        found[longest] = score_lags(aligned_s[here], captured, timeline, edge_at=edge_at)
     return found
 
 

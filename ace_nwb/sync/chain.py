@@ -24,8 +24,9 @@ _MAX_STATES = 192
 _FIRST_STATES = 30
 """Frames weighed for the first row, which nothing precedes."""
 
-_IMPOSSIBLE = -1e6
-"""Log price of giving one frame to two rows: paid only where there is no other way."""
+_IMPOSSIBLE = PRICES.twice  # compiled code sees plain numbers only
+
+_LEAST = 1e-300  # below the best path: its logarithm is finite
 
 _BEAM = 30.0
 """Nats below the best state at which a state is hopeless: chances of one in 10^13 are left out."""
@@ -71,11 +72,11 @@ def decode_rows(
         pins[row] = frame
     prices = np.array(
         [
-            np.log1p(-rates.lost),
-            np.log(rates.lost),
-            PRICES.daq_mismatch,
+            1 - rates.lost,
+            rates.lost,
+            np.exp(PRICES.daq_mismatch),
             np.log(rates.missing),
-            np.log(PRICES.queued),
+            np.log(PRICES.queued / (PRICES.service_s * 1e3)),
             PRICES.service_s,
             PRICES.through_pause,
             PRICES.long_queue_s,
@@ -104,16 +105,11 @@ def _log_add(a: float, b: float) -> float:
 
 
 @nb.njit(cache=True, nogil=True)
-def _step(k, j, i, daq_step, held_before, prices):  # type: ignore[no-untyped-def]
-    """Log probability that row i is captured frame j if the row before is frame k."""
-    lost = held_before[j] - held_before[k + 1]
-    value = prices[0]
-    if lost > 0:
-        value = prices[1] - np.log(lost * (lost + 1.0))
+def _chance(lost, step, number, prices):  # type: ignore[no-untyped-def]
+    """Probability of a step of so many frames, by the pulses lost between and by its number."""
+    value = prices[0] if lost == 0 else prices[1] / (lost * (lost + 1.0))
     # a silent frame between may have been captured or not
-    if daq_step[i] > 0 and (daq_step[i] > j - k or daq_step[i] <= lost):
-        value += prices[2]
-    return value
+    return value * prices[2] if number > 0 and (number > step or number <= lost) else value
 
 
 @nb.njit(cache=True, nogil=True)
@@ -123,25 +119,29 @@ def _stamp(late_s, since_s, crosses, log_density, prices):  # type: ignore[no-un
     value = log_density[min(max(at, 0), log_density.size - 1)]
     # the frame was there before the frame before it was stamped: it waited in the queue
     if since_s >= 0.0 and late_s > since_s:
-        queued = prices[4] - np.log(prices[5] * 1e3) - since_s / prices[5]
-        value = _log_add(value, queued)
+        value = _log_add(value, prices[4] - since_s / prices[5])
     # a queue seldom lasts through a pause of the camera
     return value + prices[6] if crosses and late_s > prices[7] else value
 
 
 @nb.njit(cache=True, nogil=True)
-def _link(k, j, i, since, seen, prices):  # type: ignore[no-untyped-def]
-    """Log probability of row i at captured frame j, after row i - 1 at frame k."""
-    last, aligned, is_junk, daq_step, times, is_real, held_before, log_density = seen
-    if k >= j:
-        return _IMPOSSIBLE
-    value = _step(k, j, i, daq_step, held_before, prices)
-    if not is_real[j]:
-        value += prices[3]
+def _emit(i, j, since, seen, prices):  # type: ignore[no-untyped-def]
+    """Log density of what is seen of row i if it is captured frame j: its pulse, its time stamp."""
+    last, aligned, is_junk, _, times, is_real, held_before, log_density = seen
+    value = 0.0 if is_real[j] else prices[3]
     if not is_junk[i]:
         crosses = is_real[j] and held_before[last[i]] - held_before[j] < last[i] - j
         value += _stamp(aligned[i] - times[j], since, crosses, log_density, prices)
     return value
+
+
+@nb.njit(cache=True, nogil=True)
+def _scale(logs, n, weights):  # type: ignore[no-untyped-def]
+    """Fill weights relative to the largest of some logarithms; returns that one."""
+    top = logs[:n].max()
+    for r in range(n):
+        weights[r] = np.exp(logs[r] - top)
+    return top
 
 
 @nb.njit(cache=True, nogil=True)
@@ -194,10 +194,27 @@ def _trim(low, high, start, alpha, back, new_best, best):  # type: ignore[no-unt
 
 
 @nb.njit(cache=True, nogil=True)
+def _enter(j, before, n, number, held_before, prices, weights):  # type: ignore[no-untyped-def]
+    """Return how probable frame j is after the n frames before, by all paths and by the best one.
+
+    `weights` has two rows: of all paths to each of them, and of the best path.
+    """
+    total, most, arg = 0.0, 0.0, 0
+    for r in range(min(n, j - before)):
+        lost = held_before[j] - held_before[before + r + 1]
+        chance = _chance(lost, j - before - r, number, prices)
+        total += weights[0, r] * chance
+        if weights[1, r] * chance > most:
+            most, arg = weights[1, r] * chance, r
+    return total, most, arg
+
+
+@nb.njit(cache=True, nogil=True)
 def _forward(seen, pins, prices, at, first, count, alpha, back):  # type: ignore[no-untyped-def]
     """Fill forward probabilities and Viterbi pointers; returns the last state, -1 if too many."""
-    last, aligned, is_junk, _, times, _, _, _ = seen
+    last, aligned, is_junk, daq_step, times, _, held_before, _ = seen
     best, new_best = np.empty(_MAX_STATES), np.empty(_MAX_STATES)
+    weights = np.empty((2, _MAX_STATES))
     filled = 0
     for i in range(last.size):
         low, high = _window(i, last, first, pins, times.size)
@@ -206,16 +223,19 @@ def _forward(seen, pins, prices, at, first, count, alpha, back):  # type: ignore
         if i == 0:
             _begin(low, high, seen, prices, alpha, new_best)
         else:
-            since = _since(i, aligned, is_junk)
+            since, n = _since(i, aligned, is_junk), count[i - 1]
+            top = _scale(alpha[at[i - 1] :], n, weights[0])
+            best_top = _scale(best, n, weights[1])
             for j in range(low, high + 1):
-                value, path, arg = -1e300, -1e300, 0
-                for r in range(count[i - 1]):
-                    cost = _link(first[i - 1] + r, j, i, since, seen, prices)
-                    value = _log_add(value, alpha[at[i - 1] + r] + cost)
-                    if best[r] + cost > path:
-                        path, arg = best[r] + cost, r
-                alpha[filled + j - low] = value
-                new_best[j - low] = path
+                total, most, arg = _enter(
+                    j, first[i - 1], n, daq_step[i], held_before, prices, weights
+                )
+                seen_as = _emit(i, j, since, seen, prices)
+                if total == 0.0:  # no earlier frame is left
+                    total, most, arg = weights[0, :n].sum(), 1.0, np.argmax(weights[1, :n])
+                    seen_as = _IMPOSSIBLE
+                alpha[filled + j - low] = np.log(total) + top + seen_as
+                new_best[j - low] = np.log(max(most, _LEAST)) + best_top + seen_as
                 back[filled + j - low] = arg
         at[i] = filled
         first[i], count[i] = _trim(low, high, filled, alpha, back, new_best, best)
@@ -224,29 +244,39 @@ def _forward(seen, pins, prices, at, first, count, alpha, back):  # type: ignore
 
 
 @nb.njit(cache=True, nogil=True)
+def _leave(k, first, n, number, held_before, prices, weights):  # type: ignore[no-untyped-def]
+    """Return how probable what follows frame k is, by the n frames of the next row."""
+    total = 0.0
+    for s in range(max(k + 1 - first, 0), n):
+        lost = held_before[first + s] - held_before[k + 1]
+        total += weights[s] * _chance(lost, first + s - k, number, prices)
+    return total
+
+
+@nb.njit(cache=True, nogil=True)
 def _backward(state, seen, prices, at, first, count, alpha, back):  # type: ignore[no-untyped-def]
     """Return the Viterbi path and the posterior of each frame on it."""
-    _, aligned, is_junk, _, _, _, _, _ = seen
+    _, aligned, is_junk, daq_step, _, _, held_before, _ = seen
     n = at.size
     path, probability = np.empty(n, dtype=np.int64), np.empty(n)
-    beta, new_beta = np.zeros(_MAX_STATES), np.zeros(_MAX_STATES)
+    beta, both, weights = np.zeros(_MAX_STATES), np.empty(_MAX_STATES), np.empty(_MAX_STATES)
     for i in range(n - 1, -1, -1):
-        total = -1e300
         for s in range(count[i]):
-            total = _log_add(total, alpha[at[i] + s] + beta[s])
+            both[s] = alpha[at[i] + s] + beta[s]
+        _scale(both, count[i], weights)
         path[i] = first[i] + state
-        probability[i] = np.exp(alpha[at[i] + state] + beta[state] - total)
+        probability[i] = weights[state] / weights[: count[i]].sum()
         if i == 0:
             break
         state = back[at[i] + state]
         since = _since(i, aligned, is_junk)
+        for s in range(count[i]):
+            both[s] = beta[s] + _emit(i, first[i] + s, since, seen, prices)
+        top = _scale(both, count[i], weights)
         for r in range(count[i - 1]):
-            value = -1e300
-            for s in range(count[i]):
-                cost = _link(first[i - 1] + r, first[i] + s, i, since, seen, prices)
-                value = _log_add(value, cost + beta[s])
-            new_beta[r] = value
-        beta[: count[i - 1]] = new_beta[: count[i - 1]]
+            k = first[i - 1] + r
+            total = _leave(k, first[i], count[i], daq_step[i], held_before, prices, weights)
+            beta[r] = top + (np.log(total) if total > 0.0 else _IMPOSSIBLE)
     return path, probability
 
 

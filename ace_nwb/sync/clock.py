@@ -12,7 +12,7 @@ import numpy as np
 _WANDER_S, _WANDER = 2e-3, 2.5e-4  # a clock leaves its line by no more, at no greater rate
 # a knot has few rows where time stamps are sharp, if the segment would be left with few knots
 _KNOT_ROWS, _FEW_KNOTS = (25, 150), 24
-_KNOT_ERROR_S = 2e-4
+_KNOT_ERROR_S = 2e-4  # as well as a knot is to be known: a hundredth of a frame
 _FOREIGN_S = 0.1  # farther from the rest than any jitter: rows beyond an unseen jump
 
 

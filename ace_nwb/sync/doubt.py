@@ -15,7 +15,7 @@ NEIGHBOURS = 101
 
 _EARLY_S = 5e-3  # a time stamp off the clock by more than that, or later than jitter, is doubtful
 _MIN_FITTING = 0.9  # with fewer rows on the clock, the clock is wrong
-_LATE_SHARE = 0.3
+_LATE_SHARE = 0.3  # frames that stamps may be late where the rate changes: else a phase is open
 _QUEUED_SHARE = 0.5
 """Share of a frame interval within which a frame taken out of the queue follows the one before."""
 _USUAL, _LONGEST_S = 0.99, 0.25

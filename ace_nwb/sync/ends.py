@@ -11,24 +11,25 @@ from typing import Self
 import numpy as np
 
 from ace_nwb.sync.press import Press
-from ace_nwb.sync.prices import FaultRates
+from ace_nwb.sync.prices import PRICES, FaultRates
 from ace_nwb.sync.timeline import Timeline
 from ace_nwb.sync.train import PulseTrain
 
-_MOST_STRAYS = 3  # in a row, on the lattice
-_FALLS_SILENT, _CUT = 1e-4, 0.3
+_MOST_STRAYS = 3
+"""Strays in a row that may stand on the lattice: each has a chance of one in twenty at most."""
+
 CUT_FRAMES = 2.0
 """How near to an end of the ephys recording pulses that it cuts off begin or end, frames."""
 
-_ANY_NUMBER = float(np.log(1 / 200))  # a line that runs freely: any of 200 numbers of pulses
-_DENIED = -60.0
-_MANY_LOST = 30
-"""Frames lost at one end, a second or more, from which on the chance falls with their fourth power
-and not with their square: savers stop late by frames, not by seconds."""
 _NEAR_FRAMES = 60
-_UNSEEN = 0.1
+"""How far around an end strays tell how often they come, frames: a few seconds."""
+
 _LATTICE_PULSES = 20
-_OFF_LATTICE, _LEAST_SPREAD_S = 1.45, 5e-6  # of a pulse from where two others have it
+"""Pulses over which the lattice is continued to an end: a second or two of one rate."""
+
+_OFF_LATTICE, _LEAST_SPREAD_S = 1.45, 5e-6
+"""Spread of a pulse from where two others have it, by their jitter (1 + 1 + a tenth, the root), and
+at least the sampling of ephys, seconds."""
 
 
 @dataclass(frozen=True)
@@ -69,7 +70,7 @@ class Strays:
         spread = _OFF_LATTICE * self.jitter_s + _LEAST_SPREAD_S
         off = (times_s - inward_s) / spread
         as_frame = np.exp(-0.5 * off**2) / (spread * np.sqrt(2 * np.pi))
-        odds = (near + _UNSEEN) / (2 * reach) / np.maximum(as_frame, 1e-300)
+        odds = (near + PRICES.unseen_strays) / (2 * reach) / np.maximum(as_frame, 1e-300)
         return np.log(np.clip(odds, 1e-6, 0.05))
 
 
@@ -85,7 +86,7 @@ def price_silence(counts: np.ndarray, missing: float) -> np.ndarray:
     Either each is missing by itself, or the line fell silent.
     """
     alone = np.maximum(counts, 1) * np.log(missing)
-    silent = np.logaddexp(alone, price_runs(counts, _FALLS_SILENT))
+    silent = np.logaddexp(alone, price_runs(counts, PRICES.falls_silent))
     return np.asarray(np.where(counts > 0, silent, 0.0))
 
 
@@ -125,9 +126,9 @@ class End:
             Whether ephys begins or ends there, so that pulses may be cut off, shape (n,).
         """
         if self.stated is not None:
-            return np.where(beyond == -self.stated, 0.0, _DENIED)
+            return np.where(beyond == -self.stated, 0.0, PRICES.denied)
         if self.is_free:
-            return np.where(beyond <= 0, _ANY_NUMBER, self._faults(beyond, is_cut))
+            return np.where(beyond <= 0, np.log(PRICES.any_number), self._faults(beyond, is_cut))
         scores = [np.log(p) + self._faults(beyond - n, is_cut) for n, p in self.usual.items()]
         return np.asarray(np.logaddexp.reduce(scores))
 
@@ -135,9 +136,9 @@ class End:
         """Log probability of rows (or, negative, pulses) more than the recorder makes."""
         some = np.maximum(extra, 1)
         silent = price_silence(some, self.rates.missing)
-        cut = np.where(is_cut, np.log(_CUT) - np.log(some + 1.0), -np.inf)
+        cut = np.where(is_cut, np.log(PRICES.cut_off) - np.log(some + 1.0), -np.inf)
         lost = price_runs(-extra, self.loss + self.rates.lost)
-        lost -= 2 * np.log(np.maximum(-extra / _MANY_LOST, 1.0))
+        lost -= 2 * np.log(np.maximum(-extra / PRICES.many_lost, 1.0))
         return np.where(extra > 0, np.logaddexp(silent, cut), lost)
 
 

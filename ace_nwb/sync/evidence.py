@@ -5,14 +5,13 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from ace_nwb.sync.prices import PRICES
 from ace_nwb.sync.recorders import UNKNOWN, Recorder
 from ace_nwb.sync.timeline import Timeline
 
 MAX_LATENCY_S = 0.150
 """Longest constant delay of a time stamp behind its pulse, unless somebody knows better, seconds:
 a frame's readout, its way through USB and the host's buffers, three frames at 20 Hz."""
-
-_ASIDE = -12.0  # per frame beside a pin: rows are not decoded yet
 
 
 @dataclass(frozen=True)
@@ -68,5 +67,5 @@ def score_pins(
     score = np.zeros(shifts.size)
     for row, target in pinned.items():
         if row in rows:
-            score += _ASIDE * np.minimum(np.abs(captured[row] + shifts - target), 5)
+            score += PRICES.beside_pin * np.minimum(np.abs(captured[row] + shifts - target), 5)
     return score

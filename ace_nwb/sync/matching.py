@@ -16,15 +16,17 @@ from ace_nwb.sync.clock import ClockFit
 from ace_nwb.sync.doubt import BESIDE, doubt_junk, judge_rows
 from ace_nwb.sync.evidence import Evidence
 from ace_nwb.sync.placement import Placement
-from ace_nwb.sync.prices import FaultRates
+from ace_nwb.sync.prices import PRICES, FaultRates
 from ace_nwb.sync.refinement import Refined, Refiner, find_clock_segments
 from ace_nwb.sync.rows import Rows
 from ace_nwb.sync.starts import Start, follow_start, possible_offsets
 from ace_nwb.sync.timeline import Timeline
 from ace_nwb.sync.train import PulseTrain
 
-_CLEAR_CUT = 7.0  # nats between two starts
 _N_AUDITS = 2
+"""Times that an alignment is questioned and decoded again: what moves twice and would move again
+does not settle, and is flagged."""
+
 _CERTAIN = 0.9999  # rows are many: less would let some pass wrongly
 
 
@@ -133,12 +135,19 @@ def _refuse_rival(starts: list[Start]) -> None:
         lead = best.score - other.score
         apart = abs(other.first_time_s - best.first_time_s)
         within_reach = apart < 200 * best.timeline.period_s[0]  # then placement weighs them
-        if lead < _CLEAR_CUT and not within_reach:
+        if lead < PRICES.clear_start and not within_reach:
+            terms = ", ".join(
+                f"{name} {here - there:+.1f}"
+                for (name, here), there in zip(
+                    best.terms.items(), other.terms.values(), strict=True
+                )
+            )
             raise SyncError(
                 f"The frames fit the pulses in two places nearly equally well: first frame at "
                 f"{best.first_time_s:.3f} s or at {other.first_time_s:.3f} s of the ephys clock "
-                f"(log odds {lead:.1f}). To decide, state start_s and stop_s, the part of the "
-                "ephys session that holds this recording, or pin one frame to its edge."
+                f"(natural log odds {lead:+.1f} for the first: {terms}). To decide, state "
+                "start_s and stop_s, the part of the ephys session that holds this recording, or "
+                "pin one frame to its edge."
             )
 
 

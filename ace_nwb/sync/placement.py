@@ -8,55 +8,47 @@ segments form a chain, so the posterior over all placements is exact (forward-ba
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import pairwise
 from typing import Self
 
 import numpy as np
 from scipy.special import logsumexp
 
-from ace_nwb.sync.ends import End, Strays, price_runs, price_silence, score_end, score_start
+from ace_nwb.sync.ends import End, Strays, score_end, score_start
 from ace_nwb.sync.evidence import Evidence, score_pins
 from ace_nwb.sync.press import Press
-from ace_nwb.sync.prices import PRICES, FaultRates
+from ace_nwb.sync.prices import FaultRates
+from ace_nwb.sync.terms import (
+    CUT_TERMS,
+    END,
+    INNER_TERMS,
+    PINS,
+    PRESS,
+    START,
+    TEXTURE,
+    Cut,
+    Segments,
+)
+from ace_nwb.sync.texture import LAGS
 from ace_nwb.sync.timeline import Timeline
 
-_LONG_GAP = 30
-_USUAL_SHIFT = 64
+_USUAL_SHIFT, _MAX_SHIFT = 64, 200
+"""Frames either way that are always weighed, and that are weighed at most where silence is within
+reach: the cost grows with the square. What is farther off is found from another start."""
+
 _BEYOND = 30
-_MAX_SHIFT = 200
-_LEVEL_ROWS = 50
-"""Rows beside a cut that tell by how many seconds a shift moves them."""
+"""Frames weighed beyond those that bring all rows to pulses: a second or two, so that the first of
+them is seen not to be the best."""
+
 _LEAST = 1e-300
 """Chance relative to the best shift below which one is as good as impossible."""
 
+SAYS_NOTHING = 0.05
+"""Log odds of a term that is not worth a word: five per cent."""
 
-@dataclass(frozen=True)
-class Segments:
-    """Runs of rows between which the clock may have jumped.
-
-    Parameters
-    ----------
-    starts
-        First row of each segment, and the number of rows at the end.
-    captured
-        Captured frame of each row before any shift, shape (n_rows,).
-    offset_s
-        Clock offset followed at each row, shape (n_rows,).
-    daq_step
-        Captured frames from the last row of the segment before, from DAQ numbers; nan unknown.
-    offset_error_s
-        Standard error of the step of the offset at the start of each segment; None if the offset
-        is known to a fraction of a frame.
-    jump_price
-        Log chance of a clock jump at the start of each segment; None for the usual one.
-    """
-
-    starts: np.ndarray
-    captured: np.ndarray
-    offset_s: np.ndarray
-    daq_step: np.ndarray
-    offset_error_s: np.ndarray | None = None
-    jump_price: np.ndarray | None = None
+_NEVER = -1e9
+"""Added to what a path may not take: beyond any sum of terms."""
 
 
 @dataclass(frozen=True)
@@ -75,6 +67,11 @@ class Placement:
         The shifts weighed, shape (n_shifts,).
     posterior
         Probability of each shift of each segment, shape (n_segments, n_shifts).
+    inside
+        What rows and pulses say.
+    terms
+        Name -> log probability of each shift of each segment, as `posterior`; the terms between
+        neighbours are in `inside`.
     """
 
     shift: np.ndarray
@@ -82,22 +79,40 @@ class Placement:
     log_evidence: float
     shifts: np.ndarray
     posterior: np.ndarray
+    inside: "Inside"
+    terms: Mapping[str, np.ndarray]
 
     def mixed(self, other: Self, log_prior: float) -> Self:
         """Return what both say together, the other one with a log prior against this one."""
         total = np.logaddexp(self.log_evidence, other.log_evidence + log_prior)
         share = np.exp(self.log_evidence - total)
         posterior = share * self.posterior + (1 - share) * other.posterior
-        chosen = self.shift if share > 0.5 else other.shift
-        at = chosen - self.shifts[0]
+        likelier = self if share > 0.5 else other
+        at = likelier.shift - self.shifts[0]
         probability = posterior[np.arange(at.size), at]
         return replace(
-            self,
-            shift=chosen,
-            probability=probability,
-            log_evidence=float(total),
-            posterior=posterior,
+            likelier, probability=probability, log_evidence=float(total), posterior=posterior
         )
+
+    def weigh_against(self, segment: int, shift: int) -> dict[str, float]:
+        """Return name -> log odds of the rows as they stand over a segment moved by some frames.
+
+        The other segments are moved as is best then. Terms that say nothing are left out.
+        """
+        scores = np.add.reduce(list(self.terms.values()))
+        wanted = self.shifts == shift
+        scores[segment] += np.where(wanted, 0.0, _NEVER)
+        rival = _best_path(scores, self.inside.links)
+        stands = np.full(rival.size, -self.shifts[0])
+        every = np.arange(rival.size)
+        odds = {
+            name: float((said[every, stands] - said[every, rival]).sum())
+            for name, said in self.terms.items()
+        }
+        for g in range(1, rival.size):
+            for name, one in self.inside.weigh_cut(g, stands, rival).items():
+                odds[name] = odds.get(name, 0.0) + one
+        return {name: one for name, one in odds.items() if abs(one) > SAYS_NOTHING}
 
 
 @dataclass(frozen=True)
@@ -110,8 +125,8 @@ class Inside:
         As they were weighed.
     shifts
         Frames that segments may stand aside, shape (n_shifts,).
-    scores
-        Log probability of each segment by its shift, shape (n_segments, n_shifts).
+    terms
+        Name -> log probability of each segment by its shift, shape (n_segments, n_shifts).
     links
         Between neighbours: by the shift before (row) and behind (column), one each.
     """
@@ -120,16 +135,35 @@ class Inside:
     timeline: Timeline
     rates: FaultRates
     shifts: np.ndarray
-    scores: np.ndarray
+    terms: dict[str, np.ndarray]
     links: list[np.ndarray]
 
     @classmethod
     def of(cls, segments: Segments, timeline: Timeline, rates: FaultRates) -> Self:
         """Weigh rows without pulses, lost frames, clock jumps and DAQ numbers."""
         shifts = allowed_shifts(segments.captured, timeline)
-        scores = _segment_scores(segments, timeline, rates, shifts)
-        links = [_link(segments, timeline, rates, shifts, g) for g in range(1, scores.shape[0])]
-        return cls(segments, timeline, rates, shifts, scores, links)
+        terms = {
+            name: weigh(segments, timeline, rates, shifts) for name, weigh in INNER_TERMS.items()
+        }
+        cuts = [
+            Cut(segments, timeline, rates, shifts, g) for g in range(1, segments.starts.size - 1)
+        ]
+        # there are many of them
+        links = [_add_up([weigh(cut) for weigh in CUT_TERMS.values()]) for cut in cuts]
+        return cls(segments, timeline, rates, shifts, terms, links)
+
+    def weigh_cut(self, g: int, stands: np.ndarray, rival: np.ndarray) -> dict[str, float]:
+        """Return name -> log odds at the cut before a segment between two paths (indices)."""
+        used = np.unique([stands[g - 1], stands[g], rival[g - 1], rival[g]])
+        cut = Cut(self.segments, self.timeline, self.rates, self.shifts[used], g)
+        at = [tuple(np.searchsorted(used, path[g - 1 : g + 1])) for path in (stands, rival)]
+        said = {name: weigh(cut) for name, weigh in CUT_TERMS.items()}
+        return {name: float(one[at[0]] - one[at[1]]) for name, one in said.items()}
+
+
+def _add_up(terms: list[np.ndarray]) -> np.ndarray:
+    """Return the sum of terms, in half the memory."""
+    return np.add.reduce(terms).astype(np.float32)
 
 
 def place_segments(
@@ -139,7 +173,7 @@ def place_segments(
     evidence: Evidence,
     is_free: bool = False,
     press: Press | None = None,
-    texture: Mapping[int, Mapping[int, float]] | None = None,
+    texture: Mapping[int, np.ndarray] | None = None,
 ) -> Placement:
     """Return the most probable whole-frame shift of every segment.
 
@@ -156,32 +190,35 @@ def place_segments(
     press
         When the record was pressed by the rows as they stand, if that is to be asked.
     texture
-        Segment -> shift -> what the texture of its intervals says.
+        Segment -> what the texture of its intervals says of each of `texture.LAGS`.
     """
     segments, timeline, shifts = inside.segments, inside.timeline, inside.shifts
-    scores = inside.scores.copy()
     first, last = segments.captured[[0, -1]]
-    if press is not None:
-        moved = timeline.times_s[first + shifts] - timeline.times_s[first]
-        press = replace(press, at_s=press.at_s + moved)
     recorder, span = evidence.recorder, evidence.recorded_s
     free = is_free or not recorder.is_silent_before
     begin = End(recorder.start, evidence.lost_at_start, inside.rates, recorder.end_loss, free)
     after = {-n: share for n, share in recorder.stop.items()}
     finish = End(after, evidence.lost_at_end, inside.rates, recorder.end_loss, free)
-    scores[0] += score_start(
-        first + shifts, timeline, begin, strays=strays, recorded_s=span, press=press
-    )
-    scores[-1] += score_end(last + shifts, timeline, finish, strays=strays, recorded_s=span)
+    start = partial(score_start, first + shifts, timeline, begin, strays=strays, recorded_s=span)
+    terms = inside.terms | {
+        name: np.zeros((segments.starts.size - 1, shifts.size))
+        for name in (START, PRESS, END, TEXTURE, PINS)
+    }
+    terms[START][0] = start()
+    if press is not None:
+        moved = timeline.times_s[first + shifts] - timeline.times_s[first]
+        terms[PRESS][0] = start(press=replace(press, at_s=press.at_s + moved)) - terms[START][0]
+    terms[END][-1] = score_end(last + shifts, timeline, finish, strays=strays, recorded_s=span)
     for g, said in (texture or {}).items():
-        scores[g] += [said.get(shift, 0.0) for shift in shifts.tolist()]
+        terms[TEXTURE][g] = np.interp(shifts, LAGS, said, left=0.0, right=0.0)
     pinned = evidence.find_pinned(timeline) if evidence.pins else {}
-    for g, (start, stop) in enumerate(pairwise(segments.starts.tolist())):
-        scores[g] += score_pins(segments.captured, shifts, pinned, range(start, stop))
+    for g, (begins, stop) in enumerate(pairwise(segments.starts.tolist())):
+        terms[PINS][g] = score_pins(segments.captured, shifts, pinned, range(begins, stop))
+    scores = np.add.reduce(list(terms.values()))
     path = _best_path(scores, inside.links)
     posterior, total = _posterior(scores, inside.links)
     chosen = posterior[np.arange(path.size), path]
-    return Placement(shifts[path], chosen, total, shifts, posterior)
+    return Placement(shifts[path], chosen, total, shifts, posterior, inside, terms)
 
 
 def allowed_shifts(captured: np.ndarray, timeline: Timeline) -> np.ndarray:
@@ -230,106 +267,3 @@ def _log_product(log_state: np.ndarray, chance: np.ndarray) -> np.ndarray:
     """Return the log of a product with a matrix; never -inf, which would spread."""
     top = float(log_state.max())
     return np.log(np.maximum(np.exp(log_state - top) @ chance, _LEAST)) + top
-
-
-def _segment_scores(
-    segments: Segments,
-    timeline: Timeline,
-    rates: FaultRates,
-    shifts: np.ndarray,
-) -> np.ndarray:
-    """Price of rows without pulses and pulses without rows inside each segment."""
-    scores = np.zeros((segments.starts.size - 1, shifts.size))
-    edges = np.flatnonzero(np.diff(np.concatenate([[1], timeline.is_held, [1]])))
-    begins, ends = edges[::2], edges[1::2]  # silent stretches
-    held = timeline.held_before
-    for g, (start, stop) in enumerate(zip(segments.starts[:-1], segments.starts[1:], strict=True)):
-        rows = segments.captured[start:stop]
-        occupied = _count_before(np.bincount(rows, minlength=held.size - 1) > 0)
-        reached = slice(
-            np.searchsorted(ends, rows[0] + shifts[0], side="right"),
-            np.searchsorted(begins, rows[-1] + shifts[-1], side="right"),
-        )
-        for first, last in zip(begins[reached], ends[reached], strict=True):
-            reach = np.clip(np.array([first, last])[:, None] - shifts, 0, held.size - 1)
-            unseen = occupied[reach[1]] - occupied[reach[0]]
-            # where the recording begins or ends in silence this is weighed there
-            outside = _lies_in(segments.captured[0] + shifts, first, last)
-            outside |= _lies_in(segments.captured[-1] + shifts, first, last)
-            scores[g] += price_silence(np.where(outside, 0, unseen), rates.missing)
-        scores[g] += _lost_inside(rows, held, rates, shifts)
-    return scores
-
-
-def _lies_in(frame: np.ndarray, first: int, last: int) -> np.ndarray:
-    """Say which captured frames lie from the first to before the last."""
-    return (frame >= first) & (frame < last)
-
-
-def _lost_inside(
-    rows: np.ndarray, held: np.ndarray, rates: FaultRates, shifts: np.ndarray
-) -> np.ndarray:
-    """Price of the frames lost within a segment, by shift."""
-    gap = np.flatnonzero(np.diff(rows) > 1)
-    before, after = rows[gap], rows[gap + 1]
-    # far from silence a gap costs the same under every shift
-    low, high = before + shifts[0], np.minimum(after + shifts[-1] + 1, held.size - 1)
-    near = held[high] - held[low] < high - low
-    before, after = before[near][:, None] + shifts, after[near][:, None] + shifts
-    lost = held[after] - held[before + 1]
-    in_silence = held[after + 1] == held[before]
-    return price_runs(np.where(in_silence, after - before - 1, lost), rates.lost).sum(axis=0)
-
-
-def _count_before(mask: np.ndarray) -> np.ndarray:
-    """Return how many are set before each place, shape (n + 1,)."""
-    return np.concatenate([[0], np.cumsum(mask)])
-
-
-def _moved_s(times_s: np.ndarray, frames: np.ndarray, shifts: np.ndarray) -> np.ndarray:
-    """Return by how many seconds frames are moved by shifts, typically.
-
-    Intervals are not all alike, and at the edge of silence the lattice is broken.
-    """
-    moved = times_s[frames[:, None] + shifts] - times_s[frames][:, None]
-    return np.asarray(np.median(moved, axis=0))
-
-
-def _link(
-    segments: Segments, timeline: Timeline, rates: FaultRates, shifts: np.ndarray, g: int
-) -> np.ndarray:
-    """Log probability of the shift of segment g (column) after that of the one before (row)."""
-    row = int(segments.starts[g])
-    before, after = segments.captured[row - 1], segments.captured[row]
-    times, period = timeline.times_s, timeline.period_s[before]
-    beside_before = segments.captured[max(row - _LEVEL_ROWS, segments.starts[g - 1]) : row]
-    beside_after = segments.captured[row : min(row + _LEVEL_ROWS, segments.starts[g + 1])]
-    moved_before = segments.offset_s[row - 1] + _moved_s(times, beside_before, shifts)
-    moved_after = segments.offset_s[row] + _moved_s(times, beside_after, shifts)
-    jump = np.abs(moved_after[None, :] - moved_before[:, None])
-    # without numbers a very long step is as likely a jump of the clock as a loss of just that many
-    is_long = after - before > _LONG_GAP and not np.isfinite(segments.daq_step[g])
-    price = PRICES.clock_jump if segments.jump_price is None else float(segments.jump_price[g])
-    if is_long:
-        price = max(price, float(price_runs(after - before - 1, rates.lost)))
-    if segments.offset_error_s is None:
-        link = np.where(jump > max(4e-3, 0.15 * period), price, 0.0)
-    else:
-        link = np.logaddexp(-0.5 * (jump / segments.offset_error_s[g]) ** 2, price)
-    step = (after + shifts)[None, :] - (before + shifts)[:, None]
-    held = timeline.held_before
-    left = (
-        held[after + shifts][None, :]
-        - held[np.minimum(before + shifts + 1, held.size - 1)][:, None]
-    )
-    # beyond an end of the ephys recording frames go on, unheard
-    unheard = (held[after + shifts + 1] == 0)[None, :] | (held[before + shifts] == held[-1])[
-        :, None
-    ]
-    left = np.where(unheard, np.maximum(step - 1, 0), left)
-    link += price_runs(left, rates.lost)
-    if np.isfinite(segments.daq_step[g]):
-        number = segments.daq_step[g]  # a silent frame between may have been captured or not
-        agrees = (number > left) & (number <= step)
-        link += np.where(agrees, 0.0, PRICES.daq_mismatch)
-    return np.where(step >= 1, link, -1e6).astype(np.float32)  # there are many of them

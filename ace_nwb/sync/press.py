@@ -13,11 +13,16 @@ import numpy as np
 from scipy.special import ndtr
 
 from ace_nwb.sync.evidence import Evidence
+from ace_nwb.sync.prices import PRICES
 
-_PREMISE = -20.0  # that the line toggles before the press after all
-_MOST_MISSING = 3  # pulses at the start
-_FLOOR_ERROR_S, _FLOOR_SHARE = 3e-4, 0.08  # how well the beginning of the jitter is found
-_ODD_SHARE, _ODD_TIMES = 0.02, 4.0  # clocks that are found much worse
+_MOST_MISSING = 3
+"""Pulses that may be missing at the start: each costs the share of missing ones."""
+
+_FLOOR_ERROR_S, _FLOOR_SHARE = 3e-4, 0.08
+"""How well the beginning of the jitter is found: seconds, and share of its spread."""
+
+_ODD_SHARE, _ODD_TIMES = 0.02, 4.0
+"""Share of clocks that are found much worse, and how many times: one in fifty sessions seen."""
 
 
 @dataclass(frozen=True)
@@ -80,7 +85,7 @@ class Press:
             usual = self._density(since, period, self.error_s)
             odd = self._density(since, period, _ODD_TIMES * self.error_s)
             density += missing**n_missing * ((1 - _ODD_SHARE) * usual + _ODD_SHARE * odd)
-        return np.log(np.maximum(density, np.exp(_PREMISE)))
+        return np.log(np.maximum(density, np.exp(PRICES.before_press)))
 
     def _density(self, since_s: np.ndarray, period: float, error_s: float) -> np.ndarray:
         """Density of the sum of both delays and a normal error, in units of its plateau."""

@@ -14,7 +14,12 @@ DEBOUNCE_MS = 0.5
 """Levels of a toggling line that last shorter are glitches."""
 
 _MIN_SCORE = 0.5
+"""Least score of a line that carries frames: half of its pulses follow the frame rate."""
+
 _CLEAR_LEAD = 0.1
+"""Lead in score by which one line is taken without asking the frames: cameras of one rate differ by
+less, lines of another purpose by far more."""
+
 _STEADIER = 0.6
 """Share of the other edge's spread below which one edge is clearly the steadier one."""
 

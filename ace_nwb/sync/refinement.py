@@ -20,7 +20,10 @@ from ace_nwb.sync.timeline import Timeline
 from ace_nwb.sync.train import PulseTrain
 
 _N_ROUNDS = 3
+"""Times that jitter and clock are learned from the decoded rows: the fourth changes nothing."""
+
 _LEAST_ROWS = 5
+"""Matched rows that a clock needs for itself: fewer show no floor of the jitter."""
 
 
 @dataclass(frozen=True)

@@ -116,6 +116,8 @@ class Alignment:
         says) or "fail", and why not "pass".
     evidence
         What the alignment rests on, one sentence each.
+    terms
+        What speaks for it and against the likeliest other placements, term by term.
     low_confidence
         Intervals (start_s, stop_s, reason) of flagged frames, ephys clock.
     stretches
@@ -133,6 +135,7 @@ class Alignment:
     verdict: Verdict
     reasons: tuple[str, ...]
     evidence: tuple[str, ...]
+    terms: tuple[str, ...]
     low_confidence: tuple[tuple[float, float, str], ...]
     stretches: tuple[Stretch, ...]
 

@@ -9,32 +9,49 @@ from ace_nwb.sync.chain import decode_rows
 from ace_nwb.sync.ends import CUT_FRAMES, Strays
 from ace_nwb.sync.evidence import Evidence
 from ace_nwb.sync.jitter import JitterModel
-from ace_nwb.sync.placement import Inside, Placement, Segments, allowed_shifts, place_segments
-from ace_nwb.sync.prices import FaultRates
+from ace_nwb.sync.placement import Inside, Placement, allowed_shifts, place_segments
+from ace_nwb.sync.prices import PRICES, FaultRates
 from ace_nwb.sync.rows import Rows
+from ace_nwb.sync.terms import Segments
 from ace_nwb.sync.timeline import Timeline, continue_train
 from ace_nwb.sync.tracking import follow_clock
 from ace_nwb.sync.train import PulseTrain
 
-_MAX_SEGMENTS = 60
-_MAX_CELLS = 3e6  # of the link matrices together
+_MAX_SEGMENTS, _MAX_CELLS = 60, 3e6
+"""Most pieces that are placed, and cells of the matrices between them: a second of work, and 12 MB.
+The largest gaps come first."""
+
 _MAX_STARTS = 6
+"""Starts that are followed, best covered first: recordings of one ephys session are fewer."""
+
 _MARGIN_FRAMES = 40
+"""Starts nearer to each other than that lead to the same place, frames: placement weighs 64."""
+
 _OUTSIDE_FRAMES = 110
-_FAR_FRAMES = 2
-_N_FOLLOWED = 4
+"""Frames beyond the pulses on the timeline: shifts of 64 and rows lost there have room."""
+
+_FAR_FRAMES, _N_FOLLOWED = 2, 4
+"""Shift beyond which the clock is followed again from where it was placed, frames (a clock followed
+beside its frames by one or two is as good), and how often at most."""
+
 _JUMP_S = 8e-3
-_SILENT = 3  # frames more than were numbered
-_UNHEARD = 0.1
-"""Nats for each row without a pulse: of two places the one with more rows on pulses is right."""
+"""Steps of the placed offset that are clock jumps to be followed from, seconds: beyond the error of
+the phase of a rough clock."""
+
+_SILENT = 3
+"""Frames more than were numbered from which on the line was silent, as in audit.py."""
 
 _MOST_SCORED = 200
 """Rows whose lateness counts between starts: by how much their clocks are off is common to all."""
+
+FIRST_RATES = FaultRates(0.01, 0.005)
+"""Shares of lost frames and missing pulses before anything is learned: the worst usual ones."""
 
 _FLOOR = 0.05
 """Share of time stamps before the instant that counts as not late."""
 
 SETTLED = 0.999
+"""Probability of a placement that needs no more evidence: what counts as certain of a frame."""
 
 
 @dataclass(frozen=True)
@@ -65,9 +82,18 @@ class Start:
         return bool(near and self.placement.probability.min() >= SETTLED)
 
     @property
+    def terms(self) -> dict[str, float]:
+        """Log probabilities for the comparison with other starts."""
+        return {
+            "lateness of the time stamps": self.late_score,
+            "ends, lost frames and missing pulses": self.placement.log_evidence,
+            "frames in silence": -PRICES.unheard * self.n_unheard,
+        }
+
+    @property
     def score(self) -> float:
-        """Log probability for the comparison with other starts."""
-        return self.late_score + self.placement.log_evidence - _UNHEARD * self.n_unheard
+        """Their sum."""
+        return sum(self.terms.values())
 
     @property
     def first_time_s(self) -> float:
@@ -239,7 +265,7 @@ def _follow(
     n_outside = int(overhang / train.period_s.min()) + _OUTSIDE_FRAMES
     timeline = continue_train(train, n_outside=n_outside)
     jitter = JitterModel.broad()
-    captured = decode_rows(rows, aligned, timeline, FaultRates(0.01, 0.005), jitter).captured
+    captured = decode_rows(rows, aligned, timeline, FIRST_RATES, jitter).captured
     captured[: good[0]] = captured[good[0]] - np.arange(good[0], 0, -1)
     captured[good[-1] :] = captured[good[-1]] + np.arange(captured.size - good[-1])
     captured = np.clip(captured, 0, timeline.times_s.size - 1)

@@ -13,6 +13,7 @@ import numpy as np
 from ace_nwb.sync.train import PulseTrain
 
 _MAX_SILENT = 4000
+"""Frames put into a silence at most: minutes, in which the rate alone tells no frame any more."""
 
 
 @dataclass(frozen=True)

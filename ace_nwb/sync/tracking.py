@@ -10,11 +10,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ace_nwb.sync.prices import PRICES
 from ace_nwb.sync.train import PulseTrain
 
 _N_BINS = 100
-_BREAK_EVIDENCE = 18.0  # nats by which another phase must explain a stretch better
+"""Bins of a frame interval: half a millisecond at 20 frames a second."""
+
 _MAX_DRIFT = 6e-4
+"""Most that two clocks drift apart, as a share: twice the worst crystals seen."""
 
 
 @dataclass(frozen=True)
@@ -203,7 +206,7 @@ def _advance(state: _Follower, start: int, stop: int, *, first: bool) -> None:
     window = np.arange(-width, width + 1)
     here = likelihoods[window % _N_BINS] - 1e-3 * np.abs(window)
     shift = int(window[np.argmax(here)])
-    if not first and likelihoods.max() - here.max() > _BREAK_EVIDENCE:
+    if not first and likelihoods.max() - here.max() > PRICES.other_phase:
         state.offset += shift * state.local_period / _N_BINS
         split = _locate_jump(state, start, stop, 0, (int(np.argmax(likelihoods)) - shift) % _N_BINS)
         state.offsets[start:split] = state.predict(state.times[start:split])
@@ -298,7 +301,7 @@ def _goes_on_behind(state: _Follower, start: int, before_s: float) -> bool:
     reach_s = 2e-3 + _MAX_DRIFT * (times[-1] - state.at)
     width = min(int(np.ceil(reach_s / state.local_period * _N_BINS)), _N_BINS // 4)
     here = likelihoods[np.arange(-width, width + 1) % _N_BINS].max()
-    return bool(n_told > 0.8 * times.size and likelihoods.max() - here < _BREAK_EVIDENCE)
+    return bool(n_told > 0.8 * times.size and likelihoods.max() - here < PRICES.other_phase)
 
 
 def _jump(state: _Follower, start: int, stop: int) -> None:

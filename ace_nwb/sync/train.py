@@ -12,12 +12,15 @@ import numba as nb
 import numpy as np
 
 from ace_nwb.errors import SyncError
+from ace_nwb.sync.prices import PRICES
 
 _MAX_FILLED = 6  # in longer holes the camera may have paused: they end a block
-_BREAK_COST = 4.0
-_SKIP_COST = 0.6
-_MISSING_COST = 0.7
+# compiled code sees plain numbers only
+_BREAK_COST, _SKIP_COST = PRICES.train_break, PRICES.train_skip
+_MISSING_COST = PRICES.train_missing
 _MIN_BLOCK = 3
+"""Pulses that make a run: two intervals of one length; two pulses are strays."""
+
 _FOLLOWS = 0.2
 """How far the most common pulse interval may be from the frame interval, as a share of it."""
 

@@ -85,6 +85,31 @@ def test_coarse_time_stamps_and_exactly_regular_pulses_tell_nothing() -> None:
         assert np.ptp(scores) < 7
 
 
+def vary_exposure(edge_at: str) -> np.ndarray:
+    """Return the scores where intervals vary by 1 ms and time stamps tick every 15.6 ms."""
+    rng = np.random.default_rng(2)
+    true_s = 1.0 + np.cumsum(PERIOD_S + np.abs(rng.normal(0, 2e-3, 1500)))
+    train = build_train(true_s, frame_interval_s=PERIOD_S)
+    timeline = continue_train(train, n_outside=20)
+    captured = 20 + np.arange(150, 1350)
+    stamps_s = np.floor(true_s[150:1350] / 0.015625) * 0.015625
+    return score_lags(stamps_s, captured - 1, timeline, edge_at=edge_at)
+
+
+def test_an_exposure_that_varies_tells_the_frame_under_coarse_time_stamps() -> None:
+    scores = vary_exposure("end")
+    assert LAGS[np.argmax(scores)] == 1
+    assert np.sort(scores)[-1] - np.sort(scores)[-2] > 7  # a thousand to one
+
+
+def test_an_edge_at_the_start_of_a_varying_exposure_leaves_the_frame_before_open() -> None:
+    scores = vary_exposure("start")
+    best = np.argsort(-scores)[:3]
+    assert set(LAGS[best[:2]]) == {0, 1}  # stamps may follow the readout, or the edge itself
+    assert scores[best[0]] - scores[best[1]] < 0.1
+    assert scores[best[1]] - scores[best[2]] > 7
+
+
 # refused or wrong before: lost frames at an end, with strays before them; jumps; only texture
 @pytest.mark.parametrize("seed", [80018, 80071, 80119, 80432, 80269])
 def test_sessions_that_the_evidence_at_the_ends_decides_are_right(seed: int) -> None:

@@ -79,10 +79,11 @@ def align(session: Session, params: SyncParams, context: StageContext) -> Stored
         raise SyncError(
             f"Frames and pulses of {name} do not align: {'; '.join(alignment.reasons)}. A few per "
             "cent at most were expected. The file is unchanged. Check that line and movie belong "
-            "to the same recording."
+            f"to the same recording. {' '.join(alignment.terms)}"
         )
     _refuse_ambiguity(alignment, params)
-    context.remarks.extend([f"{name}: {pulses.evidence}", *alignment.evidence, *alignment.reasons])
+    found = [*alignment.evidence, *alignment.terms, *alignment.reasons]
+    context.remarks.extend([f"{name}: {pulses.evidence}", *found])
     context.progress(1, 1)
     times_s = {
         path: _place_on_frames(read_device_times(session, path), rows.device_time_s, alignment)
@@ -128,9 +129,10 @@ def _align_cameras(
         if alignment.verdict == "fail":
             raise SyncError(
                 f"Frames of {camera} and pulses of {line} do not align: "
-                f"{'; '.join(alignment.reasons)}. One pulse per frame was expected; name its line."
+                f"{'; '.join(alignment.reasons)}. One pulse per frame was expected; name its line. "
+                + " ".join(alignment.terms)
             )
-        said = "; ".join([alignment.verdict, *alignment.reasons])
+        said = "; ".join([alignment.verdict, *alignment.reasons, *alignment.terms])
         context.remarks.append(f"{camera} by its own line {line}: {pulses.evidence}; {said}")
         found[path] = alignment.session_time_s
     return found
@@ -160,7 +162,8 @@ def _refuse_ambiguity(alignment: Alignment, params: SyncParams) -> None:
         "To decide, state what you know: lost_at_start or lost_at_end, the "
         "number of pulses before the first or after the last saved frame (0 if the first pulse is "
         "the first frame), frames_before_first_edge as measured on this rig, or a correction that "
-        "pins one frame to its edge; or take it as it is with accept_ambiguity."
+        "pins one frame to its edge; or take it as it is with accept_ambiguity. "
+        + " ".join(alignment.terms)
     )
 
 
@@ -261,7 +264,7 @@ def _describe_fit(name: str, alignment: Alignment) -> Columns:
         drift_ppm=clock.drift_ppm,
         verdict=alignment.verdict,
         reasons=alignment.reasons,
-        evidence=alignment.evidence,
+        evidence=(*alignment.evidence, *alignment.terms),
     )
     columns["curvature_ms"] = ("Largest departure from the straight line.", [clock.curvature_ms])
     columns["ambiguity_frames"] = (

@@ -1,0 +1,211 @@
+"""The terms by which whole-frame shifts of stretches of rows are weighed, each with its name.
+
+A term says how probable it makes what is seen: of each stretch by its shift, or of two neighbours
+by the shifts of both. What the ends of the recording say is in ends.py and press.py, what the
+irregularity of intervals says in texture.py; placement.py adds all of them up.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from ace_nwb.sync.ends import price_runs, price_silence
+from ace_nwb.sync.prices import PRICES, FaultRates
+from ace_nwb.sync.timeline import Timeline
+
+START, PRESS, END = "start of the recorder", "record press", "end of the recorder"
+TEXTURE, PINS = "irregular intervals in the time stamps", "pinned frames"
+MISSING, LOST = "missing pulses", "lost frames"
+CLOCK, DAQ, ORDER = "steps of the device clock", "DAQ numbers", "order of frames"
+
+_LONG_GAP = 30
+"""Frames skipped from which on, without DAQ numbers, a clock that jumped is as likely as a loss: a
+second or two, longer than a buffer lasts."""
+
+_LEVEL_ROWS = 50
+"""Rows beside a cut that tell by how many seconds a shift moves them."""
+
+_SAME_CLOCK_S, _SAME_CLOCK_FRAMES = 4e-3, 0.15
+"""Steps of the offset that are none, seconds or frames, where their error is not known: what the
+phase of time stamps rounded to milliseconds is followed to."""
+
+
+@dataclass(frozen=True)
+class Segments:
+    """Runs of rows between which the clock may have jumped.
+
+    Parameters
+    ----------
+    starts
+        First row of each segment, and the number of rows at the end.
+    captured
+        Captured frame of each row before any shift, shape (n_rows,).
+    offset_s
+        Clock offset followed at each row, shape (n_rows,).
+    daq_step
+        Captured frames from the last row of the segment before, from DAQ numbers; nan unknown.
+    offset_error_s
+        Standard error of the step of the offset at the start of each segment; None if the offset
+        is known to a fraction of a frame.
+    jump_price
+        Log chance of a clock jump at the start of each segment; None for the usual one.
+    """
+
+    starts: np.ndarray
+    captured: np.ndarray
+    offset_s: np.ndarray
+    daq_step: np.ndarray
+    offset_error_s: np.ndarray | None = None
+    jump_price: np.ndarray | None = None
+
+
+@dataclass(frozen=True)
+class Cut:
+    """The cut before one segment under all shifts: before it (row) and behind it (column)."""
+
+    segments: Segments
+    timeline: Timeline
+    rates: FaultRates
+    shifts: np.ndarray
+    number: int
+
+    @cached_property
+    def frames(self) -> tuple[int, int]:
+        """Captured frame of the row before and the row behind, before any shift."""
+        row = int(self.segments.starts[self.number])
+        return int(self.segments.captured[row - 1]), int(self.segments.captured[row])
+
+    @cached_property
+    def step(self) -> np.ndarray:
+        """Captured frames from the row before to the row behind."""
+        before, after = self.frames
+        return np.asarray((after + self.shifts)[None, :] - (before + self.shifts)[:, None])
+
+    @cached_property
+    def left(self) -> np.ndarray:
+        """Captured frames between them that no row has."""
+        held = self.timeline.held_before
+        before, after = (frame + self.shifts for frame in self.frames)
+        left = held[after][None, :] - held[np.minimum(before + 1, held.size - 1)][:, None]
+        # beyond an end of the ephys recording frames go on, unheard
+        unheard = (held[after + 1] == 0)[None, :] | (held[before] == held[-1])[:, None]
+        return np.where(unheard, np.maximum(self.step - 1, 0), left)
+
+    @cached_property
+    def jump_s(self) -> np.ndarray:
+        """Step of the clock's offset."""
+        starts, captured, g = self.segments.starts, self.segments.captured, self.number
+        row, times = int(starts[g]), self.timeline.times_s
+        beside_before = captured[max(row - _LEVEL_ROWS, starts[g - 1]) : row]
+        beside_after = captured[row : min(row + _LEVEL_ROWS, starts[g + 1])]
+        offset = self.segments.offset_s
+        moved_before = offset[row - 1] + _moved_s(times, beside_before, self.shifts)
+        moved_after = offset[row] + _moved_s(times, beside_after, self.shifts)
+        return np.abs(moved_after[None, :] - moved_before[:, None])
+
+
+def _moved_s(times_s: np.ndarray, frames: np.ndarray, shifts: np.ndarray) -> np.ndarray:
+    """Return by how many seconds frames are moved by shifts, typically.
+
+    Intervals are not all alike, and at the edge of silence the lattice is broken.
+    """
+    moved = times_s[frames[:, None] + shifts] - times_s[frames][:, None]
+    return np.asarray(np.median(moved, axis=0))
+
+
+def _score_clock(cut: Cut) -> np.ndarray:
+    """Price of a clock jump: time stamps of one clock leave its offset as it was."""
+    segments, g, (before, after) = cut.segments, cut.number, cut.frames
+    # without numbers a very long step is as likely a jump of the clock as a loss of just that many
+    is_long = after - before > _LONG_GAP and not np.isfinite(segments.daq_step[g])
+    price = PRICES.clock_jump if segments.jump_price is None else float(segments.jump_price[g])
+    if is_long:
+        price = max(price, float(price_runs(np.array(after - before - 1), cut.rates.lost)))
+    if segments.offset_error_s is None:
+        same_s = max(_SAME_CLOCK_S, _SAME_CLOCK_FRAMES * cut.timeline.period_s[before])
+        return np.where(cut.jump_s > same_s, price, 0.0)
+    off = cut.jump_s / segments.offset_error_s[g]
+    return np.asarray(np.logaddexp(-0.5 * off**2, price))
+
+
+def _score_left(cut: Cut) -> np.ndarray:
+    """Price of the frames lost between two segments."""
+    return price_runs(cut.left, cut.rates.lost)
+
+
+def _score_numbers(cut: Cut) -> np.ndarray:
+    """Price of a step that DAQ numbers contradict."""
+    number = cut.segments.daq_step[cut.number]
+    # a silent frame between may have been captured or not
+    agrees = (number > cut.left) & (number <= cut.step) | ~np.isfinite(number)
+    return np.where(agrees, 0.0, PRICES.daq_mismatch)
+
+
+def _score_order(cut: Cut) -> np.ndarray:
+    """Price of frames saved twice."""
+    return np.where(cut.step >= 1, 0.0, PRICES.twice)
+
+
+def _score_missing(
+    segments: Segments, timeline: Timeline, rates: FaultRates, shifts: np.ndarray
+) -> np.ndarray:
+    """Price of the rows without a pulse inside each segment."""
+    scores = np.zeros((segments.starts.size - 1, shifts.size))
+    edges = np.flatnonzero(np.diff(np.concatenate([[1], timeline.is_held, [1]])))
+    begins, ends = edges[::2], edges[1::2]  # silent stretches
+    size = timeline.times_s.size
+    for g, (start, stop) in enumerate(zip(segments.starts[:-1], segments.starts[1:], strict=True)):
+        rows = segments.captured[start:stop]
+        occupied = np.concatenate([[0], np.cumsum(np.bincount(rows, minlength=size) > 0)])
+        reached = slice(
+            np.searchsorted(ends, rows[0] + shifts[0], side="right"),
+            np.searchsorted(begins, rows[-1] + shifts[-1], side="right"),
+        )
+        for first, last in zip(begins[reached], ends[reached], strict=True):
+            reach = np.clip(np.array([first, last])[:, None] - shifts, 0, size)
+            unseen = occupied[reach[1]] - occupied[reach[0]]
+            # where the recording begins or ends in silence this is weighed there
+            outside = _lies_in(segments.captured[0] + shifts, first, last)
+            outside |= _lies_in(segments.captured[-1] + shifts, first, last)
+            scores[g] += price_silence(np.where(outside, 0, unseen), rates.missing)
+    return scores
+
+
+def _lies_in(frame: np.ndarray, first: int, last: int) -> np.ndarray:
+    """Say which captured frames lie from the first to before the last."""
+    return (frame >= first) & (frame < last)
+
+
+def _score_lost(
+    segments: Segments, timeline: Timeline, rates: FaultRates, shifts: np.ndarray
+) -> np.ndarray:
+    """Price of the frames lost inside each segment."""
+    scores, held = [], timeline.held_before
+    for start, stop in zip(segments.starts[:-1], segments.starts[1:], strict=True):
+        rows = segments.captured[start:stop]
+        gap = np.flatnonzero(np.diff(rows) > 1)
+        before, after = rows[gap], rows[gap + 1]
+        # far from silence a gap costs the same under every shift
+        low, high = before + shifts[0], np.minimum(after + shifts[-1] + 1, held.size - 1)
+        near = held[high] - held[low] < high - low
+        before, after = before[near][:, None] + shifts, after[near][:, None] + shifts
+        lost = held[after] - held[before + 1]
+        in_silence = held[after + 1] == held[before]
+        lost = np.where(in_silence, after - before - 1, lost)
+        scores.append(price_runs(lost, rates.lost).sum(axis=0))
+    return np.array(scores)
+
+
+Inner = Callable[[Segments, Timeline, FaultRates, np.ndarray], np.ndarray]
+INNER_TERMS: Mapping[str, Inner] = {MISSING: _score_missing, LOST: _score_lost}
+"""Terms inside each segment: log probabilities, shape (n_segments, n_shifts)."""
+
+CUT_TERMS: Mapping[str, Callable[[Cut], np.ndarray]] = {
+    CLOCK: _score_clock,
+    LOST: _score_left,
+    DAQ: _score_numbers,
+    ORDER: _score_order,
+}
+"""Terms between neighbours: log probabilities, shape (n_shifts before, n_shifts behind)."""
