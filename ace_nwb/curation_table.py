@@ -19,7 +19,7 @@ from ace_nwb.errors import CurationError, reason
 from ace_nwb.forms.csv_rows import CsvRows
 from ace_nwb.nwb.commit.new_file import as_text, new_file
 from ace_nwb.nwb.content.decisions import Decision, Line
-from ace_nwb.nwb.content.rois import read_roi_table
+from ace_nwb.nwb.content.roi_series import read_roi_table
 from ace_nwb.nwb.session import open_session
 from ace_nwb.spreadsheets.formulas import as_cell, from_cell
 from ace_nwb.stages.common.curated import VOTES, Curation, check_decision, read_curation

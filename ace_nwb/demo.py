@@ -24,7 +24,7 @@ from ace_nwb.nwb.commit.new_file import make_folder, write_new
 from ace_nwb.nwb.content.imaging import read_motion
 from ace_nwb.nwb.content.movie import NwbMovie
 from ace_nwb.nwb.content.phase import read_event_phase
-from ace_nwb.nwb.content.rois import read_roi_series, read_roi_table
+from ace_nwb.nwb.content.roi_series import read_roi_series, read_roi_table
 from ace_nwb.nwb.session import Session, open_session
 from ace_nwb.pipeline import ProgressBar, StageOutcome, no_bar
 from ace_nwb.report import write_report

@@ -188,7 +188,7 @@ def _run_stages(stages: list[Stage], job: Job) -> list[StageOutcome]:
     """Run stages one after the other."""
     outcomes, known = [], read_state(job.nwb_path)
     job = replace(job, tell=_once(job.tell))
-    foresee(stages, job, known)
+    known = foresee(stages, job, known)
     for stage in stages:
         outcomes.append(run_stage(stage, job, known))
         if outcomes[-1].action == "ran":

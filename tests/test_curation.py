@@ -15,7 +15,7 @@ from ace_nwb import pipeline
 from ace_nwb.archive.layout import check_layout
 from ace_nwb.curation import Draft, decide, load_curation
 from ace_nwb.errors import CurationError
-from ace_nwb.nwb.content.rois import read_roi_table
+from ace_nwb.nwb.content.roi_series import read_roi_table
 from ace_nwb.nwb.session import edit_session, open_session
 from ace_nwb.nwb.shared.light import write_light_session
 from ace_nwb.stages.common.choosing import accepted_rois

@@ -17,7 +17,8 @@ from ace_nwb.nwb import layout
 from ace_nwb.nwb.commit.new_file import new_h5
 from ace_nwb.nwb.content.imaging import read_field
 from ace_nwb.nwb.content.movie import NwbMovie
-from ace_nwb.nwb.content.rois import read_roi_series, read_roi_table, read_segmentation
+from ace_nwb.nwb.content.roi_series import read_roi_series, read_roi_table
+from ace_nwb.nwb.content.rois import read_segmentation
 from ace_nwb.nwb.history import current_runs
 from ace_nwb.nwb.session import Session
 

@@ -9,7 +9,8 @@ import numpy as np
 from ace_nwb.errors import MissingPackageError, OutputError
 from ace_nwb.nwb import layout
 from ace_nwb.nwb.commit.new_file import as_text, make_folder, new_file, new_files
-from ace_nwb.nwb.content.rois import read_footprints, read_roi_series, read_roi_table
+from ace_nwb.nwb.content.roi_series import read_roi_series, read_roi_table
+from ace_nwb.nwb.content.rois import read_footprints
 from ace_nwb.nwb.content.series import read_times
 from ace_nwb.nwb.session import Session
 from ace_nwb.spreadsheets.formulas import as_cell

@@ -18,7 +18,7 @@ from ace_nwb.engines.regrouping import Shape, merge_shapes, split_shape
 from ace_nwb.errors import CurationError
 from ace_nwb.nwb import layout
 from ace_nwb.nwb.content.events import list_calcium_events
-from ace_nwb.nwb.content.rois import read_roi_table
+from ace_nwb.nwb.content.roi_series import read_roi_table
 from ace_nwb.nwb.session import Session
 from ace_nwb.stages.common.curated import Curation
 

@@ -11,7 +11,8 @@ from ace_nwb.nwb.content.ephys import describe_series
 from ace_nwb.nwb.content.events import read_events
 from ace_nwb.nwb.content.imaging import read_field, read_motion, read_projections
 from ace_nwb.nwb.content.phase import list_filtered_ephys, read_event_phase
-from ace_nwb.nwb.content.rois import read_footprints, read_roi_table
+from ace_nwb.nwb.content.roi_series import read_roi_table
+from ace_nwb.nwb.content.rois import read_footprints
 from ace_nwb.nwb.content.series import read_series, read_times
 from ace_nwb.nwb.content.spectra import read_spectrogram
 from ace_nwb.nwb.history import StageRun

@@ -11,7 +11,7 @@ from ace_nwb.nwb.content import coupling as stored
 from ace_nwb.nwb.content.conditions import read_conditions
 from ace_nwb.nwb.content.movie import NwbMovie
 from ace_nwb.nwb.content.phase import list_filtered_ephys
-from ace_nwb.nwb.content.rois import read_roi_series
+from ace_nwb.nwb.content.roi_series import read_roi_series
 from ace_nwb.nwb.session import Session, SessionWriter
 from ace_nwb.signals.conditions import average_epochs, compare_conditions
 from ace_nwb.signals.surrogates import control_false_discoveries

@@ -10,7 +10,7 @@ from ace_nwb.nwb import layout
 from ace_nwb.nwb.content import coupling as stored
 from ace_nwb.nwb.content.ephys import list_ephys
 from ace_nwb.nwb.content.movie import NwbMovie
-from ace_nwb.nwb.content.rois import read_roi_series
+from ace_nwb.nwb.content.roi_series import read_roi_series
 from ace_nwb.nwb.session import Session, SessionWriter
 from ace_nwb.signals.circular import compute_phase_histogram, compute_phase_locking
 from ace_nwb.signals.coupling import (

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ace_nwb.nwb import layout
-from ace_nwb.nwb.content.rois import read_roi_table
+from ace_nwb.nwb.content.roi_series import read_roi_table
 from ace_nwb.nwb.session import Session, SessionWriter
 from ace_nwb.stages.common.curated import Curation, read_curation
 from ace_nwb.stages.running.context import StageContext

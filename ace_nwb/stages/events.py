@@ -8,7 +8,7 @@ import numpy as np
 from ace_nwb.nwb import layout
 from ace_nwb.nwb.content.events import write_calcium_events
 from ace_nwb.nwb.content.movie import NwbMovie
-from ace_nwb.nwb.content.rois import read_roi_series
+from ace_nwb.nwb.content.roi_series import read_roi_series
 from ace_nwb.nwb.session import Session, SessionWriter
 from ace_nwb.signals.events import (
     CalciumEvents,

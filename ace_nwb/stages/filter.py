@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ace_nwb.nwb import layout
-from ace_nwb.nwb.content.rois import read_roi_series, write_roi_series
+from ace_nwb.nwb.content.roi_series import read_roi_series, write_roi_series
 from ace_nwb.nwb.session import Session, SessionWriter
 from ace_nwb.signals.filters import apply_filter, design_filter
 from ace_nwb.stages.common.regular import frames_on_grid

@@ -12,7 +12,7 @@ from ace_nwb.nwb.content.bouts import BOUTS, read_bouts
 from ace_nwb.nwb.content.events import list_event_tables, read_events
 from ace_nwb.nwb.content.movie import NwbMovie
 from ace_nwb.nwb.content.phase import list_filtered_ephys
-from ace_nwb.nwb.content.rois import read_roi_series
+from ace_nwb.nwb.content.roi_series import read_roi_series
 from ace_nwb.nwb.content.sync import read_clock_fit
 from ace_nwb.nwb.session import Session, SessionWriter
 from ace_nwb.signals.perievent import (

@@ -8,7 +8,7 @@ from ace_nwb.errors import RequirementError
 from ace_nwb.nwb import layout
 from ace_nwb.nwb.content.events import list_calcium_events, read_events
 from ace_nwb.nwb.content.phase import EventPhase, list_filtered_ephys, write_event_phase
-from ace_nwb.nwb.content.rois import read_roi_series, write_roi_series
+from ace_nwb.nwb.content.roi_series import read_roi_series, write_roi_series
 from ace_nwb.nwb.content.series import write_series
 from ace_nwb.nwb.history import current_runs
 from ace_nwb.nwb.session import Session, SessionWriter

@@ -24,7 +24,8 @@ from ace_nwb.imaging.registration import (
 )
 from ace_nwb.nwb.content.imaging import read_field
 from ace_nwb.nwb.content.registration import RegisteredSession, write_registration
-from ace_nwb.nwb.content.rois import read_footprints, read_roi_table
+from ace_nwb.nwb.content.roi_series import read_roi_table
+from ace_nwb.nwb.content.rois import read_footprints
 from ace_nwb.nwb.history import current_runs
 from ace_nwb.nwb.session import Session, SessionWriter, open_session
 from ace_nwb.stages.running.context import StageContext

@@ -10,7 +10,7 @@ import numpy as np
 
 from ace_nwb.errors import InputError
 from ace_nwb.nwb import layout
-from ace_nwb.nwb.content.rois import read_roi_series
+from ace_nwb.nwb.content.roi_series import read_roi_series
 from ace_nwb.nwb.content.spectra import BandPower, write_spectrogram
 from ace_nwb.nwb.session import Session, SessionWriter
 from ace_nwb.signals.bands import average_bands

@@ -11,7 +11,8 @@ from ace_nwb.adopt.caiman_file import write
 from ace_nwb.cli import run
 from ace_nwb.errors import FormatError, InputError
 from ace_nwb.nwb import layout
-from ace_nwb.nwb.content.rois import read_roi_table, read_segmentation
+from ace_nwb.nwb.content.roi_series import read_roi_table
+from ace_nwb.nwb.content.rois import read_segmentation
 from ace_nwb.nwb.history import read_runs
 from ace_nwb.nwb.session import open_session
 from tests.adopt.foreign_files import draw_known, write_caiman, write_minian

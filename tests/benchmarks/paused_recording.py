@@ -20,7 +20,7 @@ from ace_nwb.nwb import layout
 from ace_nwb.nwb.content.events import read_events
 from ace_nwb.nwb.content.imaging import read_motion
 from ace_nwb.nwb.content.movie import NwbMovie
-from ace_nwb.nwb.content.rois import read_roi_series, read_roi_table
+from ace_nwb.nwb.content.roi_series import read_roi_series, read_roi_table
 from ace_nwb.nwb.session import open_session
 from ace_nwb.simulation import scoring
 from ace_nwb.simulation.ephys import EphysSpec

@@ -7,14 +7,8 @@ import pytest
 
 from ace_nwb.nwb import layout
 from ace_nwb.nwb.content.imaging import write_field
-from ace_nwb.nwb.content.rois import (
-    read_footprints,
-    read_roi_series,
-    read_roi_table,
-    read_segmentation,
-    write_roi_series,
-    write_segmentation,
-)
+from ace_nwb.nwb.content.roi_series import read_roi_series, read_roi_table, write_roi_series
+from ace_nwb.nwb.content.rois import read_footprints, read_segmentation, write_segmentation
 from ace_nwb.nwb.field import FieldOfView
 from ace_nwb.nwb.session import edit_session, open_session
 from tests.fixtures.session_files import make_segmentation

@@ -10,7 +10,8 @@ from pynwb import NWBHDF5IO, TimeSeries
 
 from ace_nwb.errors import SessionFileError, TimestampError
 from ace_nwb.nwb import layout
-from ace_nwb.nwb.content.rois import read_segmentation, write_roi_series
+from ace_nwb.nwb.content.roi_series import write_roi_series
+from ace_nwb.nwb.content.rois import read_segmentation
 from ace_nwb.nwb.content.series import read_series, write_series
 from ace_nwb.nwb.content.spectra import BandPower, write_spectrogram
 from ace_nwb.nwb.objects.links import find_dangling_links, iterate_references

@@ -10,7 +10,8 @@ from ace_nwb.nwb import layout
 from ace_nwb.nwb.content.events import write_calcium_events
 from ace_nwb.nwb.content.imaging import write_motion, write_projections
 from ace_nwb.nwb.content.phase import EventPhase, write_event_phase, write_filtered_ephys
-from ace_nwb.nwb.content.rois import write_roi_series, write_segmentation
+from ace_nwb.nwb.content.roi_series import write_roi_series
+from ace_nwb.nwb.content.rois import write_segmentation
 from ace_nwb.nwb.content.series import write_series
 from ace_nwb.nwb.content.spectra import BandPower, write_spectrogram
 from ace_nwb.nwb.content.sync import Alignment, write_alignment

@@ -8,7 +8,7 @@ from ace_nwb.cli import run
 from ace_nwb.nwb import layout
 from ace_nwb.nwb.content.events import read_events
 from ace_nwb.nwb.content.movie import NwbMovie
-from ace_nwb.nwb.content.rois import read_roi_series
+from ace_nwb.nwb.content.roi_series import read_roi_series
 from ace_nwb.nwb.session import open_session
 from ace_nwb.stages.common.regular import frames_on_grid
 from tests.fixtures.coupled_sessions import LEVEL, N_ROIS, run_stages

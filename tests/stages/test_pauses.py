@@ -8,7 +8,7 @@ from ace_nwb.imaging.bleaching import estimate_bleaching
 from ace_nwb.nwb import layout
 from ace_nwb.nwb.content.events import read_events
 from ace_nwb.nwb.content.movie import NwbMovie
-from ace_nwb.nwb.content.rois import read_roi_series
+from ace_nwb.nwb.content.roi_series import read_roi_series
 from ace_nwb.nwb.session import open_session
 from tests.fixtures.coupled_sessions import FRAME_RATE_HZ, LEVEL, run_stages
 

@@ -10,7 +10,7 @@ from ace_nwb.nwb import layout
 from ace_nwb.nwb.content.conditions import read_conditions
 from ace_nwb.nwb.content.events import list_calcium_events, read_events
 from ace_nwb.nwb.content.phase import list_filtered_ephys
-from ace_nwb.nwb.content.rois import read_roi_series
+from ace_nwb.nwb.content.roi_series import read_roi_series
 from ace_nwb.nwb.content.series import read_series
 from ace_nwb.nwb.session import Session
 from ace_nwb.signals.phase import compute_phase

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from ace_nwb.errors import InputError, UnknownNameError
-from ace_nwb.nwb.content.rois import read_roi_table
+from ace_nwb.nwb.content.roi_series import read_roi_table
 from ace_nwb.nwb.session import Session
 
 

@@ -137,11 +137,15 @@ class SessionState:
         Identifier of the raw data.
     waiting
         Parameters chosen for the next run of stages: stage -> name -> value.
+    foreseen
+        What the next run of stages means for objects of others, where it has been told: stage ->
+        lines.
     """
 
     runs: dict[str, StageRun]
     recording: str
     waiting: Choices = field(default_factory=dict)
+    foreseen: dict[str, list[str]] = field(default_factory=dict)
 
 
 def read_state(location: str | Path) -> SessionState:
@@ -195,21 +199,29 @@ def is_pending(stage: Stage, job: Job, known: SessionState) -> bool:
         return not module.not_applicable(session)
 
 
-def foresee(stages: Iterable[Stage], job: Job, known: SessionState) -> None:
+def foresee(stages: Iterable[Stage], job: Job, known: SessionState) -> SessionState:
     """Tell what stages that are to run mean for objects of others, before the first of them runs.
+
+    Returns
+    -------
+        What was known, with what was told.
 
     Raises
     ------
     StageError, SessionFileError
         If one of them will be refused.
     """
+    told = {}
     for stage in stages:
         if is_pending(stage, job, known):
             with open_session(job.nwb_path) as session:
-                _tell_replacement(session, stage, job, known)
+                told[stage.name] = _tell_replacement(session, stage, job, known)
+    return replace(known, foreseen=told)
 
 
 def _tell_replacement(session: Session, stage: Stage, job: Job, known: SessionState) -> list[str]:
+    if stage.name in known.foreseen:
+        return known.foreseen[stage.name]
     told = describe_replacement(session, stage, known.runs, replacement=job.replacement)
     for line in told:
         job.tell(f"{stage.name}: {line}")
