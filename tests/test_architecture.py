@@ -144,7 +144,7 @@ def test_every_stage_parameter_is_described():
 DOORS = ("new_file", "journal", "disk", "lock", "held_file")
 DOOR = ("nwb/opening.py", *(f"nwb/commit/{name}.py" for name in DOORS))
 ELSEWHERE = {
-    "simulation/": "makes the raw recordings of tests and of the demo",
+    "simulation/": "makes the raw recordings of the demo and of tests",
     "engines/caiman/": "a temporary folder that CaImAn's own process reads",
     "imaging/packing.py": "a temporary file for the blocks of one pass",
     "batch/blocks.py": "a temporary folder through which workers of a cluster hand on blocks",

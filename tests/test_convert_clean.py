@@ -8,9 +8,9 @@ from ace_nwb.archive import is_valid, validate
 from ace_nwb.convert import convert
 from ace_nwb.interfaces.policies import parse_policies
 from ace_nwb.interfaces.sources import SourceOptions
-from ace_nwb.simulation import miniscope_v3, onix, open_ephys
 from tests.fixtures.irregularities import CASES
 from tests.fixtures.recordings import METADATA, make_tiny_recording
+from tests.simulators import miniscope_v3, onix, open_ephys
 
 
 def irregular(folder: Path) -> None:

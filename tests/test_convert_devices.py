@@ -13,7 +13,6 @@ from ace_nwb.convert import convert
 from ace_nwb.interfaces.imaging_segments import join_recordings
 from ace_nwb.interfaces.onix.miniscope import read_recording
 from ace_nwb.interfaces.sources import SourceOptions
-from ace_nwb.simulation.onix import write_acquisition
 from tests.fixtures.recordings import (
     METADATA,
     START,
@@ -22,6 +21,7 @@ from tests.fixtures.recordings import (
     write_base,
     write_device,
 )
+from tests.simulators.onix import write_acquisition
 
 SCOPES = {"Left": (7, 18, 26), "Right": (12, 10, 14)}
 CAMERAS = {"Side Cam": (6, 12, 16), "Top Cam": (11, 14, 20)}

@@ -11,9 +11,9 @@ import yaml
 import ace_nwb
 from ace_nwb import pipeline
 from ace_nwb.manifest import load_manifest
-from ace_nwb.simulation import onix
 from ace_nwb.stages.table import STAGES
 from tests.fixtures.recordings import METADATA
+from tests.simulators import onix
 
 USUAL_STAGES = {
     name

@@ -1,7 +1,7 @@
 """Is a session file fit for an archive? The NWB schema, the DANDI rules, and our own checks."""
 
 import warnings
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from pathlib import Path
 
 from ace_nwb.archive.layout import check_layout
@@ -9,7 +9,7 @@ from ace_nwb.errors import SessionFileError, SessionLockedError
 from ace_nwb.nwb.checks import check_schema, check_session
 from ace_nwb.nwb.findings import Finding
 from ace_nwb.nwb.opening import existing_file
-from ace_nwb.nwb.session import as_url, open_session
+from ace_nwb.nwb.session import Session, as_url, open_session
 
 __all__ = ["Finding", "is_valid", "validate"]
 
@@ -29,14 +29,11 @@ def validate(path: str | Path) -> list[Finding]:
     path = Path(path)
     if not path.is_dir() and as_url(path) is None:
         existing_file(path)
-    findings: list[Finding] = []
-    checks: tuple[Callable[[Path], Iterable[Finding]], ...] = (_own, _schema, _inspector)
-    for check in checks:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # the programs repeat as warnings what they report
-            findings += check(path)
-        if check is _own and any(f.check == "check_open" for f in findings):
-            break
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # the programs repeat as warnings what they report
+        findings = _read(path)
+        if not any(finding.check == "check_open" for finding in findings):
+            findings += _schema(path)
     order = ("ERROR", "CRITICAL", "BEST_PRACTICE_VIOLATION", _HARMLESS)
     return sorted(findings, key=lambda finding: order.index(finding.severity))
 
@@ -46,11 +43,11 @@ def is_valid(findings: Iterable[Finding]) -> bool:
     return all(finding.severity == _HARMLESS for finding in findings)
 
 
-def _own(path: Path) -> list[Finding]:
-    """Run our own checks; opening is the first of them."""
+def _read(path: Path) -> list[Finding]:
+    """Run the checks of what has been read: our own, and the Inspector's; opening is the first."""
     try:
         with open_session(path) as session:
-            return [*check_session(session), *check_layout(session)]
+            return [*check_session(session), *check_layout(session), *_inspect(session)]
     except SessionLockedError:
         raise
     except SessionFileError as error:
@@ -72,16 +69,11 @@ def _schema(path: Path) -> list[Finding]:
     return check_schema(path=str(path))
 
 
-def _inspector(path: Path) -> list[Finding]:
+def _inspect(session: Session) -> list[Finding]:
     """Run the NWB Inspector with the configuration of DANDI."""
-    from nwbinspector import inspect_nwbfile, inspect_nwbfile_object, load_config
+    from nwbinspector import inspect_nwbfile_object, load_config
 
-    config = load_config("dandi")
-    if as_url(path) is None:
-        messages = list(inspect_nwbfile(nwbfile_path=path, config=config, skip_validate=True))
-    else:
-        with open_session(path) as session:
-            messages = list(inspect_nwbfile_object(session.nwbfile, config=config))
+    messages = inspect_nwbfile_object(session.nwbfile, config=load_config("dandi"))
     return [
         Finding(
             message.importance.name,

@@ -37,18 +37,37 @@ def object_id(found: Any) -> str | None:
 def list_objects(h5: h5py.File, within: Iterable[str] = _ROOMS) -> Owned:
     """Return path -> object id of every object where stages write; links are not followed."""
     found: Owned = {}
-    pending = [(path, h5[path]) for path in within if path in h5]
-    while pending:
-        path, item = pending.pop()
-        identity = object_id(item)
-        if identity is not None:
-            found[path] = identity
-        pending += [
-            (f"{path}/{name}", item[name])
-            for name in (item if isinstance(item, h5py.Group) else ())
-            if isinstance(item.get(name, getlink=True), h5py.HardLink)
-        ]
+    for place in within:
+        room = h5.get(place)
+        for name in () if room is None else (b".", *_hard_links(room)):
+            identity = _stored_id(room.id, name)
+            if identity is not None:
+                found[place if name == b"." else f"{place}/{name.decode()}"] = identity
     return found
+
+
+def _hard_links(found: h5py.Group | h5py.Dataset) -> list[bytes]:
+    """Return the paths, relative to an object, of all that hard links lead to."""
+    names: list[bytes] = []
+
+    def take(name: bytes, info: h5py.h5l.LinkInfo) -> None:
+        if info.type == h5py.h5l.TYPE_HARD:
+            names.append(name)
+
+    if isinstance(found, h5py.Group):
+        found.id.links.visit(take, info=True)
+    return names
+
+
+def _stored_id(start: h5py.h5g.GroupID, name: bytes) -> str | None:
+    """Return the id of an object; through HDF5 itself, since every change asks for all of them."""
+    found = h5py.h5o.open(start, name)
+    if not h5py.h5a.exists(found, b"object_id"):
+        return None
+    attribute = h5py.h5a.open(found, b"object_id")
+    value = np.empty((), attribute.dtype)
+    attribute.read(value)
+    return str(decode_texts(value[np.newaxis])[0])
 
 
 def matching_paths(h5: Any, patterns: Iterable[str]) -> list[str]:

@@ -179,7 +179,10 @@ def _begin(low, high, seen, prices, alpha, best):  # type: ignore[no-untyped-def
 def _trim(low, high, start, alpha, back, new_best, best):  # type: ignore[no-untyped-def]
     """Leave out hopeless states at either side; returns the first kept and how many."""
     n = high - low + 1
-    floor = alpha[start : start + n].max() - _BEAM
+    floor = alpha[start]
+    for s in range(1, n):
+        floor = max(floor, alpha[start + s])
+    floor -= _BEAM
     a, b = 0, n - 1
     while alpha[start + a] < floor:
         a += 1
@@ -240,7 +243,11 @@ def _forward(seen, pins, prices, at, first, count, alpha, back):  # type: ignore
         at[i] = filled
         first[i], count[i] = _trim(low, high, filled, alpha, back, new_best, best)
         filled += count[i]
-    return np.argmax(best[: count[last.size - 1]])
+    state = 0
+    for s in range(count[last.size - 1]):
+        if best[s] > best[state]:
+            state = s
+    return state
 
 
 @nb.njit(cache=True, nogil=True)

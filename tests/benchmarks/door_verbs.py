@@ -20,10 +20,10 @@ from ace_nwb.imaging.segmentation import Segmentation
 from ace_nwb.nwb.content.imaging import read_field
 from ace_nwb.nwb.layout import MOVIE
 from ace_nwb.nwb.session import Session
-from ace_nwb.simulation import miniscope_v3, onix
 from tests.fixtures.projects import write_project
 from tests.fixtures.recordings import METADATA, make_tiny_recording
 from tests.fixtures.session_files import make_segmentation, write_session_file
+from tests.simulators import miniscope_v3, onix
 
 STAGES: dict[str, dict[str, int]] = {
     "preprocess": {},

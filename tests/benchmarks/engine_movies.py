@@ -11,9 +11,9 @@ from pathlib import Path
 import numpy as np
 from scipy.sparse import csr_array
 
-from ace_nwb.simulation.families import FAMILIES
 from ace_nwb.simulation.movie import simulate_movie
 from ace_nwb.simulation.truth import MovieTruth
+from tests.simulators.families import FAMILIES
 
 MINISIM = Path(__file__).with_name("minisim_movie.py")
 RATE_HZ = 20.0

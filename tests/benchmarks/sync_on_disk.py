@@ -18,8 +18,8 @@ from ace_nwb.cli import run
 from ace_nwb.nwb.content.movie import NwbMovie
 from ace_nwb.nwb.content.sync import read_clock_fit
 from ace_nwb.nwb.session import open_session
-from ace_nwb.simulation import open_ephys_binary
 from tests.fixtures.recordings import METADATA, draw_frames, write_base, write_device
+from tests.simulators import open_ephys_binary
 
 PERIOD_S, N_FRAMES, START_S = 0.05, 600, 4.0
 RATE_HZ = 4000.0

@@ -10,8 +10,8 @@ from ace_nwb.inspection import inspect_folder
 from ace_nwb.interfaces.miniscope_v3 import read_recording, read_settings
 from ace_nwb.interfaces.policies import parse_policies
 from ace_nwb.interfaces.sources import SourceOptions
-from ace_nwb.simulation.miniscope_v3 import write_recording
 from tests.fixtures.recordings import METADATA, cut_file
+from tests.simulators.miniscope_v3 import write_recording
 
 ZONE = SourceOptions(timezone="America/New_York")
 WITHOUT_SUBJECT = METADATA | {"Subject": {"species": "Mus musculus", "sex": "F", "age": "P90D"}}

@@ -14,10 +14,10 @@ from ace_nwb.inspection import inspect_folder
 from ace_nwb.interfaces.neo_ephys import IntanInterface, SpikeGlxInterface, intan, spikeglx
 from ace_nwb.interfaces.neo_ephys.streams import find_edges
 from ace_nwb.pipeline import process
-from ace_nwb.simulation.intan import MICROVOLT_PER_BIT, ZERO
-from ace_nwb.simulation.intan import write_recording as write_intan
-from ace_nwb.simulation.spikeglx import write_recording as write_spikeglx
 from tests.fixtures.recordings import METADATA, make_tiny_recording
+from tests.simulators.intan import MICROVOLT_PER_BIT, ZERO
+from tests.simulators.intan import write_recording as write_intan
+from tests.simulators.spikeglx import write_recording as write_spikeglx
 
 STATED = METADATA | {
     "NWBFile": {"session_description": "x", "session_start_time": "2025-06-12T15:26:31-04:00"}

@@ -11,8 +11,8 @@ from ace_nwb.errors import AceNwbWarning, EphysError, FormatError, TimestampErro
 from ace_nwb.inspection import inspect_folder
 from ace_nwb.interfaces.onix.miniscope import read_recording
 from ace_nwb.interfaces.onix.streams import read_streams
-from ace_nwb.simulation.onix import CLOCK_HZ, SAMPLE_STEP, write_acquisition
 from tests.fixtures.recordings import METADATA
+from tests.simulators.onix import CLOCK_HZ, SAMPLE_STEP, write_acquisition
 
 
 def converted(folder, truth, check):

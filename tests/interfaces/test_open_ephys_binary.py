@@ -8,8 +8,8 @@ from ace_nwb.convert import convert
 from ace_nwb.errors import EphysError
 from ace_nwb.inspection import inspect_folder
 from ace_nwb.interfaces.open_ephys_binary.folder import read_recording
-from ace_nwb.simulation.open_ephys_binary import FIRST_SAMPLE, STREAM, write_recording
 from tests.fixtures.recordings import METADATA
+from tests.simulators.open_ephys_binary import FIRST_SAMPLE, STREAM, write_recording
 
 STATED = METADATA | {
     "NWBFile": {"session_description": "x", "session_start_time": "2025-06-12T15:26:31-04:00"}

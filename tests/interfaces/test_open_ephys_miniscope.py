@@ -8,8 +8,8 @@ from ace_nwb.convert import convert
 from ace_nwb.errors import FormatError, TimestampError
 from ace_nwb.inspection import inspect_folder
 from ace_nwb.interfaces.open_ephys_miniscope import read_recording
-from ace_nwb.simulation.open_ephys import write_recording
 from tests.fixtures.recordings import METADATA
+from tests.simulators.open_ephys import write_recording
 
 
 @pytest.mark.parametrize("is_gui", [True, False], ids=["GUI", "Bonsai"])

@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 
 from ace_nwb.errors import UnknownNameError
-from ace_nwb.simulation.families import FAMILIES, movie_spec
 from ace_nwb.simulation.movie import MovieSpec, build_movie, draw_spikes, move, simulate_movie
+from tests.simulators.families import FAMILIES, movie_spec
 
 SPEC = MovieSpec(n_frames=120, n_rows=60, n_columns=84, n_cells=6)
 STILL = {"drift_px": 0.0, "jump_px": 0.0, "jumps_per_minute": 0.0}

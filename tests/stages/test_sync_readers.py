@@ -9,8 +9,8 @@ from ace_nwb.nwb.content.events import read_events
 from ace_nwb.nwb.content.movie import NwbMovie
 from ace_nwb.nwb.content.sync import read_clock_fit, read_ledger
 from ace_nwb.nwb.session import open_session
-from ace_nwb.simulation import onix, open_ephys, open_ephys_binary
 from tests.fixtures.recordings import METADATA
+from tests.simulators import onix, open_ephys, open_ephys_binary
 
 OFFSET_S, SLOPE = 2.5, 1 + 60e-6
 

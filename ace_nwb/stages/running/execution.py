@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -360,6 +361,10 @@ def _record_parameters(params: StageParams, choices: dict[str, Choice]) -> tuple
     )
 
 
+_version = cache(version)
+"""Version of an installed package; its metadata are looked for once."""
+
+
 def software(others: dict[str, str] | None = None) -> str:
     """Return the packages that make results, and their versions, for the history.
 
@@ -369,5 +374,5 @@ def software(others: dict[str, str] | None = None) -> str:
         Programs outside this environment that took part, and their versions.
     """
     names = ("ace-nwb", "numpy", "scipy", "numba", "pynwb")
-    versions = {name: version(name) for name in names} | (others or {})
+    versions = {name: _version(name) for name in names} | (others or {})
     return ", ".join(f"{name} {number}" for name, number in versions.items())

@@ -1,0 +1,1 @@
+"""Recordings of formats that the demonstration does not need, written to disk for the tests."""
