@@ -169,7 +169,10 @@ def _check_external_files(series: ImageSeries, path: Path) -> Iterator[str]:
         try:
             is_there = file_beside(path, name).exists()
         except SessionFileError:
-            yield f"The file {name} is not named relative to the session's folder."
+            yield (
+                f"The file {name} does not lie in the session's folder or is not named relative to "
+                "it: whoever gets the folder misses it. Keep session and videos in one folder."
+            )
         else:
             if not is_there:
                 yield f"The file {name} is missing beside the session."

@@ -141,8 +141,8 @@ def test_a_missing_or_absolute_video_is_found(recorded: Recorded):
     add_with_pynwb(recorded.path, add_cameras)
     messages = {f.location: f.message for f in own_checks(recorded.path)}
     assert "missing beside" in messages["/A"]
-    assert "not named relative" in messages["/B"]
-    assert "not named relative" in messages["/C"]
+    assert "named relative to" in messages["/B"]
+    assert "named relative to" in messages["/C"]
 
 
 @pytest.mark.filterwarnings("ignore")
