@@ -14,6 +14,8 @@ from ace_nwb import pipeline
 from ace_nwb.cli import run
 from ace_nwb.demo import MARKER, _prepare_folder, run_demo
 from ace_nwb.errors import OutputError, RequirementError
+from ace_nwb.nwb.content.imaging import read_pixel_size
+from ace_nwb.nwb.session import open_session
 from ace_nwb.simulation.truth import load_truth
 from ace_nwb.stages.table import STAGES
 from tests.fixtures.coupling_scores import score_coupling
@@ -108,6 +110,8 @@ def test_second_run_says_that_there_is_nothing_to_do(session, capsys):
 
 def test_report_is_one_file_with_pictures(demo):
     page = (demo[1] / "report.html").read_text()
+    with open_session(demo[1] / "session.nwb") as session:
+        assert read_pixel_size(session) == pytest.approx(1.655)  # so pictures have scale bars
     assert "<img" in page or "<svg" in page
     assert "http://" not in page.replace("http://www.w3.org", "")
     assert 50_000 < len(page) < 10_000_000

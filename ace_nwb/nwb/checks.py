@@ -164,18 +164,27 @@ def _check_masks(table: PlaneSegmentation, _path: Path) -> Iterator[str]:
 
 
 def _check_external_files(series: ImageSeries, path: Path) -> Iterator[str]:
-    """Check that an external video lies in the file's folder and is named relative to it."""
+    """Check that external videos lie in the file's folder and are named relative to it."""
+    outside, missing = [], []
     for name in series.external_file if series.external_file is not None else ():
         try:
-            is_there = file_beside(path, name).exists()
+            missing += [] if file_beside(path, name).exists() else [name]
         except SessionFileError:
-            yield (
-                f"The file {name} does not lie in the session's folder or is not named relative to "
-                "it: whoever gets the folder misses it. Keep session and videos in one folder."
-            )
-        else:
-            if not is_there:
-                yield f"The file {name} is missing beside the session."
+            outside.append(name)
+    if outside:
+        yield (
+            f"{_named(outside)} not in the session's folder or not named relative to it: whoever "
+            "gets the folder misses it. Keep session and videos in one folder."
+        )
+    if missing:
+        yield f"{_named(missing)} missing beside the session."
+
+
+def _named(files: list[str]) -> str:
+    """Name files, with their verb."""
+    return (
+        f"The file {files[0]} is" if len(files) == 1 else f"{len(files)} files ({files[0]} ...) are"
+    )
 
 
 def _dangling_links(session: Session) -> list[str]:

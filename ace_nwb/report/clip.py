@@ -19,6 +19,7 @@ from ace_nwb.imaging.movie import Movie
 from ace_nwb.nwb import layout
 from ace_nwb.nwb.commit.new_file import new_file
 from ace_nwb.nwb.content.ephys import list_ephys
+from ace_nwb.nwb.content.imaging import read_pixel_size
 from ace_nwb.nwb.content.movie import NwbMovie
 from ace_nwb.nwb.content.rois import read_segmentation
 from ace_nwb.nwb.session import Session, open_session
@@ -168,7 +169,7 @@ def _plan(session: Session, source: _Source, request: ClipRequest) -> Clip:
     chosen = np.unique(np.linspace(first, stop - 1, N_LEVEL_FRAMES).astype(int))
     samples = [source.read(int(frame), int(frame) + 1) for frame in chosen]
     panels = choose_levels({name: [sample[name] for sample in samples] for name in samples[0]})
-    stage = Stage(source.corrected.shape[1:], panels, pixel_um=_pixel_um(session))
+    stage = Stage(source.corrected.shape[1:], panels, pixel_um=read_pixel_size(session))
     shown = _most_active(traces, span_s)
     _check_channel(session, request.channel)
     strip = draw_strip(
@@ -228,12 +229,6 @@ def _check_channel(session: Session, channel: str | None) -> None:
     known = [name for series in list_ephys(session) for name in series.channel_names]
     if channel is not None and channel not in known:
         raise UnknownNameError.among("channel", channel, dict.fromkeys(known))
-
-
-def _pixel_um(session: Session) -> float | None:
-    """Return the side of a pixel where the file knows it, micrometres."""
-    spacing = session.h5.get(f"{layout.MOVIE}/imaging_plane/grid_spacing")
-    return None if spacing is None else 1e6 * float(spacing[0])
 
 
 def _draw(

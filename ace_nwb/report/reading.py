@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+from ace_nwb.nwb.content.imaging import read_pixel_size
 from ace_nwb.nwb.history import current_runs, read_runs
 from ace_nwb.nwb.session import Session, open_session
 from ace_nwb.report import recording, results
@@ -51,7 +52,7 @@ def collect(session: Session, stage_status: Sequence[StageStatus] | None = None)
         motion=results.read_shifts(session, runs),
         brightness=results.read_brightness(session),
         images=results.read_images(session),
-        pixel_size_um=recording.read_pixel_size(session),
+        pixel_size_um=read_pixel_size(session),
         outlines=outlines,
         rois=rois,
         traces=results.read_traces(session, rois),

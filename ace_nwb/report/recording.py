@@ -22,9 +22,6 @@ from ace_nwb.report.wording import format_duration, format_rate, format_time, pl
 from ace_nwb.sync.corrections import Correction
 
 MAX_NOTES = 20
-_UM_PER_UNIT = {"meters": 1e6, "millimeters": 1e3, "micrometers": 1.0, "micrometer": 1.0, "um": 1.0}
-"""Unit of the spacing of pixels in an NWB file -> micrometres; of others no bar is drawn."""
-
 _NOTE_COLUMNS = ("text", "note", "message")
 
 
@@ -195,17 +192,6 @@ def _saved_rows(ledger: dict[str, np.ndarray], n_frames: int) -> np.ndarray:
     saved = np.flatnonzero((frame >= 0) & (frame < n_frames))
     rows[frame[saved]] = saved
     return rows
-
-
-def read_pixel_size(session: Session) -> float | None:
-    """Return the side of a pixel in the tissue, um, or None if the file does not say it."""
-    plane = getattr(session.find(layout.MOVIE), "imaging_plane", None)
-    spacing, unit = getattr(plane, "grid_spacing", None), getattr(plane, "grid_spacing_unit", None)
-    if spacing is None or unit not in _UM_PER_UNIT:
-        return None
-    sides_um = np.asarray(spacing[:2], np.float64) * _UM_PER_UNIT[unit]
-    is_square = np.isfinite(sides_um).all() and 0 < sides_um.min() == sides_um.max()
-    return float(sides_um[0]) if is_square else None
 
 
 def _movie_rows(session: Session, frames: Frames | None) -> list[tuple[str, str]]:

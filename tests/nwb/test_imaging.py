@@ -1,5 +1,6 @@
 """Images, fields and shifts come back as they were written, and lie where other readers look."""
 
+import h5py
 import numpy as np
 import pytest
 
@@ -7,6 +8,7 @@ from ace_nwb.nwb import layout
 from ace_nwb.nwb.content.imaging import (
     read_field,
     read_motion,
+    read_pixel_size,
     read_projections,
     write_field,
     write_motion,
@@ -32,6 +34,26 @@ def test_the_field_comes_back_and_is_the_whole_one_unless_said(recorded):
         assert read_field(writer) == FIELD
     with open_session(recorded.path) as session:
         assert read_field(session) == FIELD
+
+
+@pytest.mark.parametrize(
+    ("spacing", "unit", "expected_um"),
+    [
+        ([2e-6, 2e-6], None, 2.0),  # metres, as NWB says
+        ([2.5, 2.5, 1.0], "micrometers", 2.5),
+        ([2e-6, 3e-6], "meters", None),
+        ([2.0, 2.0], "furlongs", None),
+    ],
+)
+def test_the_side_of_a_pixel_is_told_in_micrometres(recorded, spacing, unit, expected_um):
+    with open_session(recorded.path) as session:
+        assert read_pixel_size(session) is None
+    with h5py.File(recorded.path, "r+") as h5:
+        plane = h5["/acquisition/OnePhotonSeries/imaging_plane"]
+        found = plane.create_dataset("grid_spacing", data=spacing)
+        found.attrs.update({} if unit is None else {"unit": unit})
+    with open_session(recorded.path) as session:
+        assert read_pixel_size(session) == pytest.approx(expected_um)
 
 
 def test_images_come_back_and_lie_in_the_recorded_field(recorded, images):

@@ -1,7 +1,6 @@
 """A clip decoded again: its frames are those of the session file."""
 
 import av
-import h5py
 import numpy as np
 import pytest
 
@@ -73,16 +72,6 @@ def test_without_results_there_are_two_panels(recorded_template, tmp_path):
     made = write_clip(recorded_template.path, tmp_path / "clip.mp4")
     assert [panel.name for panel in made.stage.panels] == ["raw", "corrected"]
     assert len(decode(tmp_path / "clip.mp4")[0]) == made.n_frames == N_FRAMES
-
-
-def test_the_scale_is_micrometres_where_the_file_knows_them(recorded):
-    for pixel_um in (None, 2.0):
-        if pixel_um is not None:
-            with h5py.File(recorded.path, "r+") as h5:
-                plane = h5["/acquisition/OnePhotonSeries/imaging_plane"]
-                plane.create_dataset("grid_spacing", data=[pixel_um * 1e-6] * 2)
-        with open_session(recorded.path) as session:
-            assert clip._pixel_um(session) == pytest.approx(pixel_um)
 
 
 def test_the_blocks_that_are_read_do_not_show(analysed, monkeypatch):

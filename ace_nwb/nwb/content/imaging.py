@@ -24,6 +24,10 @@ _DESCRIPTIONS = {
 }
 
 
+_UM_PER_UNIT = {"meters": 1e6, "millimeters": 1e3, "micrometers": 1.0, "micrometer": 1.0, "um": 1.0}
+"""Unit of the spacing of pixels in an NWB file -> micrometres; of others no bar is drawn."""
+
+
 def write_field(writer: SessionWriter, field: FieldOfView) -> str:
     """Write which part of the recorded field is analysed."""
     writer.remove([layout.FIELD_OF_VIEW])
@@ -59,6 +63,17 @@ def read_field(session: Session) -> FieldOfView:
         origin=(row, column),
         shape=(bounds["row_stop"][1] - row, bounds["column_stop"][1] - column),
     )
+
+
+def read_pixel_size(session: Session) -> float | None:
+    """Return the side of a pixel in the tissue, um; None if the file does not say it."""
+    plane = session.find(f"{layout.MOVIE}/imaging_plane")
+    spacing = None if plane is None else plane.grid_spacing
+    if plane is None or spacing is None or plane.grid_spacing_unit not in _UM_PER_UNIT:
+        return None
+    sides_um = np.asarray(spacing[:2], np.float64) * _UM_PER_UNIT[plane.grid_spacing_unit]
+    is_square = np.isfinite(sides_um).all() and 0 < sides_um.min() == sides_um.max()
+    return float(sides_um[0]) if is_square else None
 
 
 def write_images(

@@ -106,6 +106,16 @@ class StoredObject:
         return None if start is None else float(start.attrs["rate"])
 
     @property
+    def grid_spacing(self) -> Any | None:
+        """Distances of the pixels of an imaging plane, or None."""
+        return self._child("grid_spacing")
+
+    @property
+    def grid_spacing_unit(self) -> str:
+        """Unit of these distances; metres, as NWB says, where none is named."""
+        return _text(self._child("grid_spacing").attrs.get("unit", "meters"))
+
+    @property
     def electrodes(self) -> "StoredRegion":
         """The electrodes of the channels."""
         return StoredRegion(self._root, self._child("electrodes"))
