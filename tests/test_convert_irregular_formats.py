@@ -16,7 +16,11 @@ from ace_nwb.errors import InputError
 from ace_nwb.inspection import inspect_folder
 from ace_nwb.interfaces.policies import parse_policies
 from ace_nwb.interfaces.sources import SourceOptions
-from ace_nwb.simulation import (
+from tests.fixtures.fake_isx import write_isxd
+from tests.fixtures.irregularities import CASES as OF_DAQ
+from tests.fixtures.neuralynx_files import draw_samples, ttl, write_ncs, write_nev
+from tests.fixtures.recordings import METADATA, cut_file, draw_frames, write_mapped_recording
+from tests.simulators import (
     intan,
     miniscope_v3,
     onix,
@@ -24,10 +28,6 @@ from ace_nwb.simulation import (
     open_ephys_binary,
     spikeglx,
 )
-from tests.fixtures.fake_isx import write_isxd
-from tests.fixtures.irregularities import CASES as OF_DAQ
-from tests.fixtures.neuralynx_files import draw_samples, ttl, write_ncs, write_nev
-from tests.fixtures.recordings import METADATA, cut_file, draw_frames, write_mapped_recording
 
 pytestmark = pytest.mark.usefixtures("fake_isx")
 STATED = METADATA | {

@@ -10,7 +10,9 @@ from ace_nwb.interfaces.base import Format
 from ace_nwb.interfaces.detection import load_format
 from ace_nwb.interfaces.imaging_recording import ReadOptions
 from ace_nwb.registry import FORMATS
-from ace_nwb.simulation import (
+from tests.fixtures.fake_isx import write_isxd
+from tests.fixtures.recordings import draw_frames, write_mapped_recording
+from tests.simulators import (
     intan,
     miniscope_v3,
     onix,
@@ -18,8 +20,6 @@ from ace_nwb.simulation import (
     open_ephys_binary,
     spikeglx,
 )
-from tests.fixtures.fake_isx import write_isxd
-from tests.fixtures.recordings import draw_frames, write_mapped_recording
 
 
 @pytest.fixture(params=FORMATS.names())
