@@ -19,7 +19,7 @@ from ace_nwb.engines.cnmfe.traces import CalciumModel, Mixing, refine_traces
 from ace_nwb.errors import CurationError
 from ace_nwb.imaging.movie import Movie, ProgressCallback, no_progress
 from ace_nwb.imaging.segmentation import RingBackground, Segmentation
-from ace_nwb.signals.deconvolution import slow_baseline
+from ace_nwb.signals.kinetics import slow_baseline
 
 _RIDGE = 1e-3
 _SWEEPS = 2

@@ -21,7 +21,8 @@ def compute_dff(
     """Express traces relative to their baseline plus the background under the footprint.
 
     The background was removed from `raw`, so `raw` alone has a baseline near zero and must not be
-    a denominator. F0 = percentile of raw + percentile of background, each sliding.
+    a denominator. F0 = percentile of raw + percentile of background, each sliding; where that is
+    not positive, as in movies whose background was removed before, the percentile of their sum.
 
     Parameters
     ----------
@@ -41,12 +42,8 @@ def compute_dff(
     Returns
     -------
     dff, baseline
-        The relative traces and F0, both of shape (frame, roi).
-
-    Raises
-    ------
-    InputError
-        If F0 is not positive everywhere: the input has lost its level.
+        The relative traces and F0, both of shape (frame, roi); a ROI whose F0 is not positive
+        throughout, because the input has lost its level, is not a number.
     """
     raw = np.asarray(raw, dtype=float)
     background = np.asarray(background, dtype=float)
@@ -61,7 +58,11 @@ def compute_dff(
     resting = compute_baseline(raw, window_frames=window_frames, quantile=quantile)
     level = compute_baseline(background, window_frames=window_frames, quantile=quantile)
     baseline = resting + level
-    _validate_baseline(baseline)
+    lost = np.flatnonzero(~_is_positive(baseline))
+    if lost.size:
+        whole = raw[:, lost] + background[:, lost]
+        baseline[:, lost] = compute_baseline(whole, window_frames=window_frames, quantile=quantile)
+    baseline[:, ~_is_positive(baseline)] = np.nan
     return (raw - resting) / _denominator(baseline, method), baseline
 
 
@@ -123,7 +124,7 @@ def compute_legacy_dff(
     n_padded = levels.shape[0] * window_frames
     positions = np.linspace(0, n_padded - 1, levels.shape[0])
     baseline = _interpolate_rows(levels, positions, wanted=np.arange(n_frames) + pad_before)
-    _validate_baseline(baseline.reshape(n_frames, -1))
+    baseline[:, ~_is_positive(baseline)] = np.nan
     return (traces - baseline) / _denominator(baseline, method), baseline
 
 
@@ -215,15 +216,6 @@ def _denominator(baseline: np.ndarray, method: DffMethod) -> np.ndarray:
     return np.sqrt(baseline) if method == "delta_f_over_sqrt_f" else baseline
 
 
-def _validate_baseline(baseline: np.ndarray) -> None:
-    """Refuse an F0 that is not positive."""
-    lowest = np.min(np.where(np.isnan(baseline), np.inf, baseline), axis=0)
-    bad = np.flatnonzero(lowest <= 0)
-    if not bad.size:
-        return
-    named = ", ".join(f"{roi} ({lowest[roi]:.4g})" for roi in bad[:5])
-    raise InputError(
-        f"F0 is zero or negative in {bad.size} of {lowest.size} ROIs; lowest values: {named}"
-        f"{' ...' if bad.size > 5 else ''}. dF/F needs fluorescence with its level, positive at "
-        "all times. Give traces and background that were not detrended to zero mean."
-    )
+def _is_positive(baseline: np.ndarray) -> np.ndarray:
+    """Return for each trace whether its F0 is positive wherever it is known."""
+    return np.asarray(np.min(np.where(np.isnan(baseline), np.inf, baseline), axis=0) > 0)

@@ -158,15 +158,16 @@ def detect_deconvolved_events(
 ) -> CalciumEvents:
     """Detect events as stretches of deconvolved activity.
 
-    Successive bins with activity are one event; its size is the peak that their sum would raise
-    at once. Activity in bin k happened between frames k - 1 and k. The onset is the middle of the
-    bin in which 20 % of the activity is reached: with a one-constant calcium model the indicator's
-    rise spreads activity over later bins, so that the centroid would be late by the rise time.
+    Successive bins with activity are one event; its size is the height that their sum would raise
+    at once, or that the calcium really rose if that is more. Activity in bin k happened between
+    frames k - 1 and k. The onset is the middle of the bin in which 20 % of the activity is reached:
+    with a one-constant calcium model the indicator's rise spreads activity over later bins, so that
+    the centroid would be late by the rise time.
 
     Parameters
     ----------
     deconvolved
-        Inferred activity, shape (frame, roi), units of the trace.
+        Inferred activity as the height that it raises, shape (frame, roi), units of the trace.
     denoised
         Calcium without noise, shape (frame, roi), same units.
     noise
@@ -185,49 +186,21 @@ def detect_deconvolved_events(
     _validate_noise(noise, deconvolved, threshold_needed=True)
     rows: list[tuple[float, ...]] = []
     for roi in np.flatnonzero(noise > 0):
-        activity = deconvolved[:, roi] * estimate_kernel_peak(deconvolved[:, roi], denoised[:, roi])
+        activity = deconvolved[:, roi]
         starts, stops = find_runs(activity > LEAST_ACTIVITY_SD * noise[roi]).T
         cumulative = np.concatenate([[0.0], np.cumsum(activity)])
         sizes = cumulative[stops] - cumulative[starts]
-        for index in np.flatnonzero(sizes >= threshold_sd * noise[roi]):
-            start, stop = starts[index], stops[index]
-            share = np.cumsum(activity[start:stop]) / sizes[index]
+        following = np.append(starts, len(activity))[1:]
+        for start, stop, size, end in zip(starts, stops, sizes, following, strict=True):
+            share = np.cumsum(activity[start:stop]) / size
             onset = start + int(np.argmax(share >= ONSET_SHARE)) - 0.5
-            following = starts[index + 1] if index + 1 < len(starts) else len(activity)
             high = start + int(np.argmax(denoised[start:stop, roi]))
-            peak, duration = _measure_transient(denoised[:, roi], onset, start=high, stop=following)
-            snr = sizes[index] / noise[roi]
-            rows.append((int(roi), onset, peak, sizes[index], duration, snr))
+            peak, duration = _measure_transient(denoised[:, roi], onset, start=high, stop=end)
+            # An indicator that is not linear raises more than its linear part, the activity.
+            height = max(size, denoised[peak, roi] - denoised[max(start - 1, 0), roi])
+            if height >= threshold_sd * noise[roi]:
+                rows.append((int(roi), onset, peak, height, duration, height / noise[roi]))
     return _collect(rows)
-
-
-def estimate_kernel_peak(deconvolved: np.ndarray, denoised: np.ndarray) -> float:
-    """Estimate the peak of the calcium that one unit of activity raises.
-
-    The calcium model says denoised[k] - deconvolved[k] = g1 denoised[k - 1] + g2 denoised[k - 2];
-    the coefficients follow from any stretch of it, and from them the transient.
-
-    Parameters
-    ----------
-    deconvolved, denoised
-        Activity and calcium of one ROI, shape (frame,).
-
-    Returns
-    -------
-    float
-        1 for a model without a rise, more for one with; 1 if the two are not so related.
-    """
-    calcium = np.nan_to_num(denoised)
-    past = np.column_stack([calcium[1:-1], calcium[:-2]])
-    target = calcium[2:] - deconvolved[2:]
-    coefficients = np.linalg.lstsq(past, target, rcond=None)[0]
-    is_explained = np.allclose(past @ coefficients, target, atol=1e-3 * np.abs(calcium).max())
-    is_stable = np.all(np.abs(np.roots([1, *-coefficients])) < 1)
-    if not (is_explained and is_stable):
-        return 1.0
-    impulse = np.zeros(100)
-    impulse[0] = 1
-    return float(scipy.signal.lfilter([1], [1, *-coefficients], impulse).max())
 
 
 def interpolate_frame_times(positions: np.ndarray, timestamps_s: np.ndarray) -> np.ndarray:

@@ -25,11 +25,30 @@ def compute(session: Session, params: DffParams, context: StageContext) -> np.nd
     parts = []
     for start, stop in pairwise([0, *breaks, len(raw)]):
         settings = params.model_dump() | {"frame_rate_hz": rate_hz}
-        if breaks:  # a short stretch is a window of its own
-            settings["window_s"] = min(params.window_s, (stop - start) / rate_hz)
+        # a short stretch is a window of its own
+        settings["window_s"] = min(params.window_s, (stop - start) / rate_hz)
         parts.append(_compute_stretch(raw[start:stop], background[start:stop], **settings))
+    dff = np.concatenate(parts)
+    if len(raw) < params.window_s * rate_hz:
+        context.remarks.append(
+            f"baseline window {len(raw) / rate_hz:.3g} s: the recording is shorter than "
+            f"{params.window_s:g} s"
+        )
+    context.remarks.extend(_describe_lost(np.flatnonzero(np.isnan(dff).all(axis=0)), dff.shape[1]))
     context.progress(1, 1)
-    return np.concatenate(parts)
+    return dff
+
+
+def _describe_lost(lost: np.ndarray, n_rois: int) -> list[str]:
+    """Return the remark on ROIs without a positive baseline fluorescence."""
+    if not lost.size:
+        return []
+    named = ", ".join(map(str, lost[:5])) + (" ..." if lost.size > 5 else "")
+    return [
+        f"{lost.size} of {n_rois} ROIs (rows {named}) have no dF/F: their baseline fluorescence is "
+        "zero or negative, as in a movie whose background was removed before; convert the raw "
+        "movie to have it"
+    ]
 
 
 def _compute_stretch(

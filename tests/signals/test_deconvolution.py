@@ -3,14 +3,14 @@
 import numpy as np
 import pytest
 
-from ace_nwb.signals.deconvolution import (
+from ace_nwb.signals.deconvolution import deconvolve
+from ace_nwb.signals.kinetics import estimate_kinetics, slow_baseline
+from ace_nwb.signals.oasis import (
     PENALTY_SD,
-    deconvolve,
     deconvolve_trace,
-    estimate_decay,
     estimate_noise,
     kernel_coefficients,
-    slow_baseline,
+    response_norm,
 )
 
 RATE_HZ = 20.0
@@ -36,7 +36,12 @@ def make_traces(
 def test_calcium_comes_back_from_noise(order: int) -> None:
     traces, calcium, _ = make_traces(0.3, order=order)
     found = deconvolve(
-        traces, RATE_HZ, autoregressive_order=order, decay_time_s=DECAY_S, min_spike_snr=0.0
+        traces,
+        RATE_HZ,
+        autoregressive_order=order,
+        decay_time_s=DECAY_S,
+        min_spike_snr=0.0,
+        indicator="OGB-1",
     )
     for roi in range(traces.shape[1]):
         assert np.corrcoef(found.denoised[:, roi], calcium[:, roi])[0, 1] > 0.95
@@ -64,7 +69,7 @@ def test_order_one_solves_its_convex_problem() -> None:
     residual = traces[:, 0] - baseline - denoised
     lags = np.arange(300)[:, None] - np.arange(300)
     kernel = np.where(lags >= 0, decay ** np.maximum(lags, 0), 0)
-    penalty = np.full(300, PENALTY_SD * 0.3)
+    penalty = np.full(300, PENALTY_SD * 0.3 * response_norm(np.array([decay])))
     gradient = penalty - kernel.T @ residual
     assert gradient[1:].min() > -1e-6
     assert np.abs(gradient[1:][activity[1:] > 1e-9]).max() < 1e-6
@@ -72,13 +77,15 @@ def test_order_one_solves_its_convex_problem() -> None:
 
 def test_the_decay_time_comes_back_for_sparse_and_busy_traces() -> None:
     traces, _, _ = make_traces(0.3)
-    np.testing.assert_allclose(estimate_decay(traces, RATE_HZ), DECAY_S, rtol=0.15)
+    kinetics = estimate_kinetics(traces, RATE_HZ, has_background=True)
+    np.testing.assert_allclose(kinetics.decay_time_s, DECAY_S, rtol=0.15)
 
 
 def test_slow_background_does_not_lengthen_the_decay() -> None:
     traces, _, _ = make_traces(0.3)
     drift = 3 * np.sin(2 * np.pi * np.arange(len(traces)) / 3000)[:, None]
-    np.testing.assert_allclose(estimate_decay(traces + drift, RATE_HZ), DECAY_S, rtol=0.2)
+    kinetics = estimate_kinetics(traces + drift, RATE_HZ, has_background=True)
+    np.testing.assert_allclose(kinetics.decay_time_s, DECAY_S, rtol=0.2)
 
 
 def test_noise_is_the_sd_of_white_noise_under_calcium() -> None:
@@ -96,7 +103,12 @@ def test_the_slow_baseline_follows_drift_below_transients() -> None:
 def test_least_spikes_are_enforced_in_noise_units() -> None:
     traces, _, _ = make_traces(0.2)
     found = deconvolve(
-        traces, RATE_HZ, autoregressive_order=1, decay_time_s=DECAY_S, min_spike_snr=3.0
+        traces,
+        RATE_HZ,
+        autoregressive_order=1,
+        decay_time_s=DECAY_S,
+        min_spike_snr=3.0,
+        indicator="OGB-1",
     )
     sizes = found.deconvolved[found.deconvolved > 1e-9]
     assert sizes.min() > 3.0 * found.noise.min() * 0.99
@@ -109,7 +121,8 @@ def test_missing_values_are_bridged() -> None:
     found = deconvolve(
         traces, RATE_HZ, autoregressive_order=1, decay_time_s=None, min_spike_snr=0.0
     )
-    assert np.isfinite(found.denoised).all()
+    assert np.isfinite(found.denoised[:, :5]).all()
+    assert np.isnan(found.denoised[:, 5]).all()  # nothing was measured
     assert np.corrcoef(found.denoised[:, 0], calcium[:, 0])[0, 1] > 0.9
 
 

@@ -43,10 +43,21 @@ def test_the_square_root_method_divides_by_the_root_of_the_baseline():
     assert np.allclose(rooted, relative * np.sqrt(baseline))
 
 
-def test_traces_detrended_to_zero_mean_are_refused_with_numbers():
-    raw = np.random.default_rng(0).standard_normal((1000, 2))
-    with pytest.raises(InputError, match=r"2 of 2 ROIs.*0 \(-"):
-        compute_dff(raw - raw.mean(axis=0), np.zeros_like(raw), **DEFAULTS)
+def test_a_roi_without_a_positive_baseline_is_nan_and_the_others_are_not():
+    raw, background = planted_traces()
+    raw[:, 1] -= 200
+    dff, baseline = compute_dff(raw, background, **DEFAULTS)
+    assert np.isnan(dff[:, 1]).all()
+    assert np.isnan(baseline[:, 1]).all()
+    assert np.isfinite(dff[:, [0, 2]]).all()
+
+
+def test_f0_of_a_movie_without_background_is_that_of_the_whole_fluorescence():
+    """Percentiles of parts that go up and down against each other may add up to less than zero."""
+    transients, _ = planted_traces()
+    wave = 5 * np.sin(np.arange(len(transients)) / 20)[:, None]
+    _, baseline = compute_dff(transients - wave, 2 + wave + 0 * transients, **DEFAULTS)
+    assert np.allclose(baseline, 2, atol=0.5)
 
 
 def test_a_window_longer_than_the_data_is_refused_with_numbers():

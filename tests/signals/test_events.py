@@ -119,19 +119,6 @@ def test_successive_bins_are_one_event_and_small_ones_do_not_move_it():
     assert events.amplitude[0] == pytest.approx(0.96)
 
 
-def test_the_size_of_an_event_does_not_depend_on_the_rise_of_the_calcium_model():
-    activity = np.zeros((400, 2))
-    activity[100, 0] = 1.0
-    denoised = np.zeros((400, 2))
-    denoised[:, 0] = scipy_signal.lfilter([1], [1, -0.9], activity[:, 0])
-    denoised[:, 1] = scipy_signal.lfilter([1], [1, -1.4, 0.45], np.roll(activity[:, 0], 7))
-    activity[107, 1] = 1 / denoised[:, 1].max()
-    denoised[:, 1] /= denoised[:, 1].max()
-    events = detect_deconvolved_events(activity, denoised, noise=np.full(2, 0.1), threshold_sd=4.0)
-    assert np.allclose(events.amplitude, 1)
-    assert np.allclose(events.snr, 10)
-
-
 def test_activity_below_the_threshold_is_no_event():
     activity = np.zeros((100, 1))
     activity[30] = 0.39

@@ -66,7 +66,7 @@ from ace_nwb.imaging.corrected import CroppedMovie, observed_box
 from ace_nwb.imaging.movie import Movie, ProgressCallback, movie_breaks
 from ace_nwb.imaging.packing import open_space
 from ace_nwb.imaging.segmentation import RingBackground, Segmentation
-from ace_nwb.signals.deconvolution import estimate_decay
+from ace_nwb.signals.kinetics import estimate_kinetics
 
 _SEED_ROUNDS = 3
 _MEMORY_SHARE = 4
@@ -335,7 +335,13 @@ def _finish(
     n_frames, n_rois = movie.shape[0], footprints.shape[1]
     mixing = mix(footprints, background)
     raw = demix(projections, mixing) if n_rois else np.zeros((n_frames, 0))
-    decay = np.full(n_rois, decay_time_s or 1.0) if decay_time_s else estimate_decay(raw, rate)
+    if decay_time_s:
+        decay = np.full(n_rois, decay_time_s)
+    else:
+        kinetics = estimate_kinetics(
+            raw, rate, autoregressive_order=autoregressive_order, has_background=True
+        )
+        decay = kinetics.decay_time_s
     model = CalciumModel(decay, autoregressive_order, movie_breaks(movie))
     raw, denoised, deconvolved, noise = refine_traces(raw, mixing, rate, model, sweeps=2)
     raw = np.ascontiguousarray(raw)  # one after the other: each lets go of what it was

@@ -13,12 +13,8 @@ from ace_nwb.engines.cnmfe.background import Background
 from ace_nwb.engines.cnmfe.passes import find_strips
 from ace_nwb.imaging.blocks import map_blocks
 from ace_nwb.imaging.movie import Movie, ProgressCallback, no_progress
-from ace_nwb.signals.deconvolution import (
-    deconvolve_trace,
-    estimate_noise,
-    kernel_coefficients,
-    slow_baseline,
-)
+from ace_nwb.signals.kinetics import slow_baseline
+from ace_nwb.signals.oasis import deconvolve_trace, estimate_noise, kernel_coefficients
 
 _RIDGE = 1e-3
 _LEAST_SHARE = 0.01

@@ -13,7 +13,11 @@ from ace_nwb.stages.settings.stage_params import CHANNELS, ROIS, SEED, Rois, Sta
 class DffParams(StageParams):
     """Express the traces relative to their baseline fluorescence."""
 
-    window_s: float = Field(default=15.0, gt=0, description="Length of the baseline window, s.")
+    window_s: float = Field(
+        default=60.0,
+        gt=0,
+        description="Length of the baseline window, s; at most the length of the recording.",
+    )
     quantile: float = Field(
         default=8.0, ge=0, le=100, description="Percentile taken as the baseline, percent."
     )
@@ -30,13 +34,20 @@ class DffParams(StageParams):
 class DeconvolveParams(StageParams):
     """Infer neural activity from the dF/F traces (OASIS)."""
 
-    autoregressive_order: Literal[1, 2] = Field(
-        default=1, description="Order of the calcium model: 1 decay only, 2 rise and decay."
+    autoregressive_order: Literal[1, 2] | None = Field(
+        default=None,
+        description="Order of the calcium model: 1 decay only, 2 rise and decay; whichever "
+        "explains a trace better if not given.",
     )
     decay_time_s: float | None = Field(
         default=None,
         gt=0,
         description="Decay time of a transient, s; estimated per ROI if not given.",
+    )
+    indicator: str | None = Field(
+        default=None,
+        description="Calcium indicator, such as GCaMP6f; as the file states if not given. Bounds "
+        "rise and decay, and says whether dF/F grows faster than calcium.",
     )
     min_spike_snr: float = Field(
         default=0.0, ge=0, description="Least size of an inferred spike in noise SDs."
