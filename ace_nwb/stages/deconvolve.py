@@ -15,7 +15,7 @@ from ace_nwb.stages.settings.params import DeconvolveParams
 def compute(session: Session, params: DeconvolveParams, context: StageContext) -> Deconvolution:
     """Fit the calcium model to every dF/F trace."""
     movie = NwbMovie(session)
-    indicator = params.indicator or str(movie.series.imaging_plane.indicator)
+    indicator = params.indicator or movie.indicator
     result = deconvolve(
         read_roi_series(session, layout.DFF_TRACES),
         movie.frame_rate_hz,

@@ -74,6 +74,13 @@ class NwbMovie:
         """Type of a pixel."""
         return np.dtype(self._data.dtype)
 
+    @property
+    def indicator(self) -> str:
+        """Calcium indicator that the file states; empty if it states none."""
+        node = self.session.h5.get(f"{self.path}/imaging_plane/indicator")
+        stated = "" if node is None else node[()]
+        return stated.decode() if isinstance(stated, bytes) else str(stated)
+
     @cached_property
     def timestamps(self) -> np.ndarray:
         """Time of each frame, session clock, seconds."""
