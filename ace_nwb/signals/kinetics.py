@@ -48,8 +48,9 @@ TYPICAL = Indicator(0.9, 0.07, 1.0)
 _INDICATORS = {
     # Order of Chen et al. 2013 (6f faster than 6m faster than 6s, single spikes), Dana et al. 2019
     # (7f, 7s) and Zhang et al. 2023 (8f, 8m, 8s); longer than theirs, since bursts decay more
-    # slowly in vivo than single spikes. The knee of 1: best of .3, 1 and none on GCaMP data sets
-    # of even number in tests/benchmarks/paired_recordings.py; dyes and red indicators: none.
+    # slowly in vivo than single spikes: a judgement, not their figures. The knee of 1: best of
+    # .3, 1 and none on the GCaMP sets of tests/benchmarks/paired_recordings.py; dyes and red
+    # indicators: none.
     "gcamp6s": Indicator(1.2, 0.15, 1.0),
     "gcamp6m": Indicator(1.0, 0.1, 1.0),
     "gcamp6f": Indicator(0.8, 0.07, 1.0),
@@ -81,7 +82,8 @@ _PRIOR_WEIGHT = 150.0
 """How much that counts, in units of twice the log-likelihood.
 
 Neighbouring frames of a residual are not independent, so that the likelihood overstates; 50 and 150
-give .784 and .787 of correlation with the true rate. More would slow jGCaMP8 that nobody named.
+give .784 and .787 of correlation with the true rate over the cells that it was chosen on. More
+would slow jGCaMP8 that nobody named.
 """
 
 _EVENT_PRICE = 1.5

@@ -16,8 +16,8 @@ RISE_TIME_S = 0.07
 PENALTY_SD = 1.0
 """Price of activity, in SDs of what noise alone does to it (SD of noise x norm of the response).
 
-One SD at any frame rate and kinetics: 0.5 loses .005 of the correlation with the true rate over the
-even half of `tests/benchmarks/paired_recordings.py`; much more takes small events and biases large.
+One SD at any frame rate and kinetics: 0.5 loses .005 of the correlation with the true rate over
+`tests/benchmarks/paired_recordings.py`; much more takes small events and biases large ones.
 """
 
 
