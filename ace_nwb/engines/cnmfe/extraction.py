@@ -335,14 +335,13 @@ def _finish(
     n_frames, n_rois = movie.shape[0], footprints.shape[1]
     mixing = mix(footprints, background)
     raw = demix(projections, mixing) if n_rois else np.zeros((n_frames, 0))
-    if decay_time_s:
-        decay = np.full(n_rois, decay_time_s)
-    else:
+    decay, rise = np.full(n_rois, decay_time_s or _GUESSED_DECAY_S), None
+    if not decay_time_s:
         kinetics = estimate_kinetics(
             raw, rate, autoregressive_order=autoregressive_order, has_background=True
         )
-        decay = kinetics.decay_time_s
-    model = CalciumModel(decay, autoregressive_order, movie_breaks(movie))
+        decay, rise = kinetics.decay_time_s, kinetics.rise_time_s
+    model = CalciumModel(decay, autoregressive_order, movie_breaks(movie), rise)
     raw, denoised, deconvolved, noise = refine_traces(raw, mixing, rate, model, sweeps=2)
     raw = np.ascontiguousarray(raw)  # one after the other: each lets go of what it was
     denoised = np.ascontiguousarray(denoised)

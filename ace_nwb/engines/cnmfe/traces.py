@@ -14,7 +14,12 @@ from ace_nwb.engines.cnmfe.passes import find_strips
 from ace_nwb.imaging.blocks import map_blocks
 from ace_nwb.imaging.movie import Movie, ProgressCallback, no_progress
 from ace_nwb.signals.kinetics import slow_baseline
-from ace_nwb.signals.oasis import deconvolve_trace, estimate_noise, kernel_coefficients
+from ace_nwb.signals.oasis import (
+    RISE_TIME_S,
+    deconvolve_trace,
+    estimate_noise,
+    kernel_coefficients,
+)
 
 _RIDGE = 1e-3
 _LEAST_SHARE = 0.01
@@ -40,11 +45,22 @@ class Projections:
 
 @dataclass(frozen=True)
 class CalciumModel:
-    """Shape of the calcium response that denoises the traces; frames at which it begins anew."""
+    """Shape of the calcium response that denoises the traces; frames at which it begins anew.
+
+    The rise times matter to order 2 alone, and may be typical ones for want of better.
+    """
 
     decay_time_s: np.ndarray
     order: int
     breaks: tuple[int, ...] = ()
+    rise_time_s: np.ndarray | None = None
+
+    def coefficients(self, roi: int, frame_rate_hz: float) -> np.ndarray:
+        """Return the coefficients of the autoregressive model of a ROI, shape (order,)."""
+        rise_s = RISE_TIME_S if self.rise_time_s is None else float(self.rise_time_s[roi])
+        return kernel_coefficients(
+            float(self.decay_time_s[roi]), frame_rate_hz, self.order, rise_time_s=rise_s
+        )
 
 
 def project_movie(
@@ -164,7 +180,7 @@ def refine_traces(
             if sweep > 0:
                 near, shares = neighbours[roi]
                 trace += denoised[roi] + shares @ rest[near]
-            coefficients = kernel_coefficients(model.decay_time_s[roi], frame_rate_hz, model.order)
+            coefficients = model.coefficients(roi, frame_rate_hz)
             before = denoised[roi].astype(float)
             denoised[roi], deconvolved[roi], level = deconvolve_trace(
                 trace, coefficients, noise=float(noise[roi]), breaks=model.breaks
