@@ -7,7 +7,7 @@ import shutil
 import time
 import warnings
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,7 @@ from ace_nwb.errors import AceNwbWarning, OutputError
 from ace_nwb.imaging.storage import turn_axes
 from ace_nwb.inspection import inspect_folder
 from ace_nwb.nwb import layout
-from ace_nwb.nwb.commit.new_file import make_folder, write_new
+from ace_nwb.nwb.commit.new_file import claim, make_folder, write_new
 from ace_nwb.nwb.content.imaging import read_motion
 from ace_nwb.nwb.content.movie import NwbMovie
 from ace_nwb.nwb.content.phase import read_event_phase
@@ -101,7 +101,7 @@ def run_demo(
     started = time.perf_counter(), _cpu_seconds()
     folder = _prepare_folder(Path(output_dir))
     with bar("simulate") as progress:
-        recording = simulate_recording(folder / "recording", size, seed=seed, progress=progress)
+        recording = _record(folder / "recording", size, seed=seed, progress=progress)
     inspection = inspect_folder(
         recording.miniscope_folder, recording.ephys_folder, metadata=recording.metadata_path
     )
@@ -156,6 +156,18 @@ def _empty(folder: Path) -> None:
             shutil.rmtree(path)
         elif path.name != MARKER:
             path.unlink()
+
+
+def _record(
+    folder: Path, size: str, *, seed: int, progress: Callable[[int, int], None]
+) -> Recording:
+    """Simulate a recording, whose folder has its name when it is whole."""
+    with claim(folder) as beside:
+        made = simulate_recording(beside, size, seed=seed, progress=progress)
+    paths = {one.name: getattr(made, one.name) for one in fields(made) if one.type is Path}
+    return replace(
+        made, **{name: folder / path.relative_to(beside) for name, path in paths.items()}
+    )
 
 
 def _tell_remarks(outcomes: list[StageOutcome], say: Callable[[str], None]) -> None:

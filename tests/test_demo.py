@@ -63,6 +63,17 @@ def test_a_demo_that_ended_before_it_had_marked_its_folder_can_be_repeated(tmp_p
     assert list(_prepare_folder(tmp_path).iterdir()) == [tmp_path / MARKER]
 
 
+def test_a_recording_that_was_not_finished_has_not_its_name(tmp_path, monkeypatch):
+    def end(folder, *_arguments, **_options):
+        folder.mkdir()
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("ace_nwb.demo.simulate_recording", end)
+    with pytest.raises(KeyboardInterrupt):
+        run_demo(tmp_path, size="toy")
+    assert not (tmp_path / "recording").exists()
+
+
 def test_result_agrees_with_the_truth(demo):
     figures = demo[0].to_json()
     assert figures["f1"] >= 0.85

@@ -29,6 +29,11 @@ def existing_file(path: str | Path) -> Path:
             f"{path} does not exist or is not a file. An NWB session file was expected; "
             "`ace-nwb convert` makes one."
         )
+    return real_path(path)
+
+
+def real_path(path: Path) -> Path:
+    """Return where a symbolic link leads; any other path as it is."""
     return path.resolve() if path.is_symlink() else path
 
 

@@ -13,7 +13,7 @@ from ace_nwb.nwb.commit.disk import Disk
 from ace_nwb.nwb.commit.superblock import read_end_of_file
 from ace_nwb.nwb.editing import Edit, SessionWriter
 from ace_nwb.nwb.faults import blamed_on
-from ace_nwb.nwb.opening import existing_file, open_h5
+from ace_nwb.nwb.opening import existing_file, open_h5, real_path
 from ace_nwb.nwb.reading import Session
 
 __all__ = ["Session", "SessionWriter", "edit_session", "open_apart", "open_session"]
@@ -149,9 +149,10 @@ def check_changeable(location: str | Path) -> None:
 def find_folder(path: str | Path) -> Path | None:
     """Return the folder of a Zarr session, or None if it is no folder.
 
+    A symbolic link is followed: what stands beside a session belongs beside the folder itself.
     After an exchange that was interrupted the session stands where the old one was put aside.
     """
-    path = Path(path)
+    path = real_path(Path(path))
     if not path.exists() and replaced_path(path).is_dir():
         return replaced_path(path)
     return path if path.is_dir() else None

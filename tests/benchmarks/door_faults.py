@@ -31,10 +31,11 @@ from unittest.mock import patch
 
 import numpy as np
 
+from ace_nwb.apps.server import PageServer
 from ace_nwb.cli import run
 from ace_nwb.nwb.commit.journal_file import begun_at, journal_path
 from ace_nwb.nwb.session import open_session
-from tests.benchmarks.door_verbs import VERBS, Verb, make_inputs, plant
+from tests.benchmarks.door_verbs import VERBS, Verb, decide_once, make_inputs, plant, short_demo
 from tests.benchmarks.hostile_inputs import FAULT, warm_up
 from tests.benchmarks.system_calls import FAULTS, Medium, Watch, start_watched
 from tests.fixtures.session_files import file_content
@@ -162,6 +163,8 @@ class Trial:
             patch("ace_nwb.stages.extract.compute", plant),
             patch("os.urandom", rng.bytes),
             patch("time.perf_counter", lambda: 0.0),
+            patch.object(PageServer, "serve_forever", decide_once),
+            short_demo(),
         ):
             return run([part.format(**names) for part in self.verb.command.split()])
 

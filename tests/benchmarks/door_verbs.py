@@ -7,19 +7,30 @@ that a verb works in; it begins with copies of some inputs.
 import os
 import shutil
 import warnings
+from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass, replace
+from http.server import ThreadingHTTPServer
 from pathlib import Path
+from threading import Thread
+from types import SimpleNamespace
 from unittest.mock import patch
 
+import h5py
 import numpy as np
 import yaml
 
 from ace_nwb import pipeline
+from ace_nwb.apps.server import PageServer
 from ace_nwb.cli import run
+from ace_nwb.errors import OutputError
 from ace_nwb.imaging.segmentation import Segmentation
 from ace_nwb.nwb.content.imaging import read_field
-from ace_nwb.nwb.layout import MOVIE
+from ace_nwb.nwb.layout import MOVIE, PLANE_SEGMENTATION
 from ace_nwb.nwb.session import Session
+from ace_nwb.pipeline import Plan
+from ace_nwb.simulation.movie import MovieSpec
+from ace_nwb.simulation.recording import RecordingSpec
+from tests.apps.serving import Client
 from tests.fixtures.projects import write_project
 from tests.fixtures.recordings import METADATA, make_tiny_recording
 from tests.fixtures.session_files import make_segmentation, write_session_file
@@ -102,6 +113,15 @@ VERBS = {
     ),
     "report": Verb("report {out}/session.nwb", ANALYSED, 0.3),
     "movie": Verb("movie {out}/session.nwb --out {out}/m.mp4", ANALYSED, 0.3),
+    "report --batch": Verb(
+        "report --batch {out} --output {out}/all.html", ("session.nwb", "other.nwb"), 0.3
+    ),
+    "curate (page)": Verb(
+        "curate {out}/session.nwb --reviewer Ann --port 0 --no-browser", ANALYSED, 0.5
+    ),
+    "demo": Verb("demo {out}/demo --size toy", (), 0.5, 1),
+    "upgrade": Verb("upgrade {out}/old.nwb", ("old.nwb",)),
+    "recover --cut": Verb("recover {out}/long.nwb --cut", ("long.nwb",)),
     "repack": Verb("repack {out}/session.nwb", ANALYSED),
     "recover": Verb("recover {out}/left.nwb", ("left.nwb", "left.nwb.journal")),
     "export --zarr": Verb("export {out}/session.nwb --zarr {out}/s.zarr", ANALYSED),
@@ -112,15 +132,18 @@ VERBS = {
     "export matlab": Verb("export matlab {out}/session.nwb {out}/m.mat", ANALYSED),
     "export estimates": Verb("export estimates {out}/session.nwb {out}/e.hdf5", ANALYSED),
     "export movie avi": Verb("export movie {out}/session.nwb {out}/m.avi", ANALYSED),
+    "export movie mp4": Verb("export movie {out}/session.nwb {out}/m.mp4", ANALYSED),
     "export movie tif": Verb("export movie {out}/session.nwb {out}/m.tif", ANALYSED),
     "export job": Verb("export job {home}/sessions.yaml {out}/jobs"),
     "import .zarr": Verb("import {home}/s.zarr {out}/i.nwb"),
-    "import --raw": Verb("import {home}/light.nwb {out}/w.nwb --raw {home}/session.nwb"),
+    "import --raw": Verb(
+        "import {out}/light.nwb {out}/w.nwb --raw {out}/session.nwb", ("session.nwb", "light.nwb")
+    ),
     "import rois": Verb("import {home}/rois.csv {out}/session.nwb --reviewer Ann", ANALYSED),
     "dandi prepare": Verb(
-        "dandi prepare {out}/000123 {home}/session.nwb --dandiset 000123", (), 0.1, 1
+        "dandi prepare {out}/000123 {out}/session.nwb --dandiset 000123", ANALYSED, 0.3, 1
     ),
-    "batch": Verb("batch {out}/sessions.yaml --workers 1 --threads 1", ("sessions.yaml",), 0.1),
+    "batch": Verb("batch {out}/sessions.yaml --workers 1 --threads 1", ("sessions.yaml",), 0.3),
     "batch --from-spreadsheets": Verb(
         "batch --from-spreadsheets {home}/project/experiments.csv "
         "{home}/project/analysis_parameters.csv --output {out}/s.yaml --data-folder {home}/project",
@@ -134,6 +157,34 @@ def plant(session: Session, _params: object, _context: object) -> Segmentation:
     n_frames = session.get(MOVIE).data.shape[0]
     traces = {name: np.resize(getattr(found, name), (n_frames, 3)) for name in TRACES}
     return replace(found, **traces)
+
+
+def decide_once(server: PageServer, *_arguments: object) -> None:
+    """Be the browser of somebody who rejects a ROI and leaves."""
+    thread = Thread(target=ThreadingHTTPServer.serve_forever, args=(server, 0.01), daemon=True)
+    thread.start()
+    choice = {"action": "reject", "rois": [0]}
+    body = {"reviewer": "Ann", "seen": 0, "decisions": [choice]}
+    try:
+        status, answer = Client(server).json("/api/decide", body)
+    finally:
+        server.shutdown()
+        thread.join()
+    if status not in (200, 409):  # 409: decided already
+        raise (OutputError if status < 500 or status == 503 else RuntimeError)(str(answer))
+
+
+def short_demo() -> AbstractContextManager[object]:
+    """Let the demo be small and stop after preprocessing: what follows are the verbs `run`."""
+    movie = MovieSpec(n_frames=60, n_rows=24, n_columns=32, n_cells=2)
+    spec = RecordingSpec(movie, frames_per_file=40, n_dropped=1)
+    first = SimpleNamespace(**vars(pipeline))
+    first.run = lambda path, _plan, bar: pipeline.run(path, Plan(("preprocess",)), bar=bar)
+    found = ExitStack()
+    found.enter_context(patch.dict("ace_nwb.simulation.recording.SIZES", toy=spec))
+    for name, part in {"pipeline": first, "_score": lambda *_: [], "_costs": lambda *_: []}.items():
+        found.enter_context(patch(f"ace_nwb.demo.{name}", part))
+    return found
 
 
 def make_inputs(home: Path) -> None:
@@ -154,6 +205,8 @@ def make_inputs(home: Path) -> None:
         shutil.copy(home / "recorded.nwb", home / name)
         pipeline.run(home / name, pipeline.read_plan(home / "pipeline.yaml"))
     _leave_journal(home / "left.nwb", home / "session.nwb")
+    (home / "long.nwb").write_bytes((home / "recorded.nwb").read_bytes() + bytes(5000))
+    _age(home / "old.nwb", home / "session.nwb")
     _write_exports(home)
     _write_manifests(home)
 
@@ -169,6 +222,18 @@ def _leave_journal(path: Path, source: Path) -> None:
     if os.waitpid(child, 0)[1]:
         raise RuntimeError("no journal was left")
     path.with_name(path.name + ".lock").unlink()
+
+
+def _age(path: Path, source: Path) -> None:
+    """Let a session be one of layout 2, whose tables of ROIs led back to the movie."""
+    shutil.copy(source, path)
+    with h5py.File(path, "r+") as h5:
+        links = h5[PLANE_SEGMENTATION].require_group("reference_images")
+        links["OnePhotonSeries"] = h5py.SoftLink(MOVIE)
+        rows = h5["/general/was_generated_by"].asstr()[:].tolist()
+        del h5["/general/was_generated_by"]
+        old = [[name, "2" if "layout" in name else value] for name, value in rows]
+        h5["/general/was_generated_by"] = old
 
 
 def _write_exports(home: Path) -> None:

@@ -51,12 +51,13 @@ def main() -> None:
     """Print a row per file: objects of others, and how many were not there after each verb."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--world", type=Path)
-    parser.add_argument("--only", default="")
+    parser.add_argument("--only", default="", help="text in the name of the file")
+    parser.add_argument("--skip", type=int, default=0, help="files done in an earlier run")
     arguments = parser.parse_args()
     warnings.simplefilter("ignore")
     totals = {"files": 0, "objects": 0, "lost": 0, "refused": 0}
     print(f"{'file':42} objects  " + "  ".join(VERBS))
-    for name, build in files(arguments.world):
+    for name, build in list(files(arguments.world))[arguments.skip :]:
         if arguments.only not in name:
             continue
         with (

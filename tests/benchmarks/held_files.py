@@ -120,7 +120,7 @@ def main() -> None:
     warm_up()
     out = home.with_name(f"{home.name}-out")
     for name, verb in VERBS.items():
-        if re.search(chosen.only, name) and {"session.nwb", "recorded.nwb"} & set(verb.inputs):
+        if re.search(chosen.only, name) and any(one.endswith(".nwb") for one in verb.inputs):
             trial = Trial(verb, home=home, watch=Watch(out), out=out)
             ends = {way: meet(trial, way) for way in WAYS}
             told = ("/".join(map(str, way)) + f" {end}" for way, end in ends.items())

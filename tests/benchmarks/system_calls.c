@@ -22,7 +22,7 @@
 #include <unistd.h>
 
 enum fault { NONE, FAIL_ONCE, NO_SPACE, READ_ONLY, KILL };
-enum operation { WRITE, TRUNCATE, SYNC, CREATE, MKDIR, UNLINK, RMDIR, RENAME, LINK };
+enum operation { WRITE, TRUNCATE, SYNC, CREATE, MKDIR, UNLINK, RMDIR, RENAME, LINK, EXCHANGE };
 
 struct state { /* shared with the benchmark and all processes it starts; see system_calls.py */
     int64_t armed, fault, stop_at, count, logging, n_folder;
@@ -288,6 +288,7 @@ static int two_names(enum operation operation, int from, const char *old, int to
                      unsigned flags) {
     char path[PATH_MAX], target[PATH_MAX];
     int number = operation == LINK ? SYS_linkat : SYS_renameat2;
+    if (operation == RENAME && flags & RENAME_EXCHANGE) operation = EXCHANGE;
     if (!is_armed() || !of_name(from, old, path) || !of_name(to, new, target))
         return syscall(number, from, old, to, new, flags);
     int error = step(operation, NULL);

@@ -18,7 +18,10 @@ import numpy as np
 FAULTS = ("", "EIO", "ENOSPC", "EROFS", "kill")
 """Once EIO; from then on ENOSPC or EROFS; the end of the process. As in system_calls.c."""
 
-OPERATIONS = ("write", "truncate", "sync", "create", "mkdir", "unlink", "rmdir", "rename", "link")
+OPERATIONS = (
+    *("write", "truncate", "sync", "create", "mkdir", "unlink", "rmdir"),
+    *("rename", "link", "exchange"),
+)
 SECTOR = 512
 """Bytes that a disk writes as a whole."""
 
@@ -101,6 +104,11 @@ class Watch:
             yield Call(OPERATIONS[head[0]], int(head[1]), int(head[2]), *names, parts[2])
 
 
+Place = tuple[int, str]
+Move = tuple[Place | None, Place | None, int]
+"""A name given up, a name taken, and the file or folder that had or gets it."""
+
+
 @dataclass
 class Medium:
     """What is on a medium, and what is only asked of it so far.
@@ -119,9 +127,7 @@ class Medium:
     names: dict[int, dict[str, int]] = field(default_factory=lambda: {ROOT: {}})
     contents: dict[int, bytearray] = field(default_factory=dict)
     current: dict[int, dict[str, int]] = field(default_factory=lambda: {ROOT: {}})
-    waiting: list[tuple[tuple[int, str] | None, tuple[int, str] | None, int]] = field(
-        default_factory=list
-    )
+    waiting: list[tuple[Move, ...]] = field(default_factory=list)
     unsynced: dict[int, list[Call]] = field(default_factory=dict)
     numbers: dict[int, int] = field(default_factory=dict)
 
@@ -130,8 +136,8 @@ class Medium:
         for path in sorted(folder.rglob("*")):
             place = self._place(path.relative_to(folder).as_posix())
             number = self._new(path.is_dir())
-            self._move(self.names, None, place, number)
-            self._move(self.current, None, place, number)
+            self._move(self.names, (None, place, number))
+            self._move(self.current, (None, place, number))
             if path.is_file():
                 self.numbers[path.stat().st_ino] = number
                 self.contents[number] = bytearray(path.read_bytes())
@@ -160,12 +166,11 @@ class Medium:
         """
         names = {folder: dict(entries) for folder, entries in self.names.items()}
         stopped: set[int] = set()
-        for source, place, number in self.waiting:
-            folders = {one[0] for one in (source, place) if one is not None}
+        for moves in self.waiting:
             if how == "contents" or (how == "any" and rng.random() < 0.3):
-                stopped |= folders
-            if not folders & stopped:
-                self._move(names, source, place, number)
+                stopped |= _folders(moves)
+            if not _folders(moves) & stopped:
+                self._move(names, *moves)
         self._lay_out(names, ROOT, target, rng, how)
 
     def _lay_out(
@@ -191,11 +196,10 @@ class Medium:
             for one in self.unsynced.pop(number, ()):
                 _change(self.contents[number], one.offset, one.data, call=one)
 
-    def _settled(self, change: tuple, folder: int) -> bool:
-        source, place, number = change
-        if folder not in {one[0] for one in (source, place) if one is not None}:
+    def _settled(self, moves: tuple[Move, ...], folder: int) -> bool:
+        if folder not in _folders(moves):
             return False
-        self._move(self.names, source, place, number)
+        self._move(self.names, *moves)
         return True
 
     def _rename(self, call: Call) -> None:
@@ -210,8 +214,13 @@ class Medium:
                 place = self._place(call.target)
             if call.operation == "link":
                 source = None
-        self._move(self.current, source, place, number)
-        self.waiting.append((source, place, number))
+        moves = ((source, place, number),)
+        if call.operation == "exchange":
+            place = self._place(call.target)
+            other = self.current[place[0]][place[1]]
+            moves = ((source, None, -1), (None, place, number), (None, source, other))
+        self._move(self.current, *moves)
+        self.waiting.append(moves)
 
     def _new(self, is_folder: bool) -> int:
         number = len(self.current) + len(self.contents)
@@ -229,17 +238,16 @@ class Medium:
             number = self.current[number][folder]
         return number, name
 
-    def _move(
-        self,
-        names: dict[int, dict[str, int]],
-        source: tuple[int, str] | None,
-        place: tuple[int, str] | None,
-        number: int,
-    ) -> None:
-        if source is not None:
-            names[source[0]].pop(source[1], None)
-        if place is not None:
-            names[place[0]][place[1]] = number
+    def _move(self, names: dict[int, dict[str, int]], *moves: Move) -> None:
+        for source, place, number in moves:
+            if source is not None:
+                names[source[0]].pop(source[1], None)
+            if place is not None:
+                names[place[0]][place[1]] = number
+
+
+def _folders(moves: tuple[Move, ...]) -> set[int]:
+    return {one[0] for move in moves for one in move[:2] if one is not None}
 
 
 def _change(content: bytearray, offset: int, data: bytes, *, call: Call) -> None:

@@ -5,7 +5,8 @@ import os
 import shutil
 import subprocess
 import sys
-from contextlib import contextmanager, nullcontext
+from contextlib import ExitStack, contextmanager, nullcontext
+from functools import partial
 from types import SimpleNamespace
 
 import h5py
@@ -46,9 +47,10 @@ def another_program(path, locking):
         program.communicate("close\n", timeout=60)
 
 
-def change(path):
+def change(path, meanwhile=lambda: None):
     with edit_session(path) as writer:
         mark_frames(writer)
+        meanwhile()
 
 
 @pytest.mark.parametrize("is_told", [True, False], ids=["told who", "not told who"])
@@ -66,6 +68,31 @@ def test_what_another_program_is_writing_is_never_cut_off(recorded, locking, is_
         assert [p.name for p in recorded.path.parent.iterdir()] == [recorded.path.name]
     with h5py.File(recorded.path) as h5:
         assert (h5["scratch/theirs"][:] == np.arange(N_ROWS)).all()
+    change(recorded.path)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="no other system tells who has a file open")
+def test_a_program_without_locks_that_comes_while_we_write_loses_nothing(recorded):
+    with ExitStack() as others:
+        come = partial(others.enter_context, another_program(recorded.path, "off"))
+        with pytest.raises(SessionLockedError, match="another HDF5 program"):
+            change(recorded.path, come)
+        with pytest.raises(SessionLockedError):
+            change(recorded.path)
+    with h5py.File(recorded.path) as h5:
+        assert (h5["scratch/theirs"][:] == np.arange(N_ROWS)).all()
+    change(recorded.path)
+
+
+def test_what_a_program_without_locks_has_written_while_we_did_is_kept(recorded):
+    def write():
+        with h5py.File(recorded.path, "r+", locking=False) as h5:
+            h5["scratch/theirs"] = np.arange(1000)
+
+    with pytest.raises(SessionLockedError, match="was written by another program"):
+        change(recorded.path, write)
+    with h5py.File(recorded.path) as h5:
+        assert (h5["scratch/theirs"][:] == np.arange(1000)).all()
     change(recorded.path)
 
 

@@ -1,6 +1,8 @@
 """Stages run on a session in Zarr: it is changed as a whole, or not at all."""
 
 import shutil
+import sys
+from pathlib import Path
 
 import pytest
 
@@ -9,6 +11,7 @@ from ace_nwb.cli import run
 from ace_nwb.curation import Draft, decide
 from ace_nwb.errors import CurationError
 from ace_nwb.nwb import layout
+from ace_nwb.nwb.commit.disk import Disk
 from ace_nwb.nwb.content.choices import read_choices
 from ace_nwb.nwb.content.series import read_series
 from ace_nwb.nwb.session import open_session
@@ -61,6 +64,31 @@ def test_an_interrupted_change_leaves_the_session_and_goes_on(stored, monkeypatc
     assert pipeline.process(stored, "preprocess").action == "already done", "in the working copy"
     assert {s.stage: s.state for s in pipeline.status(stored)}["preprocess"] == "done"
     assert [p.name for p in stored.parent.iterdir()] == [stored.name]
+
+
+@pytest.mark.parametrize("can_exchange", [True, False])
+def test_a_changed_session_takes_the_name_of_the_old_one(can_exchange, tmp_path, monkeypatch):
+    monkeypatch.setattr(zarr_editing, "export_zarr", lambda _working, new: new.mkdir())
+    (tmp_path / "s.zarr").mkdir()
+    (tmp_path / "s.zarr" / "old").touch()
+    if not can_exchange:
+        monkeypatch.setattr(Disk, "exchange", lambda *_arguments: False)
+    elif sys.platform == "linux":
+        monkeypatch.setattr(Disk, "rename", lambda *_arguments: pytest.fail("without its name"))
+    zarr_editing._exchange(Path("working.nwb"), tmp_path / "s.zarr", Disk())
+    assert [p.name for p in tmp_path.rglob("*")] == ["s.zarr"]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="links need rights there")
+def test_a_link_to_a_zarr_session_stays_one_and_the_folder_is_changed(stored, tmp_path):
+    (tmp_path / "elsewhere").mkdir()
+    link = tmp_path / "elsewhere" / "link.nwb.zarr"
+    link.symlink_to(stored)
+    pipeline.record_parameters(link, {"motion": {"max_shift_px": 7}})
+    assert link.is_symlink()
+    assert [p.name for p in link.parent.iterdir()] == [link.name]
+    with open_session(stored) as session:
+        assert read_choices(session)[0].value == "7"
 
 
 def test_between_the_two_renames_the_session_is_found_where_it_was_put_aside(stored):

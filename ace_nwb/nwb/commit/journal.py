@@ -31,7 +31,7 @@ from ace_nwb.nwb.commit.journal_file import (
     read_journal,
     unusable,
 )
-from ace_nwb.nwb.commit.lock import WriterLock
+from ace_nwb.nwb.commit.lock import WriterLock, check_not_written
 from ace_nwb.nwb.commit.overlay import PAGE_SIZE, OverlayFile
 from ace_nwb.nwb.commit.superblock import read_end_of_file
 from ace_nwb.nwb.opening import existing_file, open_for_writing
@@ -73,6 +73,28 @@ class Recovery:
         return "There is nothing to recover."
 
 
+def check_alone(overlay: OverlayFile) -> None:
+    """Refuse to finish a change of a file that another program has begun to write meanwhile.
+
+    HDF5's lock keeps others out, unless they have switched it off. What stands behind the end may
+    then be theirs, and stays.
+
+    Raises
+    ------
+    SessionLockedError
+        If another program has the file open for writing, or has written it.
+    """
+    overlay.keep_tail = True
+    check_not_written(overlay.path, but=os.getpid())
+    if read_end_of_file(overlay.path) != overlay.old_size or not overlay.is_as_found():
+        raise SessionLockedError(
+            f"{overlay.path} was written by another program, with HDF5's locks off, while it was "
+            "being changed. Nobody else writing was expected; what it wrote was left alone. Close "
+            "the file there, then repeat the step."
+        )
+    overlay.keep_tail = False
+
+
 def commit(overlay: OverlayFile, file: FileIO) -> None:
     """Make the changes collected by `overlay` part of its session file.
 
@@ -89,6 +111,7 @@ def commit(overlay: OverlayFile, file: FileIO) -> None:
     disk, path = overlay.disk, overlay.path
     if overlay.failure is not None:
         raise _write_failed(path, overlay.failure) from overlay.failure
+    check_alone(overlay)
     pages = overlay.changed_pages()
     if not pages and overlay.size == overlay.old_size:
         _discard_partial(disk, path)

@@ -112,11 +112,18 @@ def share_with_readers(file: FileIO, path: Path) -> None:
         )
 
 
-def check_not_written(path: Path) -> None:
+def check_not_written(path: Path, *, but: int | None = None) -> None:
     """Refuse a file that any process of this computer has open for writing, locks or not.
 
     Programs may switch HDF5's locks off. Only Linux tells who has a file open, and only of the
     processes that this user may look at.
+
+    Parameters
+    ----------
+    path
+        The file.
+    but
+        A process that may have it open: this one, once it changes the file.
 
     Raises
     ------
@@ -124,6 +131,8 @@ def check_not_written(path: Path) -> None:
         If there is one; the message names its pid.
     """
     for pid in _find_writers(path.resolve()):
+        if pid == but:
+            continue
         raise SessionLockedError(
             f"{path} is open for writing in process {pid}, another HDF5 program. Nobody else "
             "writing was expected: close it there."

@@ -47,6 +47,7 @@ class OverlayFile(io.RawIOBase):
         self.old_size = old_size
         self.size = old_size
         self.pages: dict[int, bytearray] = {}
+        self._found: dict[int, bytes] = {}
         self.failure: OSError | None = None
         self.keep_tail = False
         self._file = file
@@ -133,14 +134,20 @@ class OverlayFile(io.RawIOBase):
         self._fail(OSError("a write was interrupted"))
 
     def changed_pages(self) -> dict[int, tuple[bytes, bytes]]:
-        """Return page number -> (content on disk, new content) of the pages that differ."""
+        """Return page number -> (content as it was found, new content) of the pages that differ."""
         changed = {}
         for number in sorted(self.pages):
-            new = bytes(self.pages[number])
-            old = read_bytes(self.disk, self._file, number * PAGE_SIZE, len(new))
+            old, new = self._found[number], bytes(self.pages[number])
             if old != new and number * PAGE_SIZE < self.size:
                 changed[number] = (old, new)
         return changed
+
+    def is_as_found(self) -> bool:
+        """Return whether the disk still holds the pages that a change has begun with."""
+        return all(
+            read_bytes(self.disk, self._file, number * PAGE_SIZE, len(found)) == found
+            for number, found in self._found.items()
+        )
 
     def _pages_within(self, start: int, stop: int) -> list[int]:
         """Return the numbers of overlaid pages that touch start..stop."""
@@ -163,7 +170,8 @@ class OverlayFile(io.RawIOBase):
         if number not in self.pages:
             start = number * PAGE_SIZE
             length = min(PAGE_SIZE, self.old_size - start)
-            self.pages[number] = bytearray(read_bytes(self.disk, self._file, start, length))
+            self._found[number] = read_bytes(self.disk, self._file, start, length)
+            self.pages[number] = bytearray(self._found[number])
         return self.pages[number]
 
     def _write_tail(self, start: int, view: memoryview) -> None:

@@ -16,7 +16,7 @@ from ace_nwb.nwb.commit.disk import Disk
 from ace_nwb.nwb.commit.lock import WriterLock
 from ace_nwb.nwb.commit.superblock import read_end_of_file
 from ace_nwb.nwb.editing import Edit, SessionWriter
-from ace_nwb.nwb.opening import open_h5
+from ace_nwb.nwb.opening import open_h5, real_path
 from ace_nwb.nwb.session import replaced_path
 from ace_nwb.nwb.zarr.session import export_zarr, import_zarr
 
@@ -37,6 +37,7 @@ def edit_zarr(path: Path, *, wait_s: float = 0.0) -> Iterator[Path]:
     SessionLockedError
         If another process is changing the session.
     """
+    path = real_path(path)
     with WriterLock(path, wait_s):
         _tidy(path)
         working = _working_path(path)
@@ -50,7 +51,7 @@ def edit_zarr(path: Path, *, wait_s: float = 0.0) -> Iterator[Path]:
                 shutil.rmtree(working.parent)
             raise
         _exchange(working, path, Disk())
-        shutil.rmtree(working.parent)
+        shutil.rmtree(working.parent, ignore_errors=True)  # the next change removes it
 
 
 @contextmanager
@@ -80,14 +81,18 @@ def _make_working_copy(path: Path, working: Path) -> None:
 
 
 def _exchange(working: Path, path: Path, disk: Disk) -> None:
-    """Write the working copy as Zarr and let it take the place of the session."""
-    new, old = path.with_name(f"{path.name}.new"), replaced_path(path)
-    shutil.rmtree(new, ignore_errors=True)  # left by a run that was killed
+    """Write the working copy as Zarr and let it take the place of the session.
+
+    Where two folders cannot take each other's name, a moment remains in which the session stands
+    aside; a run that ends there leaves it for `find_folder` and `_tidy`.
+    """
+    new, old = _new_path(path), replaced_path(path)
     export_zarr(working, new)
-    disk.rename(path, old)
-    disk.rename(new, path)
+    if not disk.exchange(new, path):
+        disk.rename(path, old)
+        disk.rename(new, path)
     disk.sync_folder(path.parent)
-    shutil.rmtree(old)
+    _tidy(path)
 
 
 def _tidy(path: Path) -> None:
@@ -95,7 +100,13 @@ def _tidy(path: Path) -> None:
     old = replaced_path(path)
     if old.exists() and not path.exists():
         old.rename(path)
-    shutil.rmtree(old, ignore_errors=True)
+    for left in (old, _new_path(path)):
+        shutil.rmtree(left, ignore_errors=True)
+
+
+def _new_path(path: Path) -> Path:
+    """Return where the changed session is written; after the exchange the old one stands there."""
+    return path.with_name(f"{path.name}.new")
 
 
 def _digest(path: Path) -> str:
