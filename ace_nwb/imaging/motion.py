@@ -15,22 +15,27 @@ from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from ace_nwb.imaging.blocks import map_blocks, sample_frames
 from ace_nwb.imaging.checkpoint import NO_CHECKPOINT, Checkpoint
+from ace_nwb.imaging.motion_choice import Sample, is_bent, moves
 from ace_nwb.imaging.motion_evidence import (
     bridge_frames,
     find_bad_frames,
     keep_shared_motion,
 )
 from ace_nwb.imaging.motion_fine import Tissue, fit_shifts, model_tissue, soften
+from ace_nwb.imaging.motion_layers import find_static
 from ace_nwb.imaging.motion_lens import Lens, Target
 from ace_nwb.imaging.movie import Movie, ProgressCallback, no_progress
 from ace_nwb.imaging.piecewise import NodeGrid, register_nodes, settle_nodes
+from ace_nwb.imaging.sensor_bands import find_bands
 from ace_nwb.imaging.warping import shift_frames
 
 _SAMPLE_BYTES = 2**27
 _BURST_FRAMES = 16
 _N_BURSTS = 30
 _N_REFINEMENTS = 3
-_N_ROBUST_ROUNDS = 5
+_N_ROBUST_ROUNDS = 8
+_SEPARATED_FRAMES = 120
+"""Frames by which the tissue is told from the lens, so often: the noise of 120 averages out."""
 _USUAL = 0.995
 _BINNINGS = ((2, 128), (4, 512))
 """Side of a binned pixel, and the least side of the field from which on it is used."""
@@ -58,6 +63,8 @@ class Motion:
     deviations
         (row, column) to add to the shift at each node, shape (frame, node row, node column, 2),
         pixels (see `warping.warp_frames`); None for rigid motion.
+    is_moved
+        Whether the movie moves; if not, all shifts are 0.
     """
 
     shifts: np.ndarray
@@ -65,6 +72,7 @@ class Motion:
     is_bad: np.ndarray
     template: np.ndarray
     deviations: np.ndarray | None = None
+    is_moved: bool = True
 
 
 def estimate_motion(
@@ -72,7 +80,7 @@ def estimate_motion(
     *,
     max_shift_px: int,
     filter_radius_px: float,
-    piecewise: bool = False,
+    piecewise: bool | None = None,
     patch_size_px: float = 96.0,
     max_deviation_px: float = 3.0,
     workers: int = 1,
@@ -86,11 +94,11 @@ def estimate_motion(
     movie
         The uncorrected movie; sampled for the template, then read once.
     max_shift_px
-        Largest shift searched in either direction, pixels.
+        Largest shift searched and applied in either direction, pixels; 0 moves nothing.
     filter_radius_px
         Radius of the structures that guide the registration, pixels.
     piecewise
-        Whether parts of the field may deviate.
+        Whether parts of the field may deviate; None decides it from the movie.
     patch_size_px, max_deviation_px
         Distance between such parts, and largest deviation, pixels.
     workers
@@ -102,8 +110,11 @@ def estimate_motion(
     """
     with threadpool_limits(1, user_api="blas"):
         lens = _choose_lens(movie, max_shift_px, filter_radius_px)
-        lens, target, tissue = _build_target(movie, lens)
-        grid = NodeGrid.over(movie.shape[1:], patch_size_px) if piecewise else None
+        lens, target, tissue, sample = _build_target(movie, lens)
+        is_moved = max_shift_px > 0 and moves(sample, target, lens)
+        grid = _choose_grid(
+            NodeGrid.over(movie.shape[1:], patch_size_px), piecewise, is_moved, sample, target, lens
+        )
 
         def register(_start: int, block: np.ndarray) -> _Registered:
             return _register(block, lens, target, tissue, grid)
@@ -121,12 +132,27 @@ def estimate_motion(
     is_bad = find_bad_frames(found["quality"])
     estimates = bridge_frames(found["shifts"] * lens.binning, is_bad)
     shifts = keep_shared_motion(estimates[:, 0], estimates[:, 1:])
+    shifts = np.clip(shifts, -max_shift_px, max_shift_px) if is_moved else np.zeros_like(shifts)
     deviations = None
     if grid is not None:
         deviations = settle_nodes(
             found["nodes"] * lens.binning, is_bad, grid, max_deviation_px=max_deviation_px
         )
-    return Motion(shifts, found["quality"], is_bad, target.image, deviations)
+    return Motion(shifts, found["quality"], is_bad, target.image, deviations, is_moved)
+
+
+def _choose_grid(
+    grid: NodeGrid,
+    piecewise: bool | None,
+    is_moved: bool,
+    sample: Sample,
+    target: Target,
+    lens: Lens,
+) -> NodeGrid | None:
+    """Return the grid if parts of the field are to be registered on their own, else None."""
+    if piecewise is None:
+        piecewise = is_moved and is_bent(sample, target, lens, grid)
+    return grid if piecewise and is_moved else None
 
 
 def _register(
@@ -178,9 +204,11 @@ def _choose_lens(movie: Movie, max_shift_px: int, filter_radius_px: float) -> Le
     )
 
 
-def _build_target(movie: Movie, lens: Lens) -> tuple[Lens, Target, Tissue]:
-    """Return the targets made of bursts from all over the movie, and how far they move."""
-    light = _sample_bursts(movie, lens)
+def _build_target(movie: Movie, lens: Lens) -> tuple[Lens, Target, Tissue, Sample]:
+    """Return the targets made of bursts from all over the movie, how far they move, and these."""
+    bursts = _sample_bursts(movie, lens)
+    lens = replace(lens, bands=find_bands(bursts))
+    light = np.concatenate([lens.develop(burst) for burst in bursts])
     images = lens.filter(light)
     middle = len(images) // 2
     spectra = lens.transform(images)
@@ -198,7 +226,7 @@ def _build_target(movie: Movie, lens: Lens) -> tuple[Lens, Target, Tissue]:
     furthest = int(np.ceil(np.quantile(np.abs(shifts), _USUAL)))
     lens = replace(lens, usual_reach=min(furthest, lens.reach))
     target, shifts = _separate(images, shifts, lens)
-    return lens, target, model_tissue(light, shifts, lens)
+    return lens, target, model_tissue(light, shifts, lens), Sample(images, shifts)
 
 
 def _mean_spectrum(images: np.ndarray, shifts: np.ndarray, lens: Lens) -> np.ndarray:
@@ -209,36 +237,42 @@ def _mean_spectrum(images: np.ndarray, shifts: np.ndarray, lens: Lens) -> np.nda
 
 def _separate(images: np.ndarray, shifts: np.ndarray, lens: Lens) -> tuple[Target, np.ndarray]:
     """Tell what moves from what stays, refining the shifts on the way."""
-    gains = np.ones(len(images))
-    static = np.zeros(lens.field_shape, np.float32)
+    few = slice(None, None, max(1, len(images) // _SEPARATED_FRAMES))
+    some, there = images[few], shifts[few]
     for _ in range(_N_ROBUST_ROUNDS):
-        moving = shift_frames(images - static, shifts, gains).mean(0)
-        there = shift_frames(np.broadcast_to(moving, images.shape), -shifts, gains)
-        static = static + (images - static - there).mean(0)
-        # A weaker template that moves further fits as well: what stays resembles it in nothing.
-        inner = moving[lens.inner]
-        share = np.vdot(static[lens.inner], inner) / max(np.vdot(inner, inner), 1e-12)
-        static = static - np.float32(share) * moving
-        aligned = shift_frames(images - static, shifts, gains)
-        image = aligned.mean(0)
-        variance = (np.abs(aligned - image).mean(0) * np.sqrt(np.pi / 2)) ** 2
-        floor = max(1e-3 * float(np.median(variance)), 1e-9)
-        target = Target(image, static, np.maximum(variance, floor), lens.transform(image[None])[0])
-        shifts = lens.refine(images - static, shifts, target)
-        shifts = shifts - np.median(shifts, axis=0)
-    return target, shifts
+        static = find_static(some, there)
+        target = _aim(some - static, there, static, lens)
+        there = _settle(some - static, target, lens)
+    shifts = _settle(images - static, target, lens)
+    target = _aim(images - static, shifts, static, lens)
+    shifts = lens.refine(images - static, shifts, target)
+    return target, shifts - np.median(shifts, axis=0)
 
 
-def _sample_bursts(movie: Movie, lens: Lens) -> np.ndarray:
-    """Return short bursts of filtered frames spread over the movie."""
+def _settle(images: np.ndarray, target: Target, lens: Lens) -> np.ndarray:
+    """Return the shifts of filtered frames without what is static, their median 0."""
+    shifts, _ = lens.register(lens.transform(images), target.spectrum)
+    shifts = lens.refine(images, shifts, target)
+    return shifts - np.median(shifts, axis=0)
+
+
+def _aim(images: np.ndarray, shifts: np.ndarray, static: np.ndarray, lens: Lens) -> Target:
+    """Return the target made of frames without what is static."""
+    aligned = shift_frames(images, shifts, np.ones(len(images)))
+    image = aligned.mean(0)
+    variance = (np.abs(aligned - image).mean(0) * np.sqrt(np.pi / 2)) ** 2
+    floor = max(1e-3 * float(np.median(variance)), 1e-9)
+    return Target(image, static, np.maximum(variance, floor), lens.transform(image[None])[0])
+
+
+def _sample_bursts(movie: Movie, lens: Lens) -> list[np.ndarray]:
+    """Return short bursts of binned frames spread over the movie."""
     n_frames = movie.shape[0]
     n_pixels = lens.field_shape[0] * lens.field_shape[1]
     affordable = max(2 * _BURST_FRAMES, _SAMPLE_BYTES // (4 * n_pixels))
     n_bursts = int(min(_N_BURSTS, affordable // _BURST_FRAMES, max(1, n_frames // _BURST_FRAMES)))
     starts = np.linspace(0, max(0, n_frames - _BURST_FRAMES), n_bursts).astype(int)
-    return np.concatenate(
-        [
-            lens.expose(movie.read(start, min(n_frames, start + _BURST_FRAMES)))
-            for start in starts.tolist()
-        ]
-    )
+    return [
+        lens.bin(movie.read(start, min(n_frames, start + _BURST_FRAMES)))
+        for start in starts.tolist()
+    ]

@@ -10,6 +10,7 @@ import numpy as np
 from scipy import fft
 
 from ace_nwb.imaging.filtering import filter_frames
+from ace_nwb.imaging.sensor_bands import SensorBands
 from ace_nwb.imaging.warping import shift_frames
 
 _LARGEST_STEP_PX = 1.5
@@ -56,6 +57,8 @@ class Lens:
         Added before the logarithm, movie units.
     usual_reach
         Reach of nearly all frames, binned pixels: what lies further inside guides the refinement.
+    bands
+        Lines of the sensor that vary, on binned pixels; None takes out nothing.
     """
 
     field_shape: tuple[int, int]
@@ -64,6 +67,7 @@ class Lens:
     diameter_px: float
     offset: float
     usual_reach: int
+    bands: SensorBands | None = None
 
     @property
     def padded_shape(self) -> tuple[int, int]:
@@ -78,15 +82,24 @@ class Lens:
         n_rows, n_columns = self.field_shape
         return slice(margin, n_rows - margin), slice(margin, n_columns - margin)
 
-    def expose(self, frames: np.ndarray) -> np.ndarray:
-        """Return the logarithm of binned frames, shape (frame, row, column), float32."""
+    def bin(self, frames: np.ndarray) -> np.ndarray:
+        """Return frames averaged over squares of pixels, shape (frame, row, column), float32."""
         side, (n_rows, n_columns) = self.binning, self.field_shape
         total = np.zeros((len(frames), n_rows, n_columns), np.float32)
         for row in range(side):
             for column in range(side):
                 total += frames[:, row::side, column::side][:, :n_rows, :n_columns]
         total /= side**2
-        total += np.float32(self.offset)
+        return total
+
+    def expose(self, frames: np.ndarray) -> np.ndarray:
+        """Return the logarithm of binned frames, shape (frame, row, column), float32."""
+        return self.develop(self.bin(frames))
+
+    def develop(self, binned: np.ndarray) -> np.ndarray:
+        """Return the logarithm of frames that are binned, without the sensor's bands."""
+        total = binned if self.bands is None else self.bands.remove(binned)
+        total = total + np.float32(self.offset)
         np.maximum(total, np.float32(1e-3 * self.offset), out=total)
         return np.log(total, out=total)
 

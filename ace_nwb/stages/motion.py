@@ -36,6 +36,7 @@ def compute(session: Session, params: MotionParams, context: StageContext) -> Mo
             progress=context.progress,
             checkpoint=open_checkpoint(context.scratch, movie),
         )
+    context.remarks.append(_how_it_moves(motion, params.max_shift_px))
     n_bad = int(np.count_nonzero(motion.is_bad))
     if n_bad:
         context.remarks.append(
@@ -43,6 +44,17 @@ def compute(session: Session, params: MotionParams, context: StageContext) -> Mo
             "their shifts are interpolated."
         )
     return motion
+
+
+def _how_it_moves(motion: Motion, max_shift_px: int) -> str:
+    """Return what the history says of the kind of motion."""
+    if max_shift_px == 0:
+        return "registration is switched off: max_shift_px is 0"
+    if not motion.is_moved:
+        return "not moved: shifts explain nothing in pixels they were not fitted to"
+    if motion.deviations is None:
+        return "rigid: the whole field moves alike"
+    return "piecewise: parts of the field move on their own"
 
 
 def write(writer: SessionWriter, result: Motion) -> None:

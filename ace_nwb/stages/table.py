@@ -105,7 +105,7 @@ STAGES: dict[str, Stage] = {
                 f"{_OPHYS}/MotionQuality",
             ),
             uses=("preprocess",),
-            revision=4,
+            revision=5,
         ),
         Stage(
             "summary",

@@ -6,7 +6,7 @@ import pytest
 from ace_nwb.imaging.motion import Motion, estimate_motion
 from ace_nwb.imaging.motion_evidence import find_bad_frames
 from ace_nwb.imaging.movie import ArrayMovie
-from ace_nwb.imaging.warping import shift_frames
+from ace_nwb.imaging.warping import shift_frames, warp_frames
 
 N_ROWS, N_COLUMNS, N_FRAMES = 72, 96, 160
 
@@ -128,3 +128,73 @@ def test_saturated_pixels_do_not_hold_the_tissue(moved: tuple) -> None:
     saturated = np.minimum(frames, 115)
     saturated[:, 30:34, 50:54] = 255
     assert rmse_px(estimate(saturated), displacement) < 0.3
+
+
+def test_no_shift_is_larger_than_the_limit(moved: tuple) -> None:
+    frames, displacement = moved
+    motion = estimate_motion(ArrayMovie(frames, 20.0), max_shift_px=2, filter_radius_px=5.0)
+    assert np.abs(displacement).max() > 4
+    assert np.abs(motion.shifts).max() <= 2
+
+
+def test_a_limit_of_zero_switches_registration_off(moved: tuple) -> None:
+    frames, _ = moved
+    motion = estimate_motion(
+        ArrayMovie(frames, 20.0), max_shift_px=0, filter_radius_px=5.0, piecewise=True
+    )
+    assert not motion.shifts.any()
+    assert motion.deviations is None
+    assert np.isfinite(motion.quality).all()
+
+
+@pytest.mark.parametrize("mean", [0.0, 80.0])
+def test_a_movie_of_noise_is_not_moved(mean: float) -> None:
+    noise = np.random.default_rng(8).normal(mean, 9, (N_FRAMES, N_ROWS, N_COLUMNS))
+    motion = estimate(np.clip(noise, 0, 255).astype(np.uint8))
+    assert not motion.is_moved
+    assert not motion.shifts.any()
+
+
+@pytest.mark.parametrize("axis", [1, 2])
+@pytest.mark.parametrize("strength", [3, 30])
+def test_lines_of_the_sensor_that_vary_do_not_pull(moved: tuple, axis: int, strength: int) -> None:
+    frames, displacement = moved
+    shape = list(frames.shape)
+    shape[3 - axis] = 1
+    banding = np.random.default_rng(6).normal(0, strength, shape).astype(np.float32)
+    assert rmse_px(estimate(frames + banding), displacement) < 0.3
+
+
+def test_a_field_that_moves_alike_is_registered_rigidly(moved: tuple) -> None:
+    frames, _ = moved
+    movie = ArrayMovie(frames, 20.0)
+    motion = estimate_motion(movie, max_shift_px=12, filter_radius_px=5.0, patch_size_px=32.0)
+    assert motion.is_moved
+    assert motion.deviations is None
+
+
+def test_a_field_that_bends_is_registered_piecewise() -> None:
+    rng = np.random.default_rng(11)
+    scene = make_scene(rng).astype(np.float32)
+    bend = np.cumsum(rng.normal(0, 0.3, N_FRAMES))
+    nodes = np.zeros((N_FRAMES, 1, 3, 2))
+    nodes[:, 0, 0, 0], nodes[:, 0, 2, 0] = bend, -bend
+    still = np.repeat(scene[None], N_FRAMES, axis=0)
+    bent = warp_frames(still, np.zeros((N_FRAMES, 2)), nodes, np.ones(N_FRAMES))
+    bent += rng.normal(0, 4, bent.shape).astype(np.float32)
+    movie = ArrayMovie(bent, 20.0)
+    motion = estimate_motion(movie, max_shift_px=12, filter_radius_px=5.0, patch_size_px=32.0)
+    assert motion.deviations is not None
+    left_and_right = motion.deviations[:, :, [0, -1], 0].mean(1)
+    assert np.corrcoef(left_and_right[:, 0] - left_and_right[:, 1], -2 * bend)[0, 1] > 0.9
+
+
+def test_specks_on_the_lens_hold_the_tissue_less_than_a_third_of_a_pixel(moved: tuple) -> None:
+    frames, displacement = moved
+    rng = np.random.default_rng(4)
+    lens = np.ones((N_ROWS, N_COLUMNS))
+    rows, columns = np.mgrid[:N_ROWS, :N_COLUMNS]
+    for _ in range(6):
+        row, column, radius = rng.uniform(0, N_ROWS), rng.uniform(0, N_COLUMNS), rng.uniform(2, 4)
+        lens[np.hypot(rows - row, columns - column) < radius] *= 0.75
+    assert rmse_px(estimate((frames * lens).astype(np.float32)), displacement) < 0.33
