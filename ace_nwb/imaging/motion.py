@@ -111,10 +111,10 @@ def estimate_motion(
     with threadpool_limits(1, user_api="blas"):
         lens = _choose_lens(movie, max_shift_px, filter_radius_px)
         lens, target, tissue, sample = _build_target(movie, lens)
-        is_moved = max_shift_px > 0 and moves(sample, target, lens)
-        grid = _choose_grid(
-            NodeGrid.over(movie.shape[1:], patch_size_px), piecewise, is_moved, sample, target, lens
-        )
+        is_moved, grid = False, None
+        if max_shift_px > 0:
+            nodes = NodeGrid.over(movie.shape[1:], patch_size_px)
+            is_moved, grid = _judge(sample, target, lens, nodes, piecewise)
 
         def register(_start: int, block: np.ndarray) -> _Registered:
             return _register(block, lens, target, tissue, grid)
@@ -141,18 +141,15 @@ def estimate_motion(
     return Motion(shifts, found["quality"], is_bad, target.image, deviations, is_moved)
 
 
-def _choose_grid(
-    grid: NodeGrid,
-    piecewise: bool | None,
-    is_moved: bool,
-    sample: Sample,
-    target: Target,
-    lens: Lens,
-) -> NodeGrid | None:
-    """Return the grid if parts of the field are to be registered on their own, else None."""
-    if piecewise is None:
-        piecewise = is_moved and is_bent(sample, target, lens, grid)
-    return grid if piecewise and is_moved else None
+def _judge(
+    sample: Sample, target: Target, lens: Lens, nodes: NodeGrid, piecewise: bool | None
+) -> tuple[bool, NodeGrid | None]:
+    """Return whether the movie moves, and the nodes if parts of it are to move on their own."""
+    is_moved = moves(sample, target, lens)
+    if piecewise is None:  # a field may bend about its middle, and as a whole move nowhere
+        is_bending = is_bent(sample, target, lens, nodes)
+        return is_moved or is_bending, nodes if is_bending else None
+    return is_moved, nodes if piecewise and is_moved else None
 
 
 def _register(

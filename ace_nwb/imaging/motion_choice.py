@@ -40,6 +40,8 @@ def held_out_gain(sample: Sample, target: Target, lens: Lens) -> float:
     Relative to a still picture; 0 and less if they explain nothing.
     """
     images = _thinned(sample.images, _JUDGED_FRAMES)
+    if len(images) < 2:
+        return 0.0
     still = images - images.mean(0)
     moving = images - target.static
     n_frames = len(images)
