@@ -242,19 +242,14 @@ class MotionParams(StageParams):
         default="own", description="Our registration, or CaImAn's where it is installed."
     )
     max_shift_px: int = Field(
-        default=20,
-        ge=0,
-        description="Largest shift searched and applied, pixels; 0 switches registration off.",
+        default=20, ge=0, description="Largest shift searched and applied, pixels; 0 for none."
     )
     filter_radius_px: float = Field(
-        default=12.0,
-        gt=0,
-        description="Radius of the structures that guide registration, pixels.",
+        default=12.0, gt=0, description="Radius of the structures that guide registration, pixels."
     )
     piecewise: bool | None = Field(
         default=None,
-        description="Whether parts of the field may move on their own; decided from the movie if "
-        "not given.",
+        description="Whether parts of the field move alone; the movie decides if None.",
     )
     patch_size_px: float = Field(
         default=96.0, ge=16, description="Distance between the parts that may do so, pixels."
