@@ -74,6 +74,7 @@ def check_flashes(
     marker_times_s: np.ndarray,
     *,
     min_z: float = _MIN_Z,
+    edge_at: str = "start",
 ) -> FlashCheck:
     """Compare aligned frame times with the markers of flashes in the movie.
 
@@ -85,12 +86,18 @@ def check_flashes(
         Time of each flash on the ephys clock, shape (n_markers,).
     min_z
         Least height of a flash, in robust standard deviations.
+    edge_at
+        At which end of its exposure a frame is timed: "end", or else the start.
     """
     times = np.asarray(session_time_s, dtype=float)
     markers = np.asarray(marker_times_s, dtype=float)
     markers = markers[(markers > times[0]) & (markers < times[-1])]
     flashes = detect_flashes(mean_fluorescence, min_z=min_z)
-    due = np.searchsorted(times, markers, side="right") - 1  # the frame exposed at the marker
+    # the frame exposed at the marker
+    if edge_at == "end":
+        due = np.searchsorted(times, markers, side="left")
+    else:
+        due = np.searchsorted(times, markers, side="right") - 1
     if flashes.size == 0 or markers.size == 0:
         text = f"{flashes.size} flashes in the movie, {markers.size} markers inside it."
         nowhere = np.full(markers.size, np.nan)

@@ -429,6 +429,26 @@ def test_flashes_confirm_an_alignment_or_contradict_it(file, truth):
         pipeline.process(file, "flash-check")
 
 
+@pytest.mark.parametrize(
+    ("recorder", "before_edge_s"), [("miniscope-daq-qt", 0.03), ("trigger", -0.02)]
+)
+def test_flashes_measure_the_rig_at_either_end_of_the_exposure(
+    file, truth, recorder, before_edge_s
+):
+    """One saved frame before the first edge, two edges after the last frame."""
+    edges = np.append(truth[1:], truth[-1] + 0.05 * np.arange(1, 3))
+    put_line(file, "FrameLine", edges, np.arange(edges.size) % 2)
+    put_markers(file, truth - before_edge_s)
+    align(file, {"recorder": recorder})
+    outcome = pipeline.process(file, "flash-check", {"marker_line": "Lamp"})
+    said = " ".join(outcome.remarks)
+    assert "frames_before_first_edge: 1 and edges_after_last_frame: 2" in said
+    measured = {"frames_before_first_edge": 1, "edges_after_last_frame": 2}
+    align(file, {"recorder": recorder} | measured)
+    np.testing.assert_allclose(movie_times(file), truth, atol=2e-3)  # the first by prediction
+    assert fit_of(file)["verdict"] == "pass"
+
+
 def test_another_way_leaves_nothing_of_the_former_alignment(file):
     before = movie_times(file)
     align(file)

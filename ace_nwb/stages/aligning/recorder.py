@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from ace_nwb.nwb.history import read_runs
+from ace_nwb.nwb.history import current_runs, read_runs
 from ace_nwb.nwb.session import Session
 from ace_nwb.stages.settings.params import SyncParams
 from ace_nwb.sync.recorders import (
@@ -53,6 +53,13 @@ def find_recorder(session: Session, params: SyncParams) -> Recorder:
     if is_windowed or not params.silent_before_recording:
         recorder = replace(recorder, is_silent_before=is_windowed)
     return recorder
+
+
+def find_edge_at(session: Session) -> str:
+    """Return at which end of its exposure the edge of a frame stands: start, end or unknown."""
+    run = current_runs(session).get("sync")
+    chosen = {row.name: row.value for row in run.parameters} if run else {}
+    return find_recorder(session, SyncParams(recorder=chosen.get("recorder", "auto"))).edge_at
 
 
 def find_frames_per_pulse(session: Session, params: SyncParams) -> int:
