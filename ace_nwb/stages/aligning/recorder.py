@@ -59,7 +59,8 @@ def find_edge_at(session: Session) -> str:
     """Return at which end of its exposure the edge of a frame stands: start, end or unknown."""
     run = current_runs(session).get("sync")
     chosen = {row.name: row.value for row in run.parameters} if run else {}
-    return find_recorder(session, SyncParams(recorder=chosen.get("recorder", "auto"))).edge_at
+    params = SyncParams.model_validate({"recorder": chosen.get("recorder", "auto")})
+    return find_recorder(session, params).edge_at
 
 
 def find_frames_per_pulse(session: Session, params: SyncParams) -> int:
