@@ -88,9 +88,10 @@ def compare_conditions(
     n_extreme = 2 if n_exact <= MAX_EXACT and (is_paired or len(first) == len(second)) else 1
     smallest_p = n_extreme / n_used if n_exact <= MAX_EXACT else 1 / (n_used + 1)
     if min(len(first), len(second)) < 2 or smallest_p > alpha:
+        least = f" below {smallest_p:.3g}" if smallest_p < 1 else ""
         raise InputError(
-            f"{len(first)} and {len(second)} values can give no p below {smallest_p:.3g}, so a "
-            f"test at {alpha:g} is idle. Give more values (animals, sessions or epochs)."
+            f"{len(first)} and {len(second)} values can give no p{least}, so a test at "
+            f"{alpha:g} is idle. Give more values (animals, sessions or epochs)."
         )
     rng = np.random.default_rng(seed)
     differences = _permute_differences(

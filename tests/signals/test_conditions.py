@@ -116,3 +116,8 @@ def test_an_epoch_that_was_hardly_recorded_has_no_mean():
 def test_an_epoch_without_length_is_refused():
     with pytest.raises(ParameterError, match="epoch_s = 0"):
         average_epochs(np.ones(9), np.arange(9.0), intervals_s=np.zeros((1, 2)), epoch_s=0.0)
+
+
+def test_no_values_at_all_give_no_p_of_any_size():
+    with pytest.raises(InputError, match="0 and 0 values can give no p, so"):
+        compare(np.array([]), np.array([]))
