@@ -23,7 +23,7 @@ from ace_nwb.sync.press import Press
 from ace_nwb.sync.prices import PRICES, FaultRates
 from ace_nwb.sync.rows import Rows
 from ace_nwb.sync.starts import SETTLED, daq_step_at
-from ace_nwb.sync.terms import Segments
+from ace_nwb.sync.terms import Segments, frames_between
 from ace_nwb.sync.texture import score_lags
 from ace_nwb.sync.timeline import Timeline
 from ace_nwb.sync.train import PulseTrain
@@ -224,8 +224,7 @@ def contradicts_numbers(
     """Say before which rows the DAQ numbers tell of more or fewer frames, shape (n_rows,)."""
     step = np.diff(captured, prepend=captured[0])
     before = np.concatenate([captured[:1], captured[:-1]])
-    # a silent frame between may have been captured or not
-    left = timeline.held_before[captured] - timeline.held_before[before + 1]
+    left = frames_between(timeline, before, captured)
     return (daq_step > 0) & ((daq_step > step) | (daq_step <= left))
 
 

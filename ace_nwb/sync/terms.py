@@ -86,12 +86,8 @@ class Cut:
     @cached_property
     def left(self) -> np.ndarray:
         """Captured frames between them that no row has."""
-        held = self.timeline.held_before
         before, after = (frame + self.shifts for frame in self.frames)
-        left = held[after][None, :] - held[np.minimum(before + 1, held.size - 1)][:, None]
-        # beyond an end of the ephys recording frames go on, unheard
-        unheard = (held[after + 1] == 0)[None, :] | (held[before] == held[-1])[:, None]
-        return np.where(unheard, np.maximum(self.step - 1, 0), left)
+        return frames_between(self.timeline, before[:, None], after[None, :])
 
     @cached_property
     def jump_s(self) -> np.ndarray:
@@ -104,6 +100,21 @@ class Cut:
         moved_before = offset[row - 1] + _moved_s(times, beside_before, self.shifts)
         moved_after = offset[row] + _moved_s(times, beside_after, self.shifts)
         return np.abs(moved_after[None, :] - moved_before[:, None])
+
+
+def frames_between(timeline: Timeline, before: np.ndarray, after: np.ndarray) -> np.ndarray:
+    """Return how many captured frames lie between two.
+
+    Within the recording the line marks them: a silent one may not have been captured. Before the
+    first pulse and after the last one frames go on, unheard.
+    """
+    held = timeline.held_before
+    marked = np.flatnonzero(timeline.is_held)
+    first, last = (marked[0], marked[-1]) if marked.size else (held.size, -1)
+    ahead = np.maximum(np.minimum(after, first) - before - 1, 0)
+    behind = np.maximum(after - np.maximum(before, last) - 1, 0)
+    inside = held[after] - held[np.minimum(before + 1, held.size - 1)]
+    return np.asarray(np.where(after > before, inside + ahead + behind, inside))
 
 
 def _moved_s(times_s: np.ndarray, frames: np.ndarray, shifts: np.ndarray) -> np.ndarray:
@@ -156,6 +167,7 @@ def _score_missing(
     edges = np.flatnonzero(np.diff(np.concatenate([[1], timeline.is_held, [1]])))
     begins, ends = edges[::2], edges[1::2]  # silent stretches
     size = timeline.times_s.size
+    rows_there = _count_rows(segments, begins, ends)
     for g, (start, stop) in enumerate(zip(segments.starts[:-1], segments.starts[1:], strict=True)):
         rows = segments.captured[start:stop]
         occupied = np.concatenate([[0], np.cumsum(np.bincount(rows, minlength=size) > 0)])
@@ -163,14 +175,26 @@ def _score_missing(
             np.searchsorted(ends, rows[0] + shifts[0], side="right"),
             np.searchsorted(begins, rows[-1] + shifts[-1], side="right"),
         )
-        for first, last in zip(begins[reached], ends[reached], strict=True):
+        for k, (first, last) in enumerate(zip(begins[reached], ends[reached], strict=True)):
             reach = np.clip(np.array([first, last])[:, None] - shifts, 0, size)
             unseen = occupied[reach[1]] - occupied[reach[0]]
             # where the recording begins or ends in silence this is weighed there
             outside = _lies_in(segments.captured[0] + shifts, first, last)
             outside |= _lies_in(segments.captured[-1] + shifts, first, last)
-            scores[g] += price_silence(np.where(outside, 0, unseen), rates.missing)
+            # the line falls silent once, for whoever has most rows there; others add to it
+            there = rows_there[:, reached.start + k]
+            others = 0 if there.argmax() == g else int(there.max())
+            counts = others + np.where(outside, 0, unseen)
+            known = price_silence(np.array(others), rates.missing)
+            scores[g] += price_silence(counts, rates.missing) - known
     return scores
+
+
+def _count_rows(segments: Segments, begins: np.ndarray, ends: np.ndarray) -> np.ndarray:
+    """Return how many rows lie in silent stretches, shape (n_segments, n_stretches)."""
+    low, high = np.searchsorted(segments.captured, (begins, ends))
+    start, stop = segments.starts[:-1, None], segments.starts[1:, None]
+    return np.asarray(np.maximum(np.minimum(high, stop) - np.maximum(low, start), 0))
 
 
 def _lies_in(frame: np.ndarray, first: int, last: int) -> np.ndarray:
@@ -191,7 +215,7 @@ def _score_lost(
         low, high = before + shifts[0], np.minimum(after + shifts[-1] + 1, held.size - 1)
         near = held[high] - held[low] < high - low
         before, after = before[near][:, None] + shifts, after[near][:, None] + shifts
-        lost = held[after] - held[before + 1]
+        lost = frames_between(timeline, before, after)
         in_silence = held[after + 1] == held[before]
         lost = np.where(in_silence, after - before - 1, lost)
         scores.append(price_runs(lost, rates.lost).sum(axis=0))
