@@ -7,8 +7,12 @@ import pytest
 
 from ace_nwb.errors import SyncError
 from ace_nwb.sync.alignment import Alignment, align_frames
+from ace_nwb.sync.ends import price_silence
 from ace_nwb.sync.evidence import Evidence
+from ace_nwb.sync.prices import FaultRates
 from ace_nwb.sync.recorders import MINISCOPE_DAQ_QT, TRIGGERED
+from ace_nwb.sync.terms import INNER_TERMS, MISSING, Cut, Segments
+from ace_nwb.sync.timeline import Timeline
 from tests.sync.sessions import Faults, Recording, simulate
 
 
@@ -68,3 +72,43 @@ def test_two_places_are_refused_with_the_terms_between_them() -> None:
     pulses = np.concatenate([recording.pulse_times_s, recording.pulse_times_s + span + 30.0])
     with pytest.raises(SyncError, match=r"lateness of the time stamps .*frames in silence"):
         align_frames(recording.device_time_s, pulses, evidence=Evidence(recorder=TRIGGERED))
+
+
+RATES = FaultRates(lost=1e-3, missing=1e-3)
+SHIFTS = np.arange(-1, 2)
+
+
+def make_timeline(marked: np.ndarray) -> Timeline:
+    """Frames at 20 a second, those marked with a pulse."""
+    marked = marked.astype(bool)
+    times, pulse = np.arange(marked.size) / 20, np.where(marked, np.cumsum(marked) - 1, -1)
+    block = np.zeros(marked.size, dtype=np.int32)
+    return Timeline(times, pulse, marked, np.full(marked.size, 0.05), block)
+
+
+def make_segments(*pieces: range) -> Segments:
+    """Rows that were taken for these frames, with a possible jump of the clock between pieces."""
+    frames = np.concatenate([np.array(piece) for piece in pieces])
+    starts = np.concatenate([[0], np.cumsum([len(piece) for piece in pieces])])
+    unknown = np.full(len(pieces), np.nan)
+    return Segments(starts, frames, np.zeros(frames.size), daq_step=unknown)
+
+
+@pytest.mark.parametrize("is_start", [True, False])
+def test_frames_lost_where_the_pulses_begin_or_end_are_counted_on_both_sides(
+    is_start: bool,
+) -> None:
+    line = make_timeline(np.repeat([0, 1], [5, 15]))
+    segments = make_segments(range(1, 3), range(7, 15))  # 3 and 4 unheard, 5 and 6 with a pulse
+    if not is_start:
+        line = make_timeline(np.repeat([1, 0], [15, 5]))
+        segments = make_segments(range(5, 13), range(17, 19))
+    left = Cut(segments, line, RATES, SHIFTS, number=1).left
+    assert left.tolist() == [[4, 5, 6], [3, 4, 5], [2, 3, 4]]
+
+
+def test_a_line_that_falls_silent_between_two_pieces_is_paid_for_once() -> None:
+    line = make_timeline(np.repeat([1, 0, 1], [20, 6, 20]))
+    segments = make_segments(range(3, 24), range(24, 40))  # four of the six, and two
+    scores = INNER_TERMS[MISSING](segments, line, RATES, np.array([0]))
+    assert scores.sum() == pytest.approx(price_silence(np.array(6), RATES.missing))
