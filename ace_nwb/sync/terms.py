@@ -108,9 +108,7 @@ def frames_between(timeline: Timeline, before: np.ndarray, after: np.ndarray) ->
     Within the recording the line marks them: a silent one may not have been captured. Before the
     first pulse and after the last one frames go on, unheard.
     """
-    held = timeline.held_before
-    marked = np.flatnonzero(timeline.is_held)
-    first, last = (marked[0], marked[-1]) if marked.size else (held.size, -1)
+    held, (first, last) = timeline.held_before, timeline.held_range
     ahead = np.maximum(np.minimum(after, first) - before - 1, 0)
     behind = np.maximum(after - np.maximum(before, last) - 1, 0)
     inside = held[after] - held[np.minimum(before + 1, held.size - 1)]
@@ -163,41 +161,33 @@ def _score_missing(
     segments: Segments, timeline: Timeline, rates: FaultRates, shifts: np.ndarray
 ) -> np.ndarray:
     """Price of the rows without a pulse inside each segment."""
-    scores = np.zeros((segments.starts.size - 1, shifts.size))
+    counts = _count_silent(segments, timeline, shifts)
+    # a line falls silent once, for whoever has most rows there; others add to it
+    others = np.repeat(counts.max(axis=0, keepdims=True), counts.shape[0], axis=0)
+    np.put_along_axis(others, counts.argmax(axis=0)[None], 0, axis=0)
+    some = counts > 0
+    scores = np.zeros(counts.shape)
+    scores[some] = price_silence((others + counts)[some], rates.missing)
+    scores[some] -= price_silence(others[some], rates.missing)
+    return np.asarray(scores.sum(axis=-1))
+
+
+def _count_silent(segments: Segments, timeline: Timeline, shifts: np.ndarray) -> np.ndarray:
+    """Return how many rows lie in silent stretches, shape (n_segments, n_shifts, n_stretches)."""
     edges = np.flatnonzero(np.diff(np.concatenate([[1], timeline.is_held, [1]])))
-    begins, ends = edges[::2], edges[1::2]  # silent stretches
-    size = timeline.times_s.size
-    rows_there = _count_rows(segments, begins, ends)
-    for g, (start, stop) in enumerate(zip(segments.starts[:-1], segments.starts[1:], strict=True)):
-        rows = segments.captured[start:stop]
-        occupied = np.concatenate([[0], np.cumsum(np.bincount(rows, minlength=size) > 0)])
-        reached = slice(
-            np.searchsorted(ends, rows[0] + shifts[0], side="right"),
-            np.searchsorted(begins, rows[-1] + shifts[-1], side="right"),
-        )
-        for k, (first, last) in enumerate(zip(begins[reached], ends[reached], strict=True)):
-            reach = np.clip(np.array([first, last])[:, None] - shifts, 0, size)
-            unseen = occupied[reach[1]] - occupied[reach[0]]
-            # where the recording begins or ends in silence this is weighed there
-            outside = _lies_in(segments.captured[0] + shifts, first, last)
-            outside |= _lies_in(segments.captured[-1] + shifts, first, last)
-            # the line falls silent once, for whoever has most rows there; others add to it
-            there = rows_there[:, reached.start + k]
-            others = 0 if there.argmax() == g else int(there.max())
-            counts = others + np.where(outside, 0, unseen)
-            known = price_silence(np.array(others), rates.missing)
-            scores[g] += price_silence(counts, rates.missing) - known
-    return scores
+    first, last = edges[::2], edges[1::2]
+    counts = []
+    for start, stop in zip(segments.starts[:-1], segments.starts[1:], strict=True):
+        rows = np.unique(segments.captured[start:stop])
+        low, high = (np.searchsorted(rows, edge - shifts[:, None]) for edge in (first, last))
+        counts.append(high - low)
+    # where the recording begins or ends in silence this is weighed there
+    outside = _lies_in(segments.captured[0] + shifts[:, None], first, last)
+    outside |= _lies_in(segments.captured[-1] + shifts[:, None], first, last)
+    return np.where(outside, 0, np.array(counts))
 
 
-def _count_rows(segments: Segments, begins: np.ndarray, ends: np.ndarray) -> np.ndarray:
-    """Return how many rows lie in silent stretches, shape (n_segments, n_stretches)."""
-    low, high = np.searchsorted(segments.captured, (begins, ends))
-    start, stop = segments.starts[:-1, None], segments.starts[1:, None]
-    return np.asarray(np.maximum(np.minimum(high, stop) - np.maximum(low, start), 0))
-
-
-def _lies_in(frame: np.ndarray, first: int, last: int) -> np.ndarray:
+def _lies_in(frame: np.ndarray, first: np.ndarray, last: np.ndarray) -> np.ndarray:
     """Say which captured frames lie from the first to before the last."""
     return (frame >= first) & (frame < last)
 

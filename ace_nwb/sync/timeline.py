@@ -47,6 +47,12 @@ class Timeline:
         return np.concatenate([[0], np.cumsum(self.is_held, dtype=np.int32)])
 
     @cached_property
+    def held_range(self) -> tuple[int, int]:
+        """First and last captured frame inside blocks; without any, none lies between the two."""
+        held = np.flatnonzero(self.is_held)
+        return (int(held[0]), int(held[-1])) if held.size else (self.is_held.size, -1)
+
+    @cached_property
     def real_before(self) -> np.ndarray:
         """How many captured frames with a pulse come before each, shape (n_captured + 1,)."""
         return np.concatenate([[0], np.cumsum(self.is_real, dtype=np.int32)])

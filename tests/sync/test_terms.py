@@ -107,8 +107,9 @@ def test_frames_lost_where_the_pulses_begin_or_end_are_counted_on_both_sides(
     assert left.tolist() == [[4, 5, 6], [3, 4, 5], [2, 3, 4]]
 
 
-def test_a_line_that_falls_silent_between_two_pieces_is_paid_for_once() -> None:
-    line = make_timeline(np.repeat([1, 0, 1], [20, 6, 20]))
-    segments = make_segments(range(3, 24), range(24, 40))  # four of the six, and two
-    scores = INNER_TERMS[MISSING](segments, line, RATES, np.array([0]))
+@pytest.mark.parametrize("shift", [0, -8, 8])
+def test_a_line_that_falls_silent_between_two_pieces_is_paid_for_once(shift: int) -> None:
+    line = make_timeline(np.repeat([1, 0, 1], [20, 6, 30]))
+    segments = make_segments(range(10, 24), range(24, 40))  # unmoved: four of the six, and two
+    scores = INNER_TERMS[MISSING](segments, line, RATES, np.array([shift]))
     assert scores.sum() == pytest.approx(price_silence(np.array(6), RATES.missing))
