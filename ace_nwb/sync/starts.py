@@ -1,7 +1,6 @@
 """Possible starts of the rows on the timeline, each followed to the end of the recording."""
 
 from dataclasses import dataclass
-from itertools import pairwise
 
 import numpy as np
 
@@ -332,7 +331,8 @@ def settle_by_numbers(rows: Rows, captured: np.ndarray, timeline: Timeline) -> n
     settled = captured.copy()
     number = np.cumsum(rows.daq_step)
     bounds = np.append(np.flatnonzero(begins), captured.size)
-    for start, stop in pairwise(bounds.tolist()):
+    tied = np.flatnonzero(np.diff(bounds) > 1)  # without numbers every row is a stretch of its own
+    for start, stop in zip(bounds[tied].tolist(), bounds[tied + 1].tolist(), strict=True):
         aside = captured[start:stop] - number[start:stop]
         settled[start:stop] = number[start:stop] + int(np.median(aside))
     in_order = (np.diff(settled) > 0).all() and settled[0] >= 0
