@@ -6,7 +6,12 @@ from pydantic import ValidationError
 from ace_nwb.forms.fields import UNITS, explain
 from ace_nwb.interfaces.metadata import SessionMetadata
 from ace_nwb.manifest.models import Manifest
-from ace_nwb.stages.settings.params import ExtractParams, MotionParams, PreprocessParams
+from ace_nwb.stages.settings.params import (
+    ExtractParams,
+    MotionParams,
+    PreprocessParams,
+    SyncParams,
+)
 from ace_nwb.stages.table import STAGES
 
 ABBREVIATED = {"px", "s", "ms", "hz", "um", "nm", "uv", "deg", "ppm"}
@@ -25,7 +30,8 @@ def told(model, content):
         (ExtractParams, {"min_correlation": 2}, "a number, at least 0 and at most 1, or none"),
         (ExtractParams, {"cell_diameter_px": 1}, "a number in pixels, above 2 (default 12.0)"),
         (PreprocessParams, {"detrend": "cubic"}, "one of none, exponential, linear"),
-        (MotionParams, {"piecewise": 3}, "true or false (default false)"),
+        (MotionParams, {"piecewise": 3}, "true or false, or none"),
+        (SyncParams, {"accept_ambiguity": 3}, "true or false (default false)"),
         (Manifest, {"sessions": [{"name": "a", "folder": "b", "intervals": [{}]}]}, "'sessions.0."),
         (Manifest, {"sessions": 3}, "a list"),
         (SessionMetadata, {"Subject": "mouse"}, "lines of 'key: value' below it (subject_id, spec"),

@@ -6,6 +6,7 @@ import sys
 
 import pytest
 
+from ace_nwb.nwb.commit import journal
 from ace_nwb.nwb.commit.disk import Disk
 from ace_nwb.nwb.commit.interruption import InterruptGuard
 from ace_nwb.nwb.commit.journal import journal_path
@@ -65,6 +66,17 @@ def test_within_a_write_of_hdf5_it_waits_for_hdf5_and_nothing_is_committed(recor
         change(recorded.path, Interrupting("write_at"))
     assert recorded.path.read_bytes() == before
     assert [p.name for p in recorded.path.parent.iterdir()] == [recorded.path.name]
+
+
+def test_while_it_looks_for_other_writers_nothing_stays_behind_the_file(recorded, monkeypatch):
+    def strike(_path, *, but):
+        raise KeyboardInterrupt
+
+    before = recorded.path.read_bytes()
+    monkeypatch.setattr(journal, "check_not_written", strike)
+    with pytest.raises(KeyboardInterrupt):
+        change(recorded.path, Disk())
+    assert recorded.path.read_bytes() == before
 
 
 @pytest.mark.parametrize("operation", ["truncate", "unlink"])

@@ -84,15 +84,17 @@ def check_alone(overlay: OverlayFile) -> None:
     SessionLockedError
         If another program has the file open for writing, or has written it.
     """
-    overlay.keep_tail = True
-    check_not_written(overlay.path, but=os.getpid())
-    if read_end_of_file(overlay.path) != overlay.old_size or not overlay.is_as_found():
-        raise SessionLockedError(
-            f"{overlay.path} was written by another program, with HDF5's locks off, while it was "
-            "being changed. Nobody else writing was expected; what it wrote was left alone. Close "
-            "the file there, then repeat the step."
-        )
-    overlay.keep_tail = False
+    try:
+        check_not_written(overlay.path, but=os.getpid())
+        if read_end_of_file(overlay.path) != overlay.old_size or not overlay.is_as_found():
+            raise SessionLockedError(
+                f"{overlay.path} was written by another program, with HDF5's locks off, while it "
+                "was being changed. Nobody else writing was expected; what it wrote was left "
+                "alone. Close the file there, then repeat the step."
+            )
+    except SessionLockedError:
+        overlay.keep_tail = True
+        raise
 
 
 def commit(overlay: OverlayFile, file: FileIO) -> None:
