@@ -273,7 +273,9 @@ class Edit:
         is_committed = False
         try:
             if error is None:
-                journal.check_alone(self.overlay)  # HDF5 writes much behind the end when it closes
+                with self.guard.hold():
+                    self.guard.check()
+                    journal.check_alone(self.overlay)  # HDF5 writes behind the end when it closes
                 self.writer.finish()
                 with self.guard.hold():
                     self.guard.check()
