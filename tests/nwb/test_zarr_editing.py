@@ -66,6 +66,67 @@ def test_an_interrupted_change_leaves_the_session_and_goes_on(stored, monkeypatc
     assert [p.name for p in stored.parent.iterdir()] == [stored.name]
 
 
+@pytest.fixture
+def kill_before_the_exchange(monkeypatch):
+    """Make the process end once a change is committed in the working copy, as a kill does."""
+
+    class Killed(BaseException):
+        pass
+
+    def kill(_working, path, _disk):
+        shutil.copytree(path.parent, path.parent.with_name("as-killed"))
+        raise Killed
+
+    def run_killed(change, stored):
+        with monkeypatch.context() as patched, pytest.raises(Killed):
+            patched.setattr(zarr_editing, "_exchange", kill)
+            change()
+        shutil.rmtree(stored.parent)
+        stored.parent.with_name("as-killed").rename(stored.parent)
+
+    return run_killed
+
+
+@pytest.fixture
+def alone(stored):
+    """The session in a folder of its own."""
+    folder = stored.parent / "sessions"
+    folder.mkdir()
+    return stored.rename(folder / stored.name)
+
+
+def test_a_single_change_that_was_killed_is_made_once_by_the_same_command(
+    alone, kill_before_the_exchange
+):
+    def choose(value):
+        pipeline.record_parameters(alone, {"motion": {"max_shift_px": value}})
+
+    kill_before_the_exchange(lambda: choose(7), alone)
+    assert (alone.parent / f"{alone.name}.scratch").exists(), "the kill left a copy"
+    with open_session(alone) as session:
+        assert read_choices(session) == []
+    kill_before_the_exchange(lambda: choose(8), alone)
+    choose(9)
+    with open_session(alone) as session:
+        assert [choice.value for choice in read_choices(session)] == ["9"]
+        assert len(session.h5["file_create_date"]) == 2, "converted, and changed once"
+    assert [p.name for p in alone.parent.iterdir()] == [alone.name]
+
+
+def test_a_single_change_keeps_what_stages_have_left_to_go_on_from(alone, kill_before_the_exchange):
+    kill_before_the_exchange(lambda: pipeline.process(alone, "preprocess"), alone)
+    kill_before_the_exchange(
+        lambda: pipeline.record_parameters(alone, {"motion": {"max_shift_px": 7}}), alone
+    )
+    with pytest.raises(CurationError, match="no ROIs"):
+        decide(alone, [Draft("accept", (0,), "Ann")])
+    pipeline.record_parameters(alone, {"motion": {"max_shift_px": 8}})
+    assert {s.stage: s.state for s in pipeline.status(alone)}["preprocess"] == "done"
+    with open_session(alone) as session:
+        assert [choice.value for choice in read_choices(session)] == ["8"]
+    assert [p.name for p in alone.parent.iterdir()] == [alone.name]
+
+
 @pytest.mark.parametrize("can_exchange", [True, False])
 def test_a_changed_session_takes_the_name_of_the_old_one(can_exchange, tmp_path, monkeypatch):
     monkeypatch.setattr(zarr_editing, "export_zarr", lambda _working, new: new.mkdir())

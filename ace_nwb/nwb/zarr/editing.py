@@ -2,20 +2,21 @@
 
 A folder of many files cannot be changed in one step. The session is turned into a session file in
 the scratch folder beside it, changed there through the journal, written as Zarr beside the old
-one, and exchanged with it. An interrupted change leaves the session as it was, and the working
-copy to go on from. Time and space are those of two copies.
+one, and exchanged with it. An interrupted change leaves the session as it was. Stages leave the
+working copy to go on from, since what is done there need not be done again; of any other change
+nothing is left, or the same command would make it twice. Time and space are those of two copies.
 """
 
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from hashlib import blake2b
 from pathlib import Path
 
 from ace_nwb.nwb.commit.disk import Disk
 from ace_nwb.nwb.commit.lock import WriterLock
 from ace_nwb.nwb.commit.superblock import read_end_of_file
-from ace_nwb.nwb.editing import Edit, SessionWriter
+from ace_nwb.nwb.editing import Edit, SessionWriter, check_writable
 from ace_nwb.nwb.opening import open_h5, real_path
 from ace_nwb.nwb.session import replaced_path
 from ace_nwb.nwb.zarr.session import export_zarr, import_zarr
@@ -23,7 +24,7 @@ from ace_nwb.nwb.zarr.session import export_zarr, import_zarr
 
 @contextmanager
 def edit_zarr(path: Path, *, wait_s: float = 0.0) -> Iterator[Path]:
-    """Give a session file to change, which then takes the place of the Zarr session.
+    """Give stages a session file to change, which then takes the place of the Zarr session.
 
     Parameters
     ----------
@@ -37,9 +38,7 @@ def edit_zarr(path: Path, *, wait_s: float = 0.0) -> Iterator[Path]:
     SessionLockedError
         If another process is changing the session.
     """
-    path = real_path(path)
-    with WriterLock(path, wait_s):
-        _tidy(path)
+    with _locked(path, wait_s) as path:
         working = _working_path(path)
         is_new = not working.exists()
         _make_working_copy(path, working)
@@ -50,15 +49,41 @@ def edit_zarr(path: Path, *, wait_s: float = 0.0) -> Iterator[Path]:
             if is_new and _end_and_date(working) == before:  # refused: nothing to go on from
                 shutil.rmtree(working.parent)
             raise
-        _exchange(working, path, Disk())
-        shutil.rmtree(working.parent, ignore_errors=True)  # the next change removes it
+        _take_place(working, path, Disk())
 
 
 @contextmanager
 def edit_zarr_session(path: Path, disk: Disk, wait_s: float) -> Iterator[SessionWriter]:
-    """Open a Zarr session for one change; see `edit_session`."""
-    with edit_zarr(path, wait_s=wait_s) as working, Edit(working, disk) as writer:
-        yield writer
+    """Open a Zarr session for one change; see `edit_session`.
+
+    What stages have left to go on from is changed with it, and takes the place of the session.
+    """
+    with _locked(path, wait_s) as path:
+        left, folder = _working_path(path), _change_folder(path)
+        working = folder / left.name
+        try:
+            if left.exists():
+                check_writable(left)  # completes what a journal holds
+                folder.mkdir()
+                shutil.copy(left, working)
+            else:
+                _make_working_copy(path, working)
+            with Edit(working, disk) as writer:
+                yield writer
+            _take_place(working, path, disk)
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+            with suppress(OSError):  # stages have left something there, or all of it is gone
+                folder.parent.rmdir()
+
+
+@contextmanager
+def _locked(path: Path, wait_s: float) -> Iterator[Path]:
+    """Lock a Zarr session and remove what interrupted changes left; give its path."""
+    path = real_path(path)
+    with WriterLock(path, wait_s):
+        _tidy(path)
+        yield path
 
 
 def _end_and_date(working: Path) -> tuple[int, int]:
@@ -69,15 +94,30 @@ def _end_and_date(working: Path) -> tuple[int, int]:
 
 def _working_path(path: Path) -> Path:
     """Return where the session stands as a file: as an interrupted change of this state left it."""
-    return path.with_name(f"{path.name}.scratch") / f"{_digest(path)}.nwb"
+    return _scratch(path) / f"{_digest(path)}.nwb"
+
+
+def _scratch(path: Path) -> Path:
+    return path.with_name(f"{path.name}.scratch")
+
+
+def _change_folder(path: Path) -> Path:
+    """Return where a single change is made; nothing that is left there is taken up."""
+    return _scratch(path) / "change"
 
 
 def _make_working_copy(path: Path, working: Path) -> None:
     folder = working.parent
     if not working.exists():
         shutil.rmtree(folder, ignore_errors=True)
-        folder.mkdir()
+        folder.mkdir(parents=True)
         import_zarr(path, working)
+
+
+def _take_place(working: Path, path: Path, disk: Disk) -> None:
+    """Let the working copy take the place of the session, and remove the scratch folder."""
+    _exchange(working, path, disk)
+    shutil.rmtree(_scratch(path), ignore_errors=True)  # the next change removes it
 
 
 def _exchange(working: Path, path: Path, disk: Disk) -> None:
@@ -96,11 +136,11 @@ def _exchange(working: Path, path: Path, disk: Disk) -> None:
 
 
 def _tidy(path: Path) -> None:
-    """Finish an exchange that was interrupted: the old session stands or is not needed."""
+    """Finish an exchange that was interrupted, and forget a single change that was."""
     old = replaced_path(path)
     if old.exists() and not path.exists():
         old.rename(path)
-    for left in (old, _new_path(path)):
+    for left in (old, _new_path(path), _change_folder(path)):
         shutil.rmtree(left, ignore_errors=True)
 
 
