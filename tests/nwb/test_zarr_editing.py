@@ -78,9 +78,10 @@ def kill_before_the_exchange(monkeypatch):
         raise Killed
 
     def run_killed(change, stored):
-        with monkeypatch.context() as patched, pytest.raises(Killed):
+        with monkeypatch.context() as patched:
             patched.setattr(zarr_editing, "_exchange", kill)
-            change()
+            with pytest.raises(Killed):
+                change()
         shutil.rmtree(stored.parent)
         stored.parent.with_name("as-killed").rename(stored.parent)
 
