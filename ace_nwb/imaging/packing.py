@@ -183,7 +183,7 @@ def _fill(
             if isinstance(store, np.ndarray):
                 store[start:stop] = packed
             else:
-                packed.tofile(store)
+                store.write(packed.data)
             start = stop
     return PackedMovie(target, scales, movie.shape, movie.frame_rate_hz)
 

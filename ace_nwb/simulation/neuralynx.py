@@ -128,7 +128,7 @@ def write_ncs(
     fields = _channel_fields(path, spec, channel=channel, input_range_uv=input_range_uv)
     with path.open("wb") as file:
         file.write(_make_header(fields))
-        np.concatenate(records).tofile(file)
+        file.write(np.concatenate(records).tobytes())
 
 
 def _make_records(
@@ -165,7 +165,7 @@ def write_nev(path: Path, ports: list[PortEvents], *, spec: NeuralynxSpec, stop_
     records["timestamp_us"] = spec.timestamp_us(np.array(times_s))
     with path.open("wb") as file:
         file.write(_make_header(_file_fields(path, spec, kind="Event", record_bytes=184)))
-        records.tofile(file)
+        file.write(records.tobytes())
 
 
 def _file_fields(

@@ -19,6 +19,8 @@ from ace_nwb.imaging.packing import (
     unpack_frames,
 )
 
+FULL = Path("/dev/full")
+
 
 @pytest.fixture(scope="module")
 def movie() -> ArrayMovie:
@@ -75,6 +77,14 @@ def test_space_is_used_up(movie: ArrayMovie, tmp_path: Path) -> None:
     assert [type(copy).__name__ for copy in kept] == ["PackedMovie", "PackedMovie", "RoundedMovie"]
     assert (space.memory_bytes, space.disk_bytes) == (0, 0)
     assert sum(file.stat().st_size for file in tmp_path.iterdir()) == size
+
+
+@pytest.mark.skipif(not FULL.exists(), reason="Linux has a device that is always full")
+def test_a_full_disk_is_told_also_in_the_last_page_of_a_block(tmp_path: Path) -> None:
+    (tmp_path / "kept").symlink_to(FULL)
+    little = ArrayMovie(np.ones((2, 4, 5), np.float32), 20.0)
+    with pytest.raises(OSError, match="No space left"):
+        keep(little, tmp_path, memory=0, disk=packed_bytes(little))
 
 
 def test_the_recorded_size_is_that_of_the_camera_not_of_the_corrected_movie() -> None:
