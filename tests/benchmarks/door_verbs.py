@@ -119,7 +119,7 @@ VERBS = {
     "curate (page)": Verb(
         "curate {out}/session.nwb --reviewer Ann --port 0 --no-browser", ANALYSED, 0.5
     ),
-    "demo": Verb("demo {out}/demo --size toy", (), 0.5, 1),
+    "demo": Verb("demo {out}/demo --size toy", (), 0.5),
     "upgrade": Verb("upgrade {out}/old.nwb", ("old.nwb",)),
     "recover --cut": Verb("recover {out}/long.nwb --cut", ("long.nwb",)),
     "repack": Verb("repack {out}/session.nwb", ANALYSED),
@@ -141,7 +141,7 @@ VERBS = {
     ),
     "import rois": Verb("import {home}/rois.csv {out}/session.nwb --reviewer Ann", ANALYSED),
     "dandi prepare": Verb(
-        "dandi prepare {out}/000123 {out}/session.nwb --dandiset 000123", ANALYSED, 0.3, 1
+        "dandi prepare {out}/000123 {out}/ready.nwb --dandiset 000123", ("ready.nwb",), 0.3
     ),
     "batch": Verb("batch {out}/sessions.yaml --workers 1 --threads 1", ("sessions.yaml",), 0.3),
     "batch --from-spreadsheets": Verb(
@@ -179,7 +179,7 @@ def short_demo() -> AbstractContextManager[object]:
     movie = MovieSpec(n_frames=60, n_rows=24, n_columns=32, n_cells=2)
     spec = RecordingSpec(movie, frames_per_file=40, n_dropped=1)
     first = SimpleNamespace(**vars(pipeline))
-    first.run = lambda path, _plan, bar: pipeline.run(path, Plan(("preprocess",)), bar=bar)
+    first.run = lambda path, _plan, bar: pipeline.run(path, Plan(("sync", "preprocess")), bar=bar)
     found = ExitStack()
     found.enter_context(patch.dict("ace_nwb.simulation.recording.SIZES", toy=spec))
     for name, part in {"pipeline": first, "_score": lambda *_: [], "_costs": lambda *_: []}.items():
@@ -207,6 +207,8 @@ def make_inputs(home: Path) -> None:
     _leave_journal(home / "left.nwb", home / "session.nwb")
     (home / "long.nwb").write_bytes((home / "recorded.nwb").read_bytes() + bytes(5000))
     _age(home / "old.nwb", home / "session.nwb")
+    shutil.copy(home / "recorded.nwb", home / "ready.nwb")
+    run(f"sync {home}/ready.nwb --accept-ambiguity".split())
     _write_exports(home)
     _write_manifests(home)
 
