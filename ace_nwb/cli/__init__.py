@@ -4,6 +4,7 @@ Everything is imported within `run`, so that Ctrl-C is met there at any time.
 """
 
 import errno
+import gc
 import os
 import sys
 import traceback
@@ -14,6 +15,12 @@ DONE, OUR_ERROR, USAGE, FAULT, INTERRUPTED = 0, 1, 2, 70, 130
 DISK_REFUSES = frozenset({errno.EIO, errno.ENOSPC, errno.EROFS, getattr(errno, "EDQUOT", -1)})
 """What a disk answers that is broken, full, read-only, or used up by its user: no fault of ours."""
 
+QUICK_VERBS = frozenset(
+    {"status", "history", "list", "contents", "run", "process", "--help", "--version"}
+)
+"""Verbs that end in half a second, or begin their work after one (and open a progress bar then): a
+tenth of that time would go into looking for garbage among what is imported."""
+
 FAULT_OF_OURS = """
 This is a fault of ace_nwb, not of your files, which are as they were before. Please report it: open
 an issue in the repository of the package with the lines above and what `ace-nwb doctor` prints."""
@@ -21,6 +28,10 @@ an issue in the repository of the package with the lines above and what `ace-nwb
 
 def main(arguments: list[str] | None = None) -> None:
     """Run a command line; exit with 0 done, 1 our error, 2 usage, 70 our fault, 130 interrupted."""
+    typed = sys.argv[1:] if arguments is None else arguments
+    if QUICK_VERBS.intersection(typed[:1]):
+        gc.disable()
+    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")  # it would look into every package
     sys.exit(run(arguments))
 
 

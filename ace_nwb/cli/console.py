@@ -1,5 +1,6 @@
 """What the verbs share on the terminal: progress bars, tables, JSON, sizes."""
 
+import gc
 import json
 import sys
 import time
@@ -60,6 +61,7 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[Any]], *, title:
 @contextmanager
 def progress_bar(title: str) -> Iterator[Callable[[int, int], None]]:
     """Show a bar with the time left on a terminal, now and then a line elsewhere (logs)."""
+    gc.enable()  # the work begins; see `QUICK_VERBS`
     if not sys.stderr.isatty():
         yield from _progress_lines(title)
         return

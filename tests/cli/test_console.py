@@ -1,9 +1,11 @@
 """What is written to the terminal: progress where nobody watches it, and texts of files."""
 
+import gc
+
 import h5py
 import pytest
 
-from ace_nwb.cli import console, run
+from ace_nwb.cli import console, main, run
 
 
 def test_a_log_gets_a_line_with_the_time_left_now_and_then(monkeypatch, capsys):
@@ -15,6 +17,18 @@ def test_a_log_gets_a_line_with_the_time_left_now_and_then(monkeypatch, capsys):
         tell(45, 100)  # too soon after the line before
     said = capsys.readouterr().err.splitlines()
     assert said == ["extract: 40%, 1 min 0 s left", "extract: 80.0 s"]
+
+
+def test_a_quick_verb_does_not_look_for_garbage_until_its_work_begins(capsys):
+    assert gc.isenabled()
+    try:
+        with pytest.raises(SystemExit, match="0"):
+            main(["list", "stages"])
+        assert not gc.isenabled()
+        with console.progress_bar("extract"):
+            assert gc.isenabled()
+    finally:
+        gc.enable()
 
 
 @pytest.mark.parametrize(
