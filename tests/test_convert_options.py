@@ -13,9 +13,9 @@ from pynwb import NWBHDF5IO
 from ace_nwb.convert import convert
 from ace_nwb.errors import FormatError, MetadataError, OutputError, UnknownNameError
 from ace_nwb.inspection import inspect_folder, write_template_file
+from ace_nwb.interfaces.data_interfaces import MiniscopeDaqInterface
 from ace_nwb.interfaces.extractor import MovieExtractor
 from ace_nwb.interfaces.metadata import load_metadata
-from ace_nwb.interfaces.miniscope_daq import MiniscopeDaqInterface
 from ace_nwb.interfaces.sources import SourceOptions
 from tests.fixtures.recordings import (
     METADATA,

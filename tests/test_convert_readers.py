@@ -6,8 +6,7 @@ import numpy as np
 import pytest
 
 from ace_nwb.convert import convert
-from ace_nwb.interfaces.miniscope_daq import MiniscopeDaqInterface
-from ace_nwb.interfaces.neuralynx import NeuralynxInterface
+from ace_nwb.interfaces.data_interfaces import MiniscopeDaqInterface, NeuralynxInterface
 from tests.fixtures.recordings import METADATA
 
 pytestmark = pytest.mark.interop

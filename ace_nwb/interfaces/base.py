@@ -5,6 +5,7 @@ load no NeuroConv; the data interface is imported when something is converted.
 """
 
 import inspect
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -110,6 +111,12 @@ def find_below(folder_path: Path, is_match: Callable[[Path], bool]) -> list[Path
 def clean_text(text: str) -> str:
     """Return text that can be stored: without zeros and half characters of a damaged file."""
     return text.replace("\0", "").encode("utf-8", "replace").decode("utf-8")
+
+
+def object_name(text: str) -> str:
+    """Return a name that NWB allows, words joined in capitals: "My WebCam" -> "MyWebCam"."""
+    words = re.split(r"[^0-9A-Za-z]+", text)
+    return "".join(word[:1].upper() + word[1:] for word in words) or "Device"
 
 
 def is_ignored(folder_path: Path) -> bool:

@@ -14,6 +14,7 @@ from pynwb.ophys import ImagingPlane, OnePhotonSeries, OpticalChannel
 
 from ace_nwb.errors import OutputError
 from ace_nwb.interfaces.arrays import ArrayPlacer
+from ace_nwb.interfaces.base import object_name
 from ace_nwb.interfaces.device_settings import flat_settings
 from ace_nwb.interfaces.frame_ledger import STATUS_TEXT, FrameLedger
 from ace_nwb.interfaces.imaging_recording import ClockFacts, DeviceRecording, Segment
@@ -22,7 +23,6 @@ from ace_nwb.interfaces.nwb_objects import (
     NOT_STATED,
     add_events,
     get_module,
-    object_name,
     series_times,
 )
 

@@ -141,6 +141,6 @@ FORMAT = Format(
     modality="imaging",
     find=find_recordings,
     summarise=partial(summarise_imaging, read_recording),
-    interface_path="ace_nwb.interfaces.imaging_interfaces:InscopixInterface",
+    interface_path="ace_nwb.interfaces.data_interfaces:InscopixInterface",
     looks_for="a movie .isxd",
 )

@@ -183,6 +183,6 @@ FORMAT = Format(
     modality="imaging",
     find=find_recordings,
     summarise=partial(summarise_imaging, read_recording),
-    interface_path="ace_nwb.interfaces.imaging_interfaces:MappedMovieInterface",
+    interface_path="ace_nwb.interfaces.data_interfaces:MappedMovieInterface",
     looks_for=f"{MAPPING_FILE} beside the movies, or --format {NAME} with --mapping FILE",
 )

@@ -324,6 +324,6 @@ FORMAT = Format(
     modality="imaging",
     find=find_recordings,
     summarise=partial(summarise_imaging, read_recording),
-    interface_path="ace_nwb.interfaces.imaging_interfaces:MiniscopeV3Interface",
+    interface_path="ace_nwb.interfaces.data_interfaces:MiniscopeV3Interface",
     looks_for="msCam1.avi, msCam2.avi, ... with timestamp.dat",
 )

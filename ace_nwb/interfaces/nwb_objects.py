@@ -1,6 +1,5 @@
 """Small pieces of NWB that every interface needs: modules, names, tables of events."""
 
-import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -34,12 +33,6 @@ def get_module(nwbfile: NWBFile, name: str) -> ProcessingModule:
     if name not in nwbfile.processing:
         nwbfile.create_processing_module(name=name, description=MODULES[name])
     return nwbfile.processing[name]
-
-
-def object_name(text: str) -> str:
-    """Return a name that NWB allows, words joined in capitals: "My WebCam" -> "MyWebCam"."""
-    words = re.split(r"[^0-9A-Za-z]+", text)
-    return "".join(word[:1].upper() + word[1:] for word in words) or "Device"
 
 
 def series_times(times_s: np.ndarray) -> dict[str, Any]:

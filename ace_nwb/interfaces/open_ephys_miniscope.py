@@ -204,6 +204,6 @@ FORMAT = Format(
     modality="imaging",
     find=find_recordings,
     summarise=partial(summarise_imaging, read_recording),
-    interface_path="ace_nwb.interfaces.imaging_interfaces:OpenEphysMiniscopeInterface",
+    interface_path="ace_nwb.interfaces.data_interfaces:OpenEphysMiniscopeInterface",
     looks_for="a movie .avi beside a table .csv of its frames",
 )

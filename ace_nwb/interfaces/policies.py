@@ -15,6 +15,7 @@ from ace_nwb.errors import EphysError, InputError, ParameterError, unknown_name_
 REFUSE = "refuse"
 ALL = "all"
 TEXT_ENCODING = "text_encoding"
+PARTIAL_STREAMS = "partial_streams"
 _REFUSE = {REFUSE: "refuse the recording"}
 
 RULES: dict[str, dict[str, str]] = {
@@ -54,7 +55,7 @@ RULES: dict[str, dict[str, str]] = {
         **_REFUSE,
         "salvage": "take the whole samples before the break, in Intan files the whole blocks",
     },
-    "partial_streams": {
+    PARTIAL_STREAMS: {
         "keep": "go on with what is whole",
         **_REFUSE,
     },
@@ -194,8 +195,8 @@ def partial_streams(
     """Return what is irregular where recorders leave streams of samples or events incomplete."""
     return tuple(
         Irregularity(
-            policy="partial_streams",
-            choice=policies["partial_streams"],
+            policy=PARTIAL_STREAMS,
+            choice=policies[PARTIAL_STREAMS],
             device=device,
             count=1,
             found=sentence.rstrip("."),
@@ -211,11 +212,6 @@ def check_allowed(irregularities: Iterable[Irregularity]) -> None:
     for irregularity in irregularities:
         if irregularity.is_refused:
             raise irregularity.error(irregularity.sentence)
-
-
-def check_partial(sentences: Iterable[str], policies: Policies, *, device: str) -> None:
-    """Raise for streams that are incomplete, if the policy refuses them."""
-    check_allowed(partial_streams(sentences, policies=policies, device=device))
 
 
 def without_folder(sentences: Iterable[str], folder_path: Path) -> list[str]:

@@ -7,7 +7,7 @@ from pynwb import NWBHDF5IO
 from ace_nwb.convert import convert
 from ace_nwb.errors import EphysError
 from ace_nwb.inspection import inspect_folder
-from ace_nwb.interfaces.open_ephys_binary.folder import read_recording
+from ace_nwb.interfaces.open_ephys_binary import read_recording
 from tests.fixtures.recordings import METADATA
 from tests.simulators.open_ephys_binary import FIRST_SAMPLE, STREAM, write_recording
 

@@ -1,11 +1,10 @@
 """UCLA Miniscope recordings of Miniscope-DAQ-QT, v1 and v2.
 
 `folder` finds recordings and their devices, `timestamps` reads frame times, `recording` puts them
-together, `interface` writes NWB objects.
+together.
 """
 
 from functools import partial
-from typing import Any
 
 from ace_nwb.interfaces.base import Format
 from ace_nwb.interfaces.imaging_summary import summarise_imaging
@@ -18,15 +17,6 @@ FORMAT = Format(
     modality="imaging",
     find=find_recordings,
     summarise=partial(summarise_imaging, read_recording),
-    interface_path="ace_nwb.interfaces.miniscope_daq.interface:MiniscopeDaqInterface",
+    interface_path="ace_nwb.interfaces.data_interfaces:MiniscopeDaqInterface",
     looks_for="metaData.json, and folders of devices with timeStamps.csv and 0.avi, 1.avi, ...",
 )
-
-
-def __getattr__(name: str) -> Any:
-    """Give the data interface where it is looked for, without importing NeuroConv for the rest."""
-    if name == "MiniscopeDaqInterface":
-        from ace_nwb.interfaces.miniscope_daq.interface import MiniscopeDaqInterface
-
-        return MiniscopeDaqInterface
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

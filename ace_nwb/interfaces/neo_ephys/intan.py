@@ -10,12 +10,12 @@ import numpy as np
 
 from ace_nwb.errors import EphysError
 from ace_nwb.interfaces.base import Candidate, Evidence, find_below
+from ace_nwb.interfaces.ephys_recording import DigitalLine, EphysRecording, System
 from ace_nwb.interfaces.neo_ephys.cut_files import cut_samples, whole_items
 from ace_nwb.interfaces.neo_ephys.streams import (
-    DigitalLine,
-    SampleStream,
-    SystemRecording,
+    StreamTable,
     call_reader,
+    describe_lines,
     find_edges,
     import_readers,
     read_samples,
@@ -46,7 +46,7 @@ def find_recordings(folder_path: Path) -> list[Candidate]:
     return [_candidate(path) for path in find_below(folder_path, lambda path: bool(_files(path)))]
 
 
-def read_recording(folder_path: Path, policies: Policies | None = None) -> SystemRecording:
+def read_recording(folder_path: Path, policies: Policies | None = None) -> EphysRecording:
     """Read the structure of a file, and the edges of its digital lines.
 
     Parameters
@@ -71,56 +71,62 @@ def read_recording(folder_path: Path, policies: Policies | None = None) -> Syste
             "recording into a folder of its own."
         )
     path = files[0]
-    readers = import_readers()
+    readers, table = import_readers(), StreamTable()
     with whole_items(load_module("neo.rawio.intanrawio")) as left_over:
         names = call_reader(lambda: readers.get_neo_streams("intan", file_path=path), path)[0]
-        streams = tuple(_stream(readers, path, name) for name in names if name in LABELS)
+        for name in names:
+            if name in LABELS:
+                _add_stream(table, readers, path, name)
         lines = tuple(
             line for name in names if name in DIGITAL for line in _lines(readers, path, name)
         )
-    if not any(stream.kind == "electrodes" for stream in streams):
+    if not table.electrodes:
         raise EphysError(
             f"{path} holds {', '.join(names)} and no amplifier channel. At least one was expected; "
             "is this the file of the recording?"
         )
-    noted = [
-        cut_samples(
-            file, f"{n_bytes} bytes follow the last whole block", policies=policies or Policies()
-        )
-        for file, n_bytes in left_over.items()
-    ]
+    start_time, policies = _start_time(path), policies or Policies()
     left_out = [name for name in names if name not in LABELS and name not in DIGITAL]
-    return SystemRecording(
+    description = f"Intan {_system(path)} recording system."
+    return EphysRecording(
         folder_path=folder_path,
-        system="Intan",
-        manufacturer="Intan Technologies",
-        description=f"Intan {_system(path)} recording system.",
-        streams=streams,
+        system=System(
+            name="Intan",
+            description=description,
+            model="IntanModel",
+            model_description=description,
+            manufacturer="Intan Technologies",
+            electrodes="All channels of the system.",
+        ),
+        content=(f"Intan {start_time}", *table.facts, *describe_lines(lines)),
+        electrodes=table.electrodes,
+        streams=tuple(table.streams),
         lines=lines,
-        start_time=_start_time(path),
+        start_time=start_time,
         warnings=tuple(f"{path.name}: the stream {name!r} is left out." for name in left_out),
-        irregularities=tuple(noted),
+        irregularities=tuple(
+            cut_samples(file, f"{n_bytes} bytes follow the last whole block", policies=policies)
+            for file, n_bytes in left_over.items()
+        ),
     )
 
 
-def _stream(readers: Any, path: Path, name: str) -> SampleStream:
+def _add_stream(table: StreamTable, readers: Any, path: Path, name: str) -> None:
     """Read the structure of one stream."""
     recording = call_reader(
         lambda: readers.read_intan(file_path=path, stream_name=name, all_annotations=True), path
     )
     unit, factor = SI.get(str(recording.get_property("physical_unit")[0]), ("n.a.", 1.0))
-    label = LABELS[name]
-    return SampleStream(
-        name=name,
-        label=label,
-        kind="electrodes" if label in ELECTRODES else "inputs",
-        recording=recording,
-        channel_ids=tuple(recording.get_channel_ids()),
-        channel_names=tuple(map(str, recording.get_channel_ids())),
-        unit=unit,
+    table.add(
+        name,
+        LABELS[name],
+        recording,
+        channels={one: str(one) for one in recording.get_channel_ids()},
+        has_electrodes=LABELS[name] in ELECTRODES,
+        starts_s=(0.0,),
         scale=np.asarray(recording.get_property("gain_to_physical_unit"), float) * factor,
         offset=np.asarray(recording.get_property("offset_to_physical_unit"), float) * factor,
-        starts_s=(0.0,),
+        unit=unit,
     )
 
 

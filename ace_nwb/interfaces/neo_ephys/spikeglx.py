@@ -14,13 +14,13 @@ from typing import Any
 import numpy as np
 
 from ace_nwb.interfaces.base import Candidate, Evidence, find_below
+from ace_nwb.interfaces.ephys_recording import DigitalLine, EphysRecording, System
 from ace_nwb.interfaces.imaging_recording import ClockFacts
 from ace_nwb.interfaces.neo_ephys.cut_files import cut_samples, find_cut_runs, whole_samples
 from ace_nwb.interfaces.neo_ephys.streams import (
-    DigitalLine,
-    SampleStream,
-    SystemRecording,
+    StreamTable,
     call_reader,
+    describe_lines,
     find_edges,
     import_readers,
     read_samples,
@@ -45,7 +45,7 @@ def find_recordings(folder_path: Path) -> list[Candidate]:
     return [_candidate(path, metas) for path, metas in sorted(found.items())]
 
 
-def read_recording(folder_path: Path, policies: Policies | None = None) -> SystemRecording:
+def read_recording(folder_path: Path, policies: Policies | None = None) -> EphysRecording:
     """Read the structure of a run, and the edges of its digital lines.
 
     Parameters
@@ -70,30 +70,37 @@ def read_recording(folder_path: Path, policies: Policies | None = None) -> Syste
         open_stream = partial(_open, readers, folder_path)
         recordings = {stream: open_stream(stream) for stream in ids}
     zero_s = min(float(item.get_start_time(0)) for item in recordings.values())
-    streams = tuple(
-        stream
-        for name, recording in recordings.items()
-        if not name.endswith(SYNC)
-        for stream in [_stream(name, recording, zero_s)]
-        if stream.channel_ids
-    )
+    table = StreamTable()
+    for name, recording in recordings.items():
+        if not name.endswith(SYNC):
+            _add_stream(table, name, recording, zero_s)
     lines = tuple(
         line
         for name, recording in recordings.items()
         for line in call_reader(partial(_lines, name, recording, zero_s), folder_path)
     )
-    return SystemRecording(
+    start_time, policies = _start_time(folder_path), policies or Policies()
+    clocks = [stream.segments[0].clock for stream in table.streams]
+    names = dict.fromkeys(clock.clock for clock in clocks if clock is not None)
+    description = "Neuropixels probes and NI-DAQ, recorded with SpikeGLX."
+    return EphysRecording(
         folder_path=folder_path,
-        system="SpikeGLX",
-        manufacturer="IMEC and National Instruments",
-        description="Neuropixels probes and NI-DAQ, recorded with SpikeGLX.",
-        streams=streams,
+        system=System(
+            name="SpikeGLX",
+            description=description,
+            model="SpikeGLXModel",
+            model_description=description,
+            manufacturer="IMEC and National Instruments",
+            electrodes="All channels of the system.",
+        ),
+        content=(f"SpikeGLX {start_time}", *table.facts, *describe_lines(lines)),
+        electrodes=table.electrodes,
+        streams=tuple(table.streams),
         lines=lines,
-        start_time=_start_time(folder_path),
+        start_time=start_time,
+        remarks=(f"Clocks of their own: {', '.join(names)}.",) if len(names) > 1 else (),
         irregularities=tuple(
-            cut_samples(
-                path, f"{found} of {stated} bytes are there", policies=policies or Policies()
-            )
+            cut_samples(path, f"{found} of {stated} bytes are there", policies=policies)
             for path, (found, stated) in find_cut_runs(_all_metas(folder_path)).items()
         ),
     )
@@ -106,29 +113,30 @@ def _open(readers: Any, folder_path: Path, stream_id: str) -> Any:
     )
 
 
-def _stream(name: str, recording: Any, zero_s: float) -> SampleStream:
-    """Describe one stream; the words of digital lines are no samples."""
-    names = [str(channel).partition("#")[2] for channel in recording.get_channel_ids()]
+def _add_stream(table: StreamTable, name: str, recording: Any, zero_s: float) -> None:
+    """Add one stream, if it has samples; the words of digital lines are none."""
+    ids = recording.get_channel_ids()
+    names = [str(channel).partition("#")[2] for channel in ids]
     kept = [index for index, channel in enumerate(names) if not channel.startswith(("XD", "SY"))]
+    if not kept:
+        return
     is_probe = name.startswith("imec")
     volt = 1e-6 if is_probe else 1.0
-    scale = np.asarray(recording.get_property("gain_to_physical_unit"), float) * volt
-    starts = [
+    starts_s = [
         float(recording.get_start_time(index)) for index in range(recording.get_num_segments())
     ]
     rate_hz = float(recording.get_sampling_frequency())
-    return SampleStream(
-        name=name,
-        label="".join(part.capitalize() for part in name.split(".")),
-        kind="electrodes" if is_probe else "inputs",
-        recording=recording,
-        channel_ids=tuple(recording.get_channel_ids()[kept]),
-        channel_names=tuple(f"{name} {names[index]}" for index in kept),
-        unit="volts",
+    scale = np.asarray(recording.get_property("gain_to_physical_unit"), float) * volt
+    table.add(
+        name,
+        "".join(part.capitalize() for part in name.split(".")),
+        recording,
+        channels={ids[index]: f"{name} {names[index]}" for index in kept},
+        has_electrodes=is_probe,
+        starts_s=[start_s - zero_s for start_s in starts_s],
         scale=scale[kept],
         offset=np.zeros(len(kept)),
-        starts_s=tuple(start - zero_s for start in starts),
-        clock=ClockFacts(f"SpikeGLX {_device(name)}", rate_hz, round(starts[0] * rate_hz)),
+        clock=ClockFacts(f"SpikeGLX {_device(name)}", rate_hz, round(starts_s[0] * rate_hz)),
     )
 
 

@@ -1,122 +1,108 @@
-"""Samples and digital lines of an ephys system, whichever reader they come from."""
+"""Samples and digital words as the readers of SpikeInterface and neo give them."""
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from datetime import datetime
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 
 from ace_nwb.errors import EphysError, MissingPackageError
-from ace_nwb.imaging.storage import sample_chunk_shape
+from ace_nwb.interfaces.ephys_recording import (
+    DigitalLine,
+    Electrode,
+    Samples,
+    SampleSegment,
+    SampleStream,
+)
 from ace_nwb.interfaces.imaging_recording import ClockFacts
-from ace_nwb.interfaces.policies import Irregularity, Policies
-from ace_nwb.interfaces.summaries import ChannelSummary, LineSummary, RecordingSummary
 
 BLOCK_SAMPLES = 4_000_000
 """Samples of a digital word that are looked at together."""
 
 
-@dataclass(frozen=True)
-class SampleStream:
-    """Samples of one kind and one clock.
+class StreamTable:
+    """The streams of a system as they are read, and the table of their electrodes.
 
-    Parameters
-    ----------
-    name
-        Of the stream, as its program calls it.
-    label
-        What tells its series apart in the file; empty where there is only one.
-    kind
-        Electrodes, or inputs of a board.
-    recording
-        SpikeInterface's recording.
-    channel_ids, channel_names
-        Of the channels that belong to the stream.
-    unit
-        Of the samples times `scale` plus `offset`, in SI.
-    scale, offset
-        Shape (channel,).
-    starts_s
-        Time of the first sample of each gap-free segment, s from the first of the system.
-    clock
-        The clock that its samples are counted on; None if all streams share one.
+    Streams of the same channels (a probe's AP and LF, an amplifier's AC and DC) share electrodes.
     """
 
-    name: str
-    label: str
-    kind: Literal["electrodes", "inputs"]
-    recording: Any
-    channel_ids: tuple[Any, ...]
-    channel_names: tuple[str, ...]
-    unit: str
-    scale: np.ndarray
-    offset: np.ndarray
-    starts_s: tuple[float, ...]
-    clock: ClockFacts | None = None
+    def __init__(self) -> None:
+        self.streams: list[SampleStream] = []
+        self.facts: list[str] = []
+        self._rows: dict[str, int] = {}
 
     @property
-    def rate_hz(self) -> float:
-        """Samples per second."""
-        return float(self.recording.get_sampling_frequency())
+    def electrodes(self) -> tuple[Electrode, ...]:
+        """The table of electrodes."""
+        return tuple(map(Electrode, self._rows))
 
-    @property
-    def lengths(self) -> tuple[int, ...]:
-        """Samples of each segment."""
-        return tuple(
-            int(self.recording.get_num_samples(segment_index=index))
-            for index in range(len(self.starts_s))
+    def add(
+        self,
+        name: str,
+        label: str,
+        recording: Any,
+        *,
+        channels: Mapping[Any, str],
+        has_electrodes: bool,
+        starts_s: Sequence[float],
+        scale: np.ndarray,
+        offset: np.ndarray,
+        unit: str = "volts",
+        clock: ClockFacts | None = None,
+    ) -> None:
+        """Add a stream.
+
+        Parameters
+        ----------
+        name, label
+            Of the stream, as its program calls it, and what tells its series apart in the file.
+        recording
+            SpikeInterface's recording.
+        channels
+            Id -> name of the channels that are meant.
+        has_electrodes
+            Whether they are electrodes, not inputs of a board.
+        starts_s
+            Time of the first sample of each gap-free segment, seconds from the first of the system.
+        scale, offset, unit
+            Unit per bit, and at zero bits, shape (channel,).
+        clock
+            The clock that its samples are counted on; None if all streams share one.
+        """
+        names = tuple(channels.values())
+        kind = "Raw samples" if has_electrodes else "Inputs"
+        sites = map(_site, names if has_electrodes else ())
+        rows = tuple(self._rows.setdefault(site, len(self._rows)) for site in sites)
+        stream = SampleStream(
+            name=f"ElectricalSeries{label}" if has_electrodes else label,
+            description=f"{kind} as recorded: {name if has_electrodes else ', '.join(names)}.",
+            segments=tuple(
+                SampleSegment(start_s, _samples(recording, tuple(channels), index), clock)
+                for index, start_s in enumerate(starts_s)
+            ),
+            rate_hz=float(recording.get_sampling_frequency()),
+            scale=scale,
+            listed=(f"{name} ({len(names)} channels)",),
+            electrodes=rows,
+            unit=unit,
+            offset=float(offset[0]),
         )
+        self.streams.append(stream)
+        self.facts.append(f"{name} {stream.lengths} {names}")
 
 
-@dataclass(frozen=True)
-class DigitalLine:
-    """Edges of one digital line: seconds from the first sample of the system, and levels."""
-
-    name: str
-    times_s: np.ndarray
-    levels: np.ndarray
-
-
-@dataclass(frozen=True)
-class SystemRecording:
-    """Everything that an ephys system recorded.
-
-    Parameters
-    ----------
-    system, manufacturer, description
-        Name of the device in the file, who makes it, and what it is.
-    start_time
-        Of the recording by the system's local clock, which names no time zone.
-    """
-
-    folder_path: Path
-    system: str
-    manufacturer: str
-    description: str
-    streams: tuple[SampleStream, ...]
-    lines: tuple[DigitalLine, ...]
-    start_time: datetime | None = None
-    warnings: tuple[str, ...] = ()
-    irregularities: tuple[Irregularity, ...] = ()
+def _samples(recording: Any, channel_ids: tuple[Any, ...], index: int) -> Samples:
+    """Return a segment of a recording of SpikeInterface."""
+    return Samples(
+        (int(recording.get_num_samples(segment_index=index)), len(channel_ids)),
+        np.dtype(recording.get_dtype()),
+        read_samples(recording, channel_ids, index),
+    )
 
 
-class StreamSource:
-    """Samples of one segment, shape (sample, channel), as recorded."""
-
-    def __init__(self, stream: SampleStream, index: int) -> None:
-        self._stream = stream
-        self._index = index
-        self.shape = (stream.lengths[index], len(stream.channel_ids))
-        self.dtype = np.dtype(stream.recording.get_dtype())
-        self.chunk_shape = sample_chunk_shape(self.shape, itemsize=self.dtype.itemsize)
-
-    def read(self, start: int, stop: int) -> np.ndarray:
-        """Return samples start..stop."""
-        return read_samples(self._stream.recording, self._stream.channel_ids, self._index)(
-            start, stop
-        )
+def describe_lines(lines: Iterable[DigitalLine]) -> list[str]:
+    """Return facts that tell the edges of digital lines from any others."""
+    return [f"{line.name} {line.times_s.sum()!r}" for line in lines]
 
 
 def import_readers() -> Any:
@@ -194,53 +180,8 @@ def find_edges(
     return np.concatenate(found), np.concatenate(levels)
 
 
-def summarise_streams(
-    read: Callable[[Path, Policies], SystemRecording], folder_path: Path, options: Any
-) -> RecordingSummary:
-    """Say what a recording holds and what is wrong with it."""
-    try:
-        recording = read(folder_path, options.policies)
-    except (EphysError, MissingPackageError) as error:
-        return RecordingSummary(start_time=None, problems=(str(error),))
-    clocks = dict.fromkeys(s.clock.clock for s in recording.streams if s.clock is not None)
-    remarks = (f"Clocks of their own: {', '.join(clocks)}.",) if len(clocks) > 1 else ()
-    return RecordingSummary(
-        start_time=recording.start_time,
-        channels=tuple(_summarise(stream) for stream in recording.streams),
-        lines=tuple(_summarise_line(line) for line in recording.lines),
-        remarks=remarks,
-        problems=(*recording.warnings, *(item.sentence for item in recording.irregularities)),
-        irregularities=recording.irregularities,
-    )
-
-
-def _summarise(stream: SampleStream) -> ChannelSummary:
-    """Describe one stream."""
-    stops = [s + n / stream.rate_hz for s, n in zip(stream.starts_s, stream.lengths, strict=True)]
-    return ChannelSummary(
-        name=f"{stream.name} ({len(stream.channel_ids)} channels)",
-        rate_hz=stream.rate_hz,
-        n_samples=sum(stream.lengths),
-        n_segments=len(stream.starts_s),
-        duration_s=stops[-1] - stream.starts_s[0],
-        gaps_s=tuple(_gaps(stops, stream.starts_s)),
-        microvolt_per_bit=float(stream.scale[0]) * 1e6,
-    )
-
-
-def _gaps(stops: list[float], starts: tuple[float, ...]) -> Iterator[float]:
-    """Yield the pauses between segments, s."""
-    for stop, start in zip(stops, starts[1:], strict=False):
-        yield round(start - stop, 6)
-
-
-def _summarise_line(line: DigitalLine) -> LineSummary:
-    """Describe one digital line."""
-    median_s = float(np.median(np.diff(line.times_s))) if len(line.times_s) > 1 else 0.0
-    return LineSummary(
-        name=line.name,
-        n_edges=len(line.times_s),
-        edge_rate_hz=1 / median_s if median_s > 0 else 0.0,
-        first_s=float(line.times_s[0]),
-        last_s=float(line.times_s[-1]),
-    )
+def _site(channel: str) -> str:
+    """Return what the streams of one site share: "imec0.ap AP3", "imec0.lf LF3" -> "imec0 3"."""
+    device, _, name = channel.rpartition(" ")
+    name = name.removeprefix("AP").removeprefix("LF").removesuffix("_DC")
+    return f"{device.partition('.')[0]} {name}".strip()

@@ -1,41 +1,37 @@
-"""A Neuralynx folder as read from disk: channels, events, and what `inspect` says."""
+"""A Neuralynx folder: which channels share their times, what its headers say, its events."""
 
-from dataclasses import dataclass
+import re
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-from ace_nwb.errors import EphysError, InputError
-from ace_nwb.interfaces.base import Candidate, Evidence, find_below
-from ace_nwb.interfaces.neuralynx.events import EventFile, TtlLine, read_events
+from ace_nwb.errors import EphysError
+from ace_nwb.interfaces.base import Candidate, Evidence, find_below, object_name
+from ace_nwb.interfaces.ephys_recording import (
+    BETWEEN_GAPS,
+    DigitalLine,
+    Electrode,
+    EphysRecording,
+    EventList,
+    SampleSegment,
+    SampleStream,
+    System,
+)
+from ace_nwb.interfaces.neuralynx.events import EventFile, read_events
 from ace_nwb.interfaces.neuralynx.header import MAGIC
-from ace_nwb.interfaces.neuralynx.samples import Channel, read_channel
-from ace_nwb.interfaces.policies import partial_streams
-from ace_nwb.interfaces.summaries import ChannelSummary, LineSummary, RecordingSummary
+from ace_nwb.interfaces.neuralynx.samples import Channel, read_channel, segment_samples
+from ace_nwb.interfaces.policies import Policies, partial_streams
 
 NAME = "neuralynx"
-
-
-@dataclass(frozen=True)
-class NeuralynxRecording:
-    """All channels and events of a folder.
-
-    `groups` are the channels that share rate and segments; `zero_us` is the time of the first
-    sample of any channel, the zero of the ephys clock.
-    """
-
-    folder_path: Path
-    groups: tuple[tuple[Channel, ...], ...]
-    events: EventFile
-    zero_us: int
-    warnings: tuple[str, ...]
-
-    @property
-    def channels(self) -> tuple[Channel, ...]:
-        """All channels, in the order of their groups."""
-        return tuple(channel for group in self.groups for channel in group)
+FILTER_KEYS = (
+    "DSPLowCutFilterEnabled",
+    "DspLowCutFrequency",
+    "DSPHighCutFilterEnabled",
+    "DspHighCutFrequency",
+)
+"""Entries of a header on filters that every version writes."""
 
 
 def find_recordings(folder_path: Path) -> list[Candidate]:
@@ -43,8 +39,10 @@ def find_recordings(folder_path: Path) -> list[Candidate]:
     return [_candidate(path) for path in find_below(folder_path, _is_recording)]
 
 
-def read_recording(folder_path: Path) -> NeuralynxRecording:
+def read_recording(folder_path: Path, policies: Policies | None = None) -> EphysRecording:
     """Read the structure of all channels, and all events.
+
+    Times are seconds from the first sample of any channel.
 
     Raises
     ------
@@ -60,12 +58,28 @@ def read_recording(folder_path: Path) -> NeuralynxRecording:
             "recorded channel was expected; copy the folder again."
         )
     events = read_events(_files(folder_path, ".nev"))
-    return NeuralynxRecording(
+    groups = group_channels(channels)
+    channels = [channel for group in groups for channel in group]
+    zero_us = min(channel.segments[0].start_us for channel in channels)
+    incomplete = _incomplete(read, events)
+    return EphysRecording(
         folder_path=folder_path,
-        groups=group_channels(channels),
-        events=events,
-        zero_us=min(channel.segments[0].start_us for channel in channels),
-        warnings=tuple(_warnings(read, events)),
+        system=_system(channels[0].entries),
+        content=(
+            f"neuralynx {zero_us}",
+            *(f"{c.name} {c.n_samples} {c.rate_hz!r}" for c in channels),
+        ),
+        electrodes=tuple(Electrode(c.name, _input_number(c)) for c in channels),
+        streams=tuple(_streams(groups, zero_us=zero_us)),
+        lines=tuple(
+            DigitalLine(line.name, (line.times_us - zero_us) / 1e6, line.levels)
+            for line in events.lines
+        ),
+        events=_messages(events, zero_us=zero_us),
+        start_time=read_time_created(channels[0]),
+        irregularities=partial_streams(
+            incomplete, policies=policies or Policies(), device="Neuralynx"
+        ),
     )
 
 
@@ -87,55 +101,85 @@ def read_time_created(channel: Channel) -> datetime | None:
         return None
 
 
-def summarise_recording(folder_path: Path, options: Any) -> RecordingSummary:
-    """Say what a folder holds and what is wrong with it."""
-    try:
-        recording = read_recording(folder_path)
-    except InputError as error:
-        return RecordingSummary(start_time=None, problems=(str(error),))
-    noted = partial_streams(recording.warnings, policies=options.policies, device="Neuralynx")
-    return RecordingSummary(
-        start_time=read_time_created(recording.channels[0]),
-        channels=tuple(_summarise_channel(channel) for channel in recording.channels),
-        lines=tuple(_summarise_line(line, recording.zero_us) for line in recording.events.lines),
-        notes=tuple(
-            f"{(message.time_us - recording.zero_us) / 1e6:.3f} s: {message.text}"
-            for message in recording.events.messages
+def group_labels(groups: Sequence[tuple[Channel, ...]]) -> list[str]:
+    """Return what tells the series of several groups apart: their rate, numbered where equal."""
+    if len(groups) == 1:
+        return [""]
+    rates = [f"{group[0].rate_hz:g}Hz".replace(".", "p") for group in groups]
+    labels = []
+    for index, rate in enumerate(rates):
+        number = rates[:index].count(rate)
+        labels.append(f"{rate}{chr(ord('A') + number)}" if rates.count(rate) > 1 else rate)
+    return labels
+
+
+def _streams(groups: Sequence[tuple[Channel, ...]], *, zero_us: int) -> Iterator[SampleStream]:
+    """Yield the channels that share their times, group by group."""
+    first_row = 0
+    for group, label in zip(groups, group_labels(groups), strict=True):
+        yield SampleStream(
+            name=f"ElectricalSeries{label}",
+            description=BETWEEN_GAPS,
+            segments=tuple(
+                SampleSegment((part.start_us - zero_us) / 1e6, segment_samples(group, index))
+                for index, part in enumerate(group[0].segments)
+            ),
+            rate_hz=group[0].rate_hz,
+            scale=np.array([channel.volt_per_bit for channel in group]),
+            listed=tuple(channel.name for channel in group),
+            electrodes=tuple(range(first_row, first_row + len(group))),
+            filtering=_filtering(group),
+        )
+        first_row += len(group)
+
+
+def _system(entries: dict[str, str]) -> System:
+    """Return what the header of a file says about the system and its program."""
+    model = entries.get("HardwareSubSystemType") or entries.get("AcquisitionSystem")
+    parts = [entries[key] for key in ("ApplicationName", "ApplicationVersion") if key in entries]
+    return System(
+        name="Neuralynx",
+        description=" ".join(parts) or None,
+        model=object_name(model) if model else "",
+        model_description="Acquisition system, as the headers of its files call it.",
+        manufacturer="Neuralynx",
+    )
+
+
+def _messages(events: EventFile, *, zero_us: int) -> tuple[EventList, ...]:
+    """Return the texts of the event file."""
+    if not events.messages:
+        return ()
+    texts = [message.text for message in events.messages]
+    times_s = np.array([message.time_us - zero_us for message in events.messages]) / 1e6
+    return (
+        EventList(
+            name="NeuralynxMessages",
+            description="Events of the acquisition system other than TTL.",
+            times_s=times_s,
+            columns={"text": ("Text of the event.", texts)},
         ),
-        problems=tuple(item.sentence for item in noted),
-        irregularities=noted,
     )
 
 
-def _summarise_channel(channel: Channel) -> ChannelSummary:
-    """Describe one channel."""
-    return ChannelSummary(
-        name=channel.name,
-        rate_hz=channel.rate_hz,
-        n_samples=channel.n_samples,
-        n_segments=len(channel.segments),
-        duration_s=(channel.stop_us - channel.segments[0].start_us) / 1e6,
-        gaps_s=channel.gaps_s,
-        microvolt_per_bit=channel.volt_per_bit * 1e6,
-    )
+def _filtering(group: tuple[Channel, ...]) -> str | None:
+    """Return the filter settings of the header if all channels share them."""
+    texts = {
+        ", ".join(f"{key} {c.entries[key]}" for key in FILTER_KEYS if key in c.entries)
+        for c in group
+    }
+    text = texts.pop()
+    return None if texts or not text else text
 
 
-def _summarise_line(line: TtlLine, zero_us: int) -> LineSummary:
-    """Describe one TTL line; its rate is by the median interval of edges."""
-    times_s = (line.times_us - zero_us) / 1e6
-    intervals_s = np.diff(times_s)
-    median_s = float(np.median(intervals_s)) if len(intervals_s) else 0.0
-    return LineSummary(
-        name=line.name,
-        n_edges=len(times_s),
-        edge_rate_hz=1 / median_s if median_s > 0 else 0.0,
-        first_s=float(times_s[0]) if len(times_s) else 0.0,
-        last_s=float(times_s[-1]) if len(times_s) else 0.0,
-    )
+def _input_number(channel: Channel) -> int:
+    """Return the number of a channel's input, -1 if the header does not say."""
+    text = channel.entries.get("ADChannel", "")
+    return int(text) if text.isdecimal() else -1
 
 
-def _warnings(read: dict[Path, Channel | None], events: EventFile) -> list[str]:
-    """Return sentences on what is unusual."""
+def _incomplete(read: dict[Path, Channel | None], events: EventFile) -> list[str]:
+    """Return sentences on files that are empty or cut off."""
     found = [
         f"{path} holds a header and no samples; it is left out."
         for path, c in read.items()
@@ -188,7 +232,5 @@ def _files(folder_path: Path, suffix: str) -> list[Path]:
 
 def _natural_key(channel: Channel) -> list[tuple[int, str]]:
     """Return a key that sorts CSC2 before CSC10."""
-    import re
-
     parts = re.findall(r"\d+|\D+", channel.name)
     return [(int(part), "") if part.isdigit() else (-1, part) for part in parts]

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from ace_nwb.errors import EphysError
-from ace_nwb.imaging.storage import sample_chunk_shape
+from ace_nwb.interfaces.ephys_recording import Samples
 from ace_nwb.interfaces.neuralynx.header import map_records, number_entry, read_header
 from ace_nwb.interfaces.neuralynx.segments import (
     RECORD_SAMPLES,
@@ -63,20 +63,6 @@ class Channel:
         """Samples in all segments."""
         return sum(segment.n_samples for segment in self.segments)
 
-    @property
-    def stop_us(self) -> float:
-        """Time after the last sample, microseconds of the system's clock."""
-        last = self.segments[-1]
-        return last.start_us + last.n_samples / self.rate_hz * 1e6
-
-    @property
-    def gaps_s(self) -> tuple[float, ...]:
-        """Lengths of the gaps between segments, seconds."""
-        ends = [part.start_us + part.n_samples / self.rate_hz * 1e6 for part in self.segments]
-        starts = [part.start_us for part in self.segments]
-        pairs = zip(ends, starts[1:], strict=False)
-        return tuple(round((start - end) / 1e6, 6) for end, start in pairs)
-
 
 def read_channel(file_path: Path) -> Channel | None:
     """Read the structure of a channel, None if nothing was recorded on it.
@@ -108,32 +94,23 @@ def read_channel(file_path: Path) -> Channel | None:
     )
 
 
-class SegmentSource:
-    """Samples of one segment of channels that share their time stamps, shape (sample, channel)."""
+def segment_samples(channels: Sequence[Channel], segment_index: int) -> Samples:
+    """Return a segment of channels that share their time stamps, int16 as recorded."""
+    parts = []
+    for channel in channels:
+        segment = channel.segments[segment_index]
+        records = channel.records[segment.first_record : segment.stop_record]
+        n_valid = np.minimum(records["n_valid"], RECORD_SAMPLES)
+        parts.append((records, np.concatenate([[0], np.cumsum(n_valid)])))
+    shape = (channels[0].segments[segment_index].n_samples, len(channels))
 
-    def __init__(self, channels: Sequence[Channel], segment_index: int) -> None:
-        self._records = [
-            channel.records[segment.first_record : segment.stop_record]
-            for channel in channels
-            for segment in [channel.segments[segment_index]]
-        ]
-        self._first_sample = [
-            np.concatenate([[0], np.cumsum(np.minimum(records["n_valid"], RECORD_SAMPLES))])
-            for records in self._records
-        ]
-        n_samples = channels[0].segments[segment_index].n_samples
-        self.shape = (n_samples, len(channels))
-        self.dtype = np.dtype(np.int16)
-        self.chunk_shape = sample_chunk_shape(self.shape, itemsize=self.dtype.itemsize)
-
-    def read(self, start: int, stop: int) -> np.ndarray:
-        """Return samples start..stop of all channels, int16 as recorded."""
-        block = np.empty((stop - start, self.shape[1]), self.dtype)
-        for index, records in enumerate(self._records):
-            block[:, index] = _read_samples(
-                records, self._first_sample[index], start=start, stop=stop
-            )
+    def read(start: int, stop: int) -> np.ndarray:
+        block = np.empty((stop - start, len(parts)), np.int16)
+        for index, (records, first_sample) in enumerate(parts):
+            block[:, index] = _read_samples(records, first_sample, start=start, stop=stop)
         return block
+
+    return Samples(shape, np.dtype(np.int16), read)
 
 
 def _read_samples(

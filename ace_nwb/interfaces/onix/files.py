@@ -13,6 +13,8 @@ from ace_nwb.interfaces.base import Candidate, Evidence, find_below
 
 MINISCOPE_NAME = "onix-miniscope"
 EPHYS_NAME = "onix"
+CLOCK = "ONIX acquisition clock"
+"""Its name; what names the same clock needs no alignment."""
 CLOCK_HZ = 250_000_000.0
 """Rate of the acquisition clock where start-time does not say it."""
 

@@ -25,6 +25,7 @@ from ace_nwb.interfaces.number_tables import (
     read_table,
 )
 from ace_nwb.interfaces.onix.files import (
+    CLOCK,
     MINISCOPE_NAME,
     VIDEO,
     VIDEO_CLOCK,
@@ -34,7 +35,6 @@ from ace_nwb.interfaces.onix.files import (
 )
 from ace_nwb.interfaces.policies import Irregularity, Policies
 
-CLOCK = "ONIX acquisition clock"
 PROGRAM = "Bonsai with ONIX"
 ROWS_PER_FRAME = 608
 """Values of the clock per frame in files with one per row of the sensor."""

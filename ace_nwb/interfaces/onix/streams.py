@@ -1,25 +1,33 @@
 """Streams of an ONIX acquisition beside the Miniscope: RHS2116, digital and analog inputs."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-from ace_nwb.errors import EphysError, InputError
+from ace_nwb.errors import EphysError
 from ace_nwb.forms.csv_rows import CsvRows
-from ace_nwb.imaging.storage import sample_chunk_shape
+from ace_nwb.interfaces.ephys_recording import (
+    DigitalLine,
+    Electrode,
+    EphysRecording,
+    EventList,
+    Samples,
+    SampleSegment,
+    SampleStream,
+    System,
+)
+from ace_nwb.interfaces.imaging_recording import ClockFacts
 from ace_nwb.interfaces.onix.files import (
+    CLOCK,
     RHS2116,
-    StartTime,
     check_clock,
     find_one,
     map_raw,
     read_start,
 )
-from ace_nwb.interfaces.policies import partial_streams
-from ace_nwb.interfaces.summaries import ChannelSummary, LineSummary, RecordingSummary
+from ace_nwb.interfaces.policies import Policies, partial_streams
 
 AC_VOLT_PER_BIT = 0.195e-6
 AC_ZERO = 32_768
@@ -30,64 +38,44 @@ GAP_STEPS = 1.5
 """A step of the sample clock longer than this many median steps is a gap."""
 
 
+SCALES = {
+    "RHS2116AC": (AC_VOLT_PER_BIT, -AC_ZERO * AC_VOLT_PER_BIT),
+    "RHS2116DC": (DC_VOLT_PER_BIT, -DC_ZERO * DC_VOLT_PER_BIT),
+}
+"""Streams of electrodes -> volts per bit, and volts at zero bits."""
+
+TEXTS = {
+    "RHS2116AC": "Amplified samples of the RHS2116 as recorded.",
+    "RHS2116DC": "Samples of the low-gain (DC) amplifier of the RHS2116 as recorded.",
+    "RHS2116Recovery": "Recovery of the amplifiers from stimulation, as recorded.",
+    "AnalogInput": "Analog inputs of the breakout board.",
+}
+"""SampleStream -> description of its series."""
+
+
 @dataclass(frozen=True)
-class Stream:
-    """Samples of one kind, shape (sample, channel), and their clock.
+class ClockedSamples:
+    """Samples of one kind, shape (sample, channel), and the clock that counts them.
 
     Parameters
     ----------
     name
-        Of the series in the NWB file.
+        Such as "RHS2116AC".
     values
         Mapped samples.
     clock
         Counts of the acquisition clock, shape (sample,).
-    segments
-        (first sample, stop sample) of stretches without a gap.
-    rate_hz
-        Samples per second by the clock.
     """
 
     name: str
     values: np.ndarray
     clock: np.ndarray
-    segments: tuple[tuple[int, int], ...]
-    rate_hz: float
 
 
-@dataclass(frozen=True)
-class Edges:
-    """Edges of one bit of a digital port: counts of the clock and levels."""
+def read_streams(folder_path: Path, policies: Policies | None = None) -> EphysRecording:
+    """Read the structure of all streams beside the Miniscope; samples stay on disk.
 
-    name: str
-    counts: np.ndarray
-    levels: np.ndarray
-
-
-@dataclass(frozen=True)
-class OnixStreams:
-    """Everything of an acquisition that is not the Miniscope."""
-
-    folder_path: Path
-    start: StartTime
-    ac: Stream | None
-    dc: Stream | None
-    recovery: Stream | None
-    analog: Stream | None
-    single_analog: tuple[Stream, ...]
-    lines: tuple[Edges, ...]
-    port_status: tuple[tuple[int, int], ...]
-    warnings: tuple[str, ...] = field(default=())
-
-    @property
-    def streams(self) -> tuple[Stream, ...]:
-        """All streams of samples."""
-        found = (self.ac, self.dc, self.recovery, self.analog, *self.single_analog)
-        return tuple(stream for stream in found if stream is not None)
-
-
-def read_streams(folder_path: Path) -> OnixStreams:
-    """Read the structure of all streams; samples stay on disk.
+    Times are counts of the acquisition clock / its rate; the Miniscope is on the same clock.
 
     Raises
     ------
@@ -95,20 +83,52 @@ def read_streams(folder_path: Path) -> OnixStreams:
         If samples and clock of a stream do not fit, or a clock runs backwards.
     """
     start = read_start(folder_path)
-    warnings: list[str] = []
-    ac, dc, recovery = _read_rhs2116(folder_path, start.clock_hz, warnings)
-    analog, single = _read_analog(folder_path, start.clock_hz, warnings)
-    return OnixStreams(
+    incomplete: list[str] = []
+    found = [*_read_rhs2116(folder_path, incomplete), *_read_analog(folder_path, incomplete)]
+    widths = [item.values.shape[1] for item in found if item.name in SCALES]
+    n_electrodes = widths[0] if widths else 0
+    return EphysRecording(
         folder_path=folder_path,
-        start=start,
-        ac=ac,
-        dc=dc,
-        recovery=recovery,
-        analog=analog,
-        single_analog=single,
-        lines=_read_digital(folder_path),
-        port_status=_read_port_status(folder_path, warnings),
-        warnings=tuple(warnings),
+        system=System(
+            name="ONIX",
+            description="ONIX acquisition system with RHS2116 headstage.",
+            electrodes="All channels of the RHS2116.",
+        ),
+        content=(
+            f"onix {start.start}",
+            *(f"{item.name} {item.values.shape} {int(item.clock[0])}" for item in found),
+        ),
+        electrodes=tuple(Electrode(f"RHS2116_{channel}") for channel in range(n_electrodes)),
+        streams=tuple(_stream(item, start.clock_hz) for item in found),
+        lines=tuple(_read_digital(folder_path, start.clock_hz)),
+        events=_read_port_status(folder_path, start.clock_hz, incomplete),
+        start_time=start.start,
+        remarks=(f"Times are counts of the ONIX clock at {start.clock_hz:.0f} Hz.",),
+        irregularities=partial_streams(incomplete, policies=policies or Policies(), device="ONIX"),
+    )
+
+
+def _stream(item: ClockedSamples, clock_hz: float) -> SampleStream:
+    """Return a stream with its gap-free segments."""
+    spans = find_segments(item.clock)
+    is_electrode = item.name in SCALES
+    scale, offset = SCALES.get(item.name, (1.0, 0.0))
+    n_channels = item.values[0].size
+    segments = []
+    for first, stop in spans:
+        count = int(item.clock[first])
+        facts = ClockFacts(CLOCK, clock_hz, count)
+        segments.append(SampleSegment(count / clock_hz, Samples.of(item.values[first:stop]), facts))
+    return SampleStream(
+        name=f"ElectricalSeries{item.name}" if is_electrode else item.name,
+        description=TEXTS.get(item.name, "Analog stream as recorded."),
+        segments=tuple(segments),
+        rate_hz=measure_rate(item.clock, spans, clock_hz=clock_hz),
+        scale=np.full(n_channels, scale),
+        listed=(f"{item.name} ({n_channels} channels)",),
+        electrodes=tuple(range(n_channels)) if is_electrode else (),
+        unit="n.a." if item.name == "RHS2116Recovery" else "volts",
+        offset=offset,
     )
 
 
@@ -134,95 +154,26 @@ def measure_rate(
     return (stop - 1 - first) / elapsed * clock_hz if elapsed else 0.0
 
 
-class StreamSource:
-    """Samples of one segment, shape (sample, channel) or (sample,), as recorded."""
-
-    def __init__(self, stream: Stream, segment: tuple[int, int]) -> None:
-        self._values = stream.values[segment[0] : segment[1]]
-        self.shape = self._values.shape
-        self.dtype = self._values.dtype
-        columns = self.shape[1] if len(self.shape) > 1 else 1
-        chunk = sample_chunk_shape((self.shape[0], columns), itemsize=self.dtype.itemsize)
-        self.chunk_shape = chunk[: len(self.shape)]
-
-    def read(self, start: int, stop: int) -> np.ndarray:
-        """Return samples start..stop."""
-        return np.array(self._values[start:stop])
-
-
-def summarise_streams(folder_path: Path, options: Any) -> RecordingSummary:
-    """Say what an acquisition holds and what is wrong with it."""
-    try:
-        streams = read_streams(folder_path)
-    except InputError as error:
-        return RecordingSummary(start_time=None, problems=(str(error),))
-    hz = streams.start.clock_hz
-    noted = partial_streams(streams.warnings, policies=options.policies, device="ONIX")
-    return RecordingSummary(
-        start_time=streams.start.start,
-        channels=tuple(_summarise(stream, hz) for stream in streams.streams),
-        lines=tuple(_summarise_line(line, hz) for line in streams.lines),
-        remarks=(f"Times are counts of the ONIX clock at {hz:.0f} Hz.",),
-        problems=tuple(item.sentence for item in noted),
-        irregularities=noted,
-    )
-
-
-def _summarise(stream: Stream, clock_hz: float) -> ChannelSummary:
-    """Describe one stream."""
-    ends = [int(stream.clock[stop - 1]) for _first, stop in stream.segments]
-    starts = [int(stream.clock[first]) for first, _stop in stream.segments]
-    gaps = [(b - a) / clock_hz for a, b in zip(ends, starts[1:], strict=False)]
-    scale = {"RHS2116AC": AC_VOLT_PER_BIT, "RHS2116DC": abs(DC_VOLT_PER_BIT)}.get(stream.name, 1.0)
-    return ChannelSummary(
-        name=f"{stream.name} ({stream.values[0].size} channels)",
-        rate_hz=stream.rate_hz,
-        n_samples=len(stream.values),
-        n_segments=len(stream.segments),
-        duration_s=(ends[-1] - starts[0]) / clock_hz,
-        gaps_s=tuple(round(gap, 6) for gap in gaps),
-        microvolt_per_bit=scale * 1e6,
-    )
-
-
-def _summarise_line(line: Edges, clock_hz: float) -> LineSummary:
-    """Describe one digital line."""
-    times_s = line.counts / clock_hz
-    median_s = float(np.median(np.diff(times_s))) if len(times_s) > 1 else 0.0
-    return LineSummary(
-        name=line.name,
-        n_edges=len(times_s),
-        edge_rate_hz=1 / median_s if median_s > 0 else 0.0,
-        first_s=float(times_s[0]),
-        last_s=float(times_s[-1]),
-    )
-
-
-def _read_rhs2116(
-    folder_path: Path, clock_hz: float, warnings: list[str]
-) -> tuple[Stream | None, Stream | None, Stream | None]:
-    """Read AC, DC and recovery of the amplifier, which share one clock."""
+def _read_rhs2116(folder_path: Path, incomplete: list[str]) -> Iterator[ClockedSamples]:
+    """Yield AC, DC and recovery of the amplifier, which share one clock."""
     paths = {
         kind: find_one(folder_path, [f"{prefix}-{kind}" for prefix in RHS2116], "raw")
         for kind in ("clock", "ac", "dc", "recovery")
     }
     if paths["clock"] is None:
-        return None, None, None
+        return
     clock = map_raw(paths["clock"], np.uint64)
     check_clock(clock, paths["clock"])
-    found = [
-        _amplifier_stream(paths[kind], f"RHS2116{label}", clock, clock_hz, warnings)
-        for kind, label in (("ac", "AC"), ("dc", "DC"), ("recovery", "Recovery"))
-    ]
-    return found[0], found[1], found[2]
+    for kind, label in (("ac", "AC"), ("dc", "DC"), ("recovery", "Recovery")):
+        path = paths[kind]
+        if path is not None:
+            yield _amplifier_stream(path, f"RHS2116{label}", clock, incomplete)
 
 
 def _amplifier_stream(
-    file_path: Path | None, name: str, clock: np.ndarray, clock_hz: float, warnings: list[str]
-) -> Stream | None:
+    file_path: Path, name: str, clock: np.ndarray, incomplete: list[str]
+) -> ClockedSamples:
     """Return the samples of one file, as many as the clock has."""
-    if file_path is None:
-        return None
     n_bytes = file_path.stat().st_size
     per_sample = round(n_bytes / len(clock))
     dtype: np.dtype
@@ -240,69 +191,59 @@ def _amplifier_stream(
     values = map_raw(file_path, dtype)
     n_samples = min(len(values) // n_channels, len(clock))
     if n_samples * n_channels != len(values) or n_samples != len(clock):
-        warnings.append(
+        incomplete.append(
             f"{file_path} holds {len(values) / n_channels:.2f} samples, its clock {len(clock)}; "
             f"the {n_samples} whole ones are read."
         )
-    return _stream(
-        name, values[: n_samples * n_channels].reshape(n_samples, n_channels), clock, clock_hz
-    )
+    return _clocked(name, values[: n_samples * n_channels].reshape(n_samples, n_channels), clock)
 
 
-def _read_analog(
-    folder_path: Path, clock_hz: float, warnings: list[str]
-) -> tuple[Stream | None, tuple[Stream, ...]]:
-    """Read the analog inputs of the breakout board, and streams that labs write one by one."""
+def _read_analog(folder_path: Path, incomplete: list[str]) -> Iterator[ClockedSamples]:
+    """Yield the analog inputs of the breakout board, and streams that labs write one by one."""
     clock_path = find_one(folder_path, ("analog-clock",), "raw")
+    data_path = find_one(folder_path, ("analog-data",), "raw")
     if clock_path is None:
-        lone = find_one(folder_path, ("analog-data",), "raw")
-        if lone is not None:
-            warnings.append(
-                f"{lone} has no analog-clock file beside it; the analog inputs are left out, as "
-                "nothing says when their samples were taken."
+        if data_path is not None:
+            incomplete.append(
+                f"{data_path} has no analog-clock file beside it; the analog inputs are left out, "
+                "as nothing says when their samples were taken."
             )
-        return None, ()
+        return
     clock = map_raw(clock_path, np.uint64)
     check_clock(clock, clock_path)
-    data_path = find_one(folder_path, ("analog-data",), "raw")
-    analog = None
     if data_path is not None:
         values = map_raw(data_path, np.float32)
         n_samples = min(len(values) // ANALOG_CHANNELS, len(clock))
         if n_samples != len(clock) or n_samples * ANALOG_CHANNELS != len(values):
-            warnings.append(
+            incomplete.append(
                 f"{data_path} holds {len(values) / ANALOG_CHANNELS:.2f} samples of "
                 f"{ANALOG_CHANNELS} channels, its clock {len(clock)}; {n_samples} are read."
             )
         shaped = values[: n_samples * ANALOG_CHANNELS].reshape(n_samples, ANALOG_CHANNELS)
-        analog = _stream("AnalogInput", shaped, clock, clock_hz)
-    single = []
+        yield _clocked("AnalogInput", shaped, clock)
     for prefix in ("o2", "co2", "iso", "sev"):
         path = find_one(folder_path, (prefix,), "raw")
         if path is None:
             continue
         values = map_raw(path, np.float32)
         if len(values) != len(clock):
-            warnings.append(
+            incomplete.append(
                 f"{path} holds {len(values)} values, the analog clock {len(clock)}; it is left "
                 "out, as nothing says when its values were taken."
             )
             continue
-        single.append(_stream(f"Analog{prefix.upper()}", values, clock, clock_hz))
-    return analog, tuple(single)
+        yield _clocked(f"Analog{prefix.upper()}", values, clock)
 
 
-def _stream(name: str, values: np.ndarray, clock: np.ndarray, clock_hz: float) -> Stream:
+def _clocked(name: str, values: np.ndarray, clock: np.ndarray) -> ClockedSamples:
     """Put samples and clock together."""
     if not len(values):
         raise EphysError(f"{name} holds no whole sample. One was expected; copy the files again.")
-    counts = clock[: len(values)]
-    segments = find_segments(counts)
-    return Stream(name, values, counts, segments, measure_rate(counts, segments, clock_hz=clock_hz))
+    return ClockedSamples(name, values, clock[: len(values)])
 
 
-def _read_digital(folder_path: Path) -> tuple[Edges, ...]:
-    """Read the digital inputs and buttons: raw files, or one CSV file."""
+def _read_digital(folder_path: Path, clock_hz: float) -> Iterator[DigitalLine]:
+    """Yield the digital inputs and buttons: raw files, or one CSV file."""
     clock_path = find_one(folder_path, ("digital-clock",), "raw")
     ports: list[tuple[str, np.ndarray, np.ndarray]] = []
     if clock_path is not None:
@@ -318,7 +259,8 @@ def _read_digital(folder_path: Path) -> tuple[Edges, ...]:
             ports.append(("DigitalInput", table[:, 0], table[:, 1]))
             if table.shape[1] > 2:
                 ports.append(("Button", table[:, 0], table[:, 2]))
-    return tuple(edges for port in ports for edges in _edges(*port))
+    for name, counts, words in ports:
+        yield from _edges(name, counts / clock_hz, words)
 
 
 def _words(file_path: Path, n_words: int) -> np.ndarray:
@@ -332,36 +274,46 @@ def _words(file_path: Path, n_words: int) -> np.ndarray:
     return map_raw(file_path, np.dtype(f"<u{int(width)}")).astype(np.int64)
 
 
-def _edges(prefix: str, counts: np.ndarray, words: np.ndarray) -> list[Edges]:
-    """Return the edges of every bit that changes; the first word is the state at the start."""
-    found = []
+def _edges(prefix: str, times_s: np.ndarray, words: np.ndarray) -> Iterator[DigitalLine]:
+    """Yield every bit that changes; the first word is the state at the start."""
     for bit in range(16):
         levels = ((words >> bit) & 1).astype(np.uint8)
         changed = np.flatnonzero(np.diff(levels.astype(np.int8))) + 1
         if len(changed):
-            found.append(Edges(f"{prefix}{bit}", counts[changed], levels[changed]))
-    return found
+            yield DigitalLine(f"{prefix}{bit}", times_s[changed], levels[changed])
 
 
-def _read_port_status(folder_path: Path, warnings: list[str]) -> tuple[tuple[int, int], ...]:
-    """Return (clock, code) of the port's messages; there may be a header."""
+def _read_port_status(
+    folder_path: Path, clock_hz: float, incomplete: list[str]
+) -> tuple[EventList, ...]:
+    """Return the messages of the port (time, clock, code); there may be a header."""
     path = find_one(folder_path, ("port-status",), "csv")
     if path is None:
         return ()
     with path.open(encoding="utf-8-sig", errors="replace", newline="") as file:
         cells = list(CsvRows((line.replace("\0", "") for line in file), path))
-    messages = tuple(
+    messages = [
         (int(row[1]), int(row[2]))
         for row in cells
         if len(row) >= 3 and row[1].strip().isdigit() and row[2].strip().isdigit()
-    )
+    ]
     n_other = sum(map(bool, cells)) - len(messages)
     if n_other > 1:
-        warnings.append(
+        incomplete.append(
             f"{path} holds {n_other} rows that are no message (time, clock, code); they are left "
             "out."
         )
-    return messages
+    if not messages:
+        return ()
+    counts, codes = np.array(messages, np.int64).T
+    return (
+        EventList(
+            name="PortStatus",
+            description="Status messages of the port to the headstage.",
+            times_s=counts / clock_hz,
+            columns={"code": ("Status code.", codes)},
+        ),
+    )
 
 
 def _read_rows(file_path: Path, *, n_columns: int) -> np.ndarray:

@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 
 from ace_nwb.interfaces.neuralynx.folder import read_recording
-from ace_nwb.interfaces.neuralynx.samples import SegmentSource
 from tests.fixtures.neuralynx_files import FIRST_US, draw_samples, ttl, write_ncs, write_nev
 
 pytestmark = pytest.mark.interop
@@ -34,17 +33,16 @@ def test_samples_times_and_scale_equal_those_of_neo(tmp_path, inverted):
         )
     reader = open_neo(tmp_path, gap_tolerance_ms=0.0)
     recording = read_recording(tmp_path)
-    (group,) = recording.groups
-    assert reader.segment_count(0) == len(group[0].segments) == 2
-    for index, segment in enumerate(group[0].segments):
+    (stream,) = recording.streams
+    assert reader.segment_count(0) == len(stream.segments) == 2
+    for index, segment in enumerate(stream.segments):
         theirs = reader.get_analogsignal_chunk(block_index=0, seg_index=index, stream_index=0)
-        source = SegmentSource(group, index)
-        assert np.array_equal(source.read(0, source.shape[0]), theirs)
+        assert np.array_equal(segment.samples.read(0, segment.samples.shape[0]), theirs)
         start_s = reader.get_signal_t_start(0, index, 0)
-        assert (segment.start_us - recording.zero_us) / 1e6 == pytest.approx(start_s, abs=1e-9)
-    assert group[0].rate_hz == reader.get_signal_sampling_rate(0)
+        assert segment.start_s == pytest.approx(start_s, abs=1e-9)
+    assert stream.rate_hz == reader.get_signal_sampling_rate(0)
     gains = reader.header["signal_channels"]["gain"]
-    assert [channel.volt_per_bit * 1e6 for channel in group] == pytest.approx(gains)
+    assert stream.scale * 1e6 == pytest.approx(gains)
 
 
 def test_event_times_equal_those_of_neo(tmp_path):
@@ -56,9 +54,9 @@ def test_event_times_equal_those_of_neo(tmp_path):
     for channel in range(len(reader.header["event_channels"])):
         stamps, _, _ = reader.get_event_timestamps(event_channel_index=channel)
         theirs.append(reader.rescale_event_timestamp(stamps, dtype="float64"))
-    recording = read_recording(tmp_path)
-    ours = (recording.events.lines[0].times_us - recording.zero_us) / 1e6
-    assert ours == pytest.approx(np.sort(np.concatenate(theirs)), abs=1e-9)
+    assert read_recording(tmp_path).lines[0].times_s == pytest.approx(
+        np.sort(np.concatenate(theirs)), abs=1e-9
+    )
 
 
 def test_neo_refuses_a_cut_last_record_that_we_read(tmp_path):
@@ -67,7 +65,7 @@ def test_neo_refuses_a_cut_last_record_that_we_read(tmp_path):
     path.write_bytes(path.read_bytes()[:-500])
     with pytest.raises(ValueError, match="multiple of the data-type size"):
         open_neo(tmp_path)
-    assert read_recording(tmp_path).channels[0].n_samples == 4608
+    assert read_recording(tmp_path).streams[0].n_samples == 4608
 
 
 def test_neuroconv_joins_a_short_gap_that_we_keep(tmp_path):
@@ -79,7 +77,7 @@ def test_neuroconv_joins_a_short_gap_that_we_keep(tmp_path):
 
         theirs = NeuralynxRecordingInterface(folder_path=str(tmp_path))
     assert theirs.recording_extractor.get_num_segments() == 1
-    assert read_recording(tmp_path).channels[0].gaps_s == pytest.approx([0.060])
+    assert read_recording(tmp_path).streams[0].gaps_s == pytest.approx([0.060])
 
 
 def test_neo_refuses_channels_with_different_gaps_that_we_read(tmp_path):
@@ -89,4 +87,4 @@ def test_neo_refuses_channels_with_different_gaps_that_we_read(tmp_path):
     write_ncs(tmp_path / "EMG.ncs", draw_samples(5120), starts_us=late, InputRange="3000")
     with pytest.raises(ValueError, match="Incompatible section structures"):
         open_neo(tmp_path, gap_tolerance_ms=0.0)
-    assert [len(channel.segments) for channel in read_recording(tmp_path).channels] == [1, 2]
+    assert [len(stream.segments) for stream in read_recording(tmp_path).streams] == [1, 2]

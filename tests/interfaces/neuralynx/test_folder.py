@@ -3,12 +3,8 @@ import pytest
 
 from ace_nwb.errors import EphysError
 from ace_nwb.interfaces.imaging_recording import ReadOptions
-from ace_nwb.interfaces.neuralynx.folder import (
-    find_recordings,
-    read_recording,
-    summarise_recording,
-)
-from ace_nwb.interfaces.neuralynx.interface import group_labels
+from ace_nwb.interfaces.neuralynx import FORMAT
+from ace_nwb.interfaces.neuralynx.folder import find_recordings, read_recording
 from tests.fixtures.neuralynx_files import (
     FIRST_US,
     draw_samples,
@@ -30,40 +26,41 @@ def folder(tmp_path):
 
 
 def test_channels_that_share_their_time_form_one_group_in_natural_order(folder):
-    (group,) = read_recording(folder).groups
-    assert [channel.name for channel in group] == ["CSC1", "CSC2", "CSC10"]
-    assert group_labels([group]) == [""]
+    (stream,) = read_recording(folder).streams
+    assert stream.listed == ("CSC1", "CSC2", "CSC10")
+    assert stream.name == "ElectricalSeries"
 
 
 def test_channels_of_other_rate_form_their_own_group(folder):
     write_ncs(folder / "EMG.ncs", draw_samples(9000), rate_hz=6000.0)
-    groups = read_recording(folder).groups
-    assert [[channel.name for channel in group] for group in groups] == [
-        ["CSC1", "CSC2", "CSC10"],
-        ["EMG"],
-    ]
-    assert group_labels(groups) == ["2000Hz", "6000Hz"]
+    recording = read_recording(folder)
+    first, second = recording.streams
+    assert (first.listed, first.electrodes) == (("CSC1", "CSC2", "CSC10"), (0, 1, 2))
+    assert (second.listed, second.electrodes) == (("EMG",), (3,))
+    assert (first.name, second.name) == ("ElectricalSeries2000Hz", "ElectricalSeries6000Hz")
+    assert [one.name for one in recording.electrodes] == ["CSC1", "CSC2", "CSC10", "EMG"]
 
 
 def test_channels_with_other_gaps_form_their_own_group(folder):
     starts = FIRST_US + np.array([0, 256000, 512000, 1768000, 2024000, 2280000])
     write_ncs(folder / "EMG.ncs", draw_samples(3000), starts_us=starts)
-    groups = read_recording(folder).groups
-    assert [len(group) for group in groups] == [3, 1]
-    assert group_labels(groups) == ["2000HzA", "2000HzB"]
+    streams = read_recording(folder).streams
+    assert [len(stream.electrodes) for stream in streams] == [3, 1]
+    assert [stream.name[-7:] for stream in streams] == ["2000HzA", "2000HzB"]
 
 
 def test_zero_is_the_first_sample_of_any_channel(folder):
     starts = FIRST_US - 1000 + 256000 * np.arange(2)
     write_ncs(folder / "EMG.ncs", draw_samples(1024), starts_us=starts)
-    assert read_recording(folder).zero_us == FIRST_US - 1000
+    starts_s = [stream.segments[0].start_s for stream in read_recording(folder).streams]
+    assert starts_s == [0.001, 0.0]
 
 
 def test_empty_channels_are_left_out_and_named(folder):
     (folder / "CSC3.ncs").write_bytes(header_bytes({"SamplingFrequency": "2000"}))
     recording = read_recording(folder)
-    assert len(recording.channels) == 3
-    assert "CSC3.ncs holds a header and no samples" in recording.warnings[0]
+    assert len(recording.electrodes) == 3
+    assert "CSC3.ncs holds a header and no samples" in recording.told()[0]
 
 
 def test_a_folder_of_empty_channels_is_refused(tmp_path):
@@ -83,7 +80,7 @@ def test_a_recording_is_found_below_a_folder_with_its_evidence(folder):
 
 
 def test_summary_names_channels_gaps_and_lines(folder):
-    summary = summarise_recording(folder, ReadOptions())
+    summary = FORMAT.summarise(folder, ReadOptions())
     channel = summary.channels[0]
     assert (channel.name, channel.rate_hz, channel.n_samples) == ("CSC1", 2000.0, 3000)
     assert channel.microvolt_per_bit == pytest.approx(0.03051851)
@@ -95,5 +92,5 @@ def test_summary_names_channels_gaps_and_lines(folder):
 
 def test_summary_of_a_damaged_folder_says_what_is_wrong(tmp_path):
     (tmp_path / "CSC3.ncs").write_bytes(b"nonsense" * 4000)
-    summary = summarise_recording(tmp_path, ReadOptions())
+    summary = FORMAT.summarise(tmp_path, ReadOptions())
     assert "begins with" in summary.problems[0]

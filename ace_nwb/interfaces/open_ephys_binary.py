@@ -1,17 +1,39 @@
-"""An Open Ephys recording as read from disk: structure.oebin, streams, TTL lines."""
+"""Open Ephys recordings in the binary format: samples with their gaps, TTL lines bit by bit.
+
+NeuroConv's interface refuses folders without settings.xml and knows no TTL events; here
+structure.oebin says which streams and lines there are.
+"""
 
 import json
+from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from ace_nwb.errors import EphysError, InputError
-from ace_nwb.imaging.storage import sample_chunk_shape
-from ace_nwb.interfaces.base import Candidate, Evidence, clean_text, find_below
-from ace_nwb.interfaces.policies import partial_streams
-from ace_nwb.interfaces.summaries import ChannelSummary, LineSummary, RecordingSummary
+from ace_nwb.errors import EphysError
+from ace_nwb.interfaces.base import (
+    Candidate,
+    Evidence,
+    Format,
+    clean_text,
+    find_below,
+    object_name,
+)
+from ace_nwb.interfaces.ephys_recording import (
+    BETWEEN_GAPS,
+    DigitalLine,
+    Electrode,
+    EphysRecording,
+    Samples,
+    SampleSegment,
+    SampleStream,
+    System,
+    summarise_ephys,
+)
+from ace_nwb.interfaces.policies import Policies, partial_streams
 
 NAME = "open-ephys-binary"
 STRUCTURE = "structure.oebin"
@@ -36,26 +58,6 @@ class OebStream:
         return self.segments[0][2]
 
 
-@dataclass(frozen=True)
-class OebLine:
-    """Edges of one TTL line: seconds from the first sample of its stream, and levels."""
-
-    name: str
-    times_s: np.ndarray
-    levels: np.ndarray
-
-
-@dataclass(frozen=True)
-class OebRecording:
-    """A recording folder (experiment<n>/recording<n>)."""
-
-    folder_path: Path
-    version: str
-    streams: tuple[OebStream, ...]
-    lines: tuple[OebLine, ...]
-    warnings: tuple[str, ...]
-
-
 def find_recordings(folder_path: Path) -> list[Candidate]:
     """Return every recording at or below a folder."""
     found = find_below(folder_path, lambda path: (path / STRUCTURE).is_file())
@@ -72,8 +74,10 @@ def find_recordings(folder_path: Path) -> list[Candidate]:
     ]
 
 
-def read_recording(folder_path: Path) -> OebRecording:
+def read_recording(folder_path: Path, policies: Policies | None = None) -> EphysRecording:
     """Read the structure of all streams, and all TTL events.
+
+    Times are seconds from the first sample of each stream.
 
     Raises
     ------
@@ -81,10 +85,11 @@ def read_recording(folder_path: Path) -> OebRecording:
         If structure.oebin or a file that it names is damaged or missing.
     """
     structure = _read_structure(folder_path / STRUCTURE)
-    warnings: list[str] = []
+    incomplete: list[str] = []
     try:
         streams = [
-            _read_stream(folder_path, entry, warnings) for entry in structure.get("continuous", [])
+            _read_stream(folder_path, entry, incomplete)
+            for entry in structure.get("continuous", [])
         ]
         lines = [
             line
@@ -103,63 +108,47 @@ def read_recording(folder_path: Path) -> OebRecording:
             "copy the recording again."
         )
     version = clean_text(str(structure.get("GUI version", "")))
-    return OebRecording(folder_path, version, tuple(streams), tuple(lines), tuple(warnings))
-
-
-class OebSource:
-    """Samples of one segment, shape (sample, channel), int16 as recorded."""
-
-    def __init__(self, stream: OebStream, index: int) -> None:
-        first, stop, _number = stream.segments[index]
-        self._samples = stream.samples[first:stop]
-        n_samples, n_channels = self._samples.shape
-        self.shape = (n_samples, n_channels)
-        self.dtype = np.dtype(np.int16)
-        self.chunk_shape = sample_chunk_shape(self.shape, itemsize=2)
-
-    def read(self, start: int, stop: int) -> np.ndarray:
-        """Return samples start..stop."""
-        return np.array(self._samples[start:stop])
-
-
-def summarise_recording(folder_path: Path, options: Any) -> RecordingSummary:
-    """Say what a folder holds and what is wrong with it."""
-    try:
-        recording = read_recording(folder_path)
-    except InputError as error:
-        return RecordingSummary(start_time=None, problems=(str(error),))
-    noted = partial_streams(recording.warnings, policies=options.policies, device="Open Ephys")
-    return RecordingSummary(
-        start_time=None,
-        channels=tuple(_summarise(stream) for stream in recording.streams),
-        lines=tuple(_summarise_line(line) for line in recording.lines),
-        problems=tuple(item.sentence for item in noted),
-        irregularities=noted,
+    names = [name for stream in streams for name in stream.channel_names]
+    return EphysRecording(
+        folder_path=folder_path,
+        system=System(
+            "Open Ephys",
+            f"Recorded with Open Ephys GUI {version}." if version else "Recorded with Open Ephys.",
+        ),
+        content=(
+            NAME,
+            *(f"{s.name} {s.samples.shape} {s.first_number}" for s in streams),
+        ),
+        electrodes=tuple(Electrode(name) for name in names),
+        streams=tuple(_neutral(streams)),
+        lines=tuple(lines),
+        irregularities=partial_streams(
+            incomplete, policies=policies or Policies(), device="Open Ephys"
+        ),
     )
 
 
-def _summarise(stream: OebStream) -> ChannelSummary:
-    """Describe one stream."""
-    ends = [number + stop - first for first, stop, number in stream.segments]
-    starts = [number for _first, _stop, number in stream.segments[1:]]
-    gaps = tuple(round((b - a) / stream.rate_hz, 6) for a, b in zip(ends, starts, strict=False))
-    return ChannelSummary(
-        name=f"{stream.name} ({len(stream.channel_names)} channels)",
-        rate_hz=stream.rate_hz,
-        n_samples=len(stream.samples),
-        n_segments=len(stream.segments),
-        duration_s=(ends[-1] - stream.first_number) / stream.rate_hz,
-        gaps_s=gaps,
-        microvolt_per_bit=stream.volt_per_bit[0] * 1e6,
-    )
-
-
-def _summarise_line(line: OebLine) -> LineSummary:
-    """Describe one TTL line."""
-    median_s = float(np.median(np.diff(line.times_s))) if len(line.times_s) > 1 else 0.0
-    rate_hz = 1 / median_s if median_s > 0 else 0.0
-    first_s, last_s = float(line.times_s[0]), float(line.times_s[-1])
-    return LineSummary(line.name, len(line.times_s), rate_hz, first_s, last_s)
+def _neutral(streams: list[OebStream]) -> Iterator[SampleStream]:
+    """Yield the streams as every system's are."""
+    first_row = 0
+    for stream in streams:
+        n_channels = len(stream.channel_names)
+        yield SampleStream(
+            name=f"ElectricalSeries{object_name(stream.name) if len(streams) > 1 else ''}",
+            description=BETWEEN_GAPS,
+            segments=tuple(
+                SampleSegment(
+                    (number - stream.first_number) / stream.rate_hz,
+                    Samples.of(stream.samples[first:stop]),
+                )
+                for first, stop, number in stream.segments
+            ),
+            rate_hz=stream.rate_hz,
+            scale=np.array(stream.volt_per_bit),
+            listed=(f"{stream.name} ({n_channels} channels)",),
+            electrodes=tuple(range(first_row, first_row + n_channels)),
+        )
+        first_row += n_channels
 
 
 def _read_structure(file_path: Path) -> dict[str, Any]:
@@ -179,7 +168,7 @@ def _read_structure(file_path: Path) -> dict[str, Any]:
     return content
 
 
-def _read_stream(folder_path: Path, entry: dict[str, Any], warnings: list[str]) -> OebStream:
+def _read_stream(folder_path: Path, entry: dict[str, Any], incomplete: list[str]) -> OebStream:
     """Read one continuous stream."""
     folder = _inside(folder_path, "continuous", str(entry["folder_name"]))
     channels = entry["channels"]
@@ -200,7 +189,9 @@ def _read_stream(folder_path: Path, entry: dict[str, Any], warnings: list[str]) 
         )
     if len(numbers) != n_samples or data_path.stat().st_size % (2 * n_channels):
         n_samples = min(n_samples, len(numbers))
-        warnings.append(f"{data_path} and its sample numbers differ; {n_samples} samples are read.")
+        incomplete.append(
+            f"{data_path} and its sample numbers differ; {n_samples} samples are read."
+        )
     mapped = np.memmap(data_path, "<i2", "r", shape=(n_samples, n_channels))
     return OebStream(
         name=clean_text(str(entry.get("stream_name") or entry["folder_name"])).strip("/"),
@@ -234,7 +225,7 @@ def _segments(numbers: np.ndarray, data_path: Path) -> tuple[tuple[int, int, int
 
 def _read_lines(
     folder_path: Path, entry: dict[str, Any], streams: list[OebStream]
-) -> list[OebLine]:
+) -> list[DigitalLine]:
     """Return the TTL lines of one events folder, timed from the first sample of its stream."""
     folder = _inside(folder_path, "events", str(entry["folder_name"]))
     if not folder.is_dir():
@@ -254,7 +245,7 @@ def _read_lines(
     for line in sorted(set(np.abs(states).tolist()) - {0}):
         rows = np.flatnonzero(np.abs(states) == line)
         levels = (states[rows] > 0).astype(np.uint8)
-        lines.append(OebLine(f"{prefix}TTL Line {line}", times_s[rows], levels))
+        lines.append(DigitalLine(f"{prefix}TTL Line {line}", times_s[rows], levels))
     return lines
 
 
@@ -293,3 +284,14 @@ def _inside(folder_path: Path, kind: str, name: str) -> Path:
 def _dat_files(path: Path) -> list[Path]:
     """Return the files of samples of a recording."""
     return sorted(path.glob("continuous/*/continuous.dat"))
+
+
+FORMAT = Format(
+    name=NAME,
+    title="Open Ephys (binary format)",
+    modality="ephys",
+    find=find_recordings,
+    summarise=partial(summarise_ephys, read_recording),
+    interface_path="ace_nwb.interfaces.data_interfaces:OpenEphysBinaryInterface",
+    looks_for="structure.oebin with continuous.dat",
+)
