@@ -84,7 +84,7 @@ STAGES: dict[str, Stage] = {
                 "/processing/sync/LowConfidence",
                 "/processing/sync/Corrections",
             ),
-            revision=7,  # an exposure that varies tells the frame; evidence term by term
+            revision=8,  # unevenness weighed as a score test, bursts of late stamps as such
         ),
         Stage(
             "preprocess",

@@ -67,6 +67,7 @@ def align_frames(
     rows = clean_rows(device_time_s, daq_frame, max_jitter_s=max_jitter_ms / 1e3)
     known = evidence or Evidence()
     train = build_train(pulses, frame_interval_s=rows.interval_s * known.frames_per_pulse)
+    rows = rows.check_numbers(np.unique(train.period_s) / known.frames_per_pulse)
     _check_pins(known, train)
     if known.frames_per_pulse > 1:
         return _align_divided(rows, train, known, max_jitter_s=max_jitter_ms / 1e3)

@@ -13,6 +13,7 @@ from functools import partial
 from itertools import pairwise
 
 import numpy as np
+from scipy.ndimage import median_filter
 
 from ace_nwb.sync.clock import ClockFit
 from ace_nwb.sync.ends import Strays
@@ -33,9 +34,21 @@ _LEAST_ROWS, _MOST_ROWS = 12, 300
 better than an eighth of a frame."""
 _MOST_PIECES = 40
 """Pieces that are placed: the cost grows with their number, and the largest gaps come first."""
+_MOST_CUTS = 150
+"""Cuts beside those at gaps: a second of work. Numbers that contradict rows in more places are no
+numbers of frames; the rows there stay flagged.
+"""
+
 _BESIDE_ROWS = 200
 """Saved frames on either side of a gap that show the offset of the clock there: ten seconds at 20
 frames per second, in which the clock's drift is far below a frame."""
+_RUN_ROWS, _EARLY = 100, 0.8
+"""Saved frames of which runs show how often bursts of late time stamps hide the clock, where fewer
+than `_BESIDE_ROWS` stand beside a gap; and the share of stamps that are later than their level."""
+
+_ODD_STEPS = 5.0
+"""Standard deviations beyond which a level is off by a burst."""
+
 _JUMP_S = 5e-3
 """Steps of the clock's offset from which on it is a jump, seconds, if they exceed four times their
 error: a clock that drifts does not step, and stamps in milliseconds show no less."""
@@ -51,6 +64,9 @@ may change its rate in a pause (100 ppm, a computer that warms up)."""
 _LATE_FRAMES, _MOST_STALLS = 0.8, 8
 """How late the last row of a queue is at least, frames (less cannot hide one), and how many queues
 are questioned: the cost grows with each."""
+
+_LEAST_LEVEL = 3
+"""Saved frames that show a level of the clock, and so a reason to move them by themselves."""
 
 _CLEARLY = 1.5  # times more probable: less is not worth moving all rows
 
@@ -118,11 +134,11 @@ def audit_placement(
     evidence
         What else is known; the record press is asked only if counts leave a choice.
     """
-    kept = np.flatnonzero(
-        (np.diff(segment) != 0)
-        | _crosses_silence(timeline, captured)
-        | np.any([np.diff(one) for one in apart], axis=0)
-        | contradicts_numbers(rows.daq_step, timeline, captured)[1:]
+    kept = _first_of(
+        np.diff(segment) != 0,
+        _crosses_silence(timeline, captured),
+        np.any([np.diff(one) for one in apart], axis=0),
+        contradicts_numbers(rows.daq_step, timeline, captured)[1:],
     )
     aligned_s = clock.to_session_time(rows.device_time_s, segment)
     stalled = _find_stalls(rows, timeline, captured, aligned_s)
@@ -155,6 +171,13 @@ def audit_placement(
     return _conclude(found, pieces, timeline, grounds=frozenset(grounds))
 
 
+def _first_of(*reasons: np.ndarray) -> np.ndarray:
+    """Return between which rows to cut, in order, the first reasons first if there are too many."""
+    order = np.select(reasons, range(len(reasons)), len(reasons))
+    kept = np.argsort(order, kind="stable")[: min(int(np.any(reasons, axis=0).sum()), _MOST_CUTS)]
+    return np.sort(kept)
+
+
 def _place_both(place: Callable[..., Placement], press: Press | None) -> Placement:
     """Place with a line that rests before the recording, and with one that runs freely."""
     return place(press=press).mixed(place(is_free=True), PRICES.runs_freely)
@@ -171,7 +194,8 @@ def _cut_pieces(
     """Return the pieces that may stand aside from each other, and the levels of their clocks."""
     least_rows = _least_rows(rows, timeline, captured, clock)
     starts = _cut(captured, kept, timeline, least_rows=least_rows)
-    heads, tails, errors = _levels(rows, timeline, captured, starts=starts, clock=clock)
+    found = _levels(rows, timeline, captured, starts=starts, clock=clock)
+    heads, tails, errors, bursts = found
     steps = np.full(starts.size - 1, np.nan)
     for g in range(1, starts.size - 1):
         bounds = int(starts[g - 1]), int(starts[g + 1])
@@ -182,7 +206,7 @@ def _cut_pieces(
             for head, tail, size in zip(heads, tails, np.diff(starts), strict=True)
         ]
     )
-    return Segments(starts, captured, offset, steps, errors)
+    return Segments(starts, captured, offset, steps, errors, bursts)
 
 
 def _find_stalls(
@@ -263,7 +287,7 @@ def _conclude(
     sizes = np.diff(pieces.starts)
     # a choice that is as good as another moves nothing
     zero = found.posterior[:, -found.shifts[0]]
-    moves = found.probability > _CLEARLY * zero
+    moves = (found.probability > _CLEARLY * zero) & (sizes >= _LEAST_LEVEL)
     shift = np.repeat(np.where(moves, found.shift, 0), sizes)
     probability = np.where(moves, found.probability, zero)
     times = timeline.times_s
@@ -315,31 +339,56 @@ def _levels(
     *,
     starts: np.ndarray,
     clock: ClockFit,
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+) -> tuple[np.ndarray, ...]:
     """Return the clock offset, drift removed, at head and tail of each piece, and its error.
 
-    The offset is that of the typical row; the error belongs to the step from the piece before.
+    The error belongs to the step from the piece before; last comes what bursts do to levels.
     """
     device = rows.device_time_s
     offset = timeline.times_s[captured] - clock.slope * device
     offset = np.where(rows.is_junk, np.nan, offset)
     bounds = list(pairwise(starts.tolist()))
-    heads = [_typical(offset[a : min(b, a + _BESIDE_ROWS)]) for a, b in bounds]
-    tails = [_typical(offset[max(a, b - _BESIDE_ROWS) : b]) for a, b in bounds]
+    heads = [_early_level(offset[a : min(b, a + _BESIDE_ROWS)]) for a, b in bounds]
+    tails = [_early_level(offset[max(a, b - _BESIDE_ROWS) : b]) for a, b in bounds]
     wait = np.concatenate([[0.0], np.diff(device)[starts[1:-1] - 1]])
     period = timeline.period_s[captured[starts[:-1]]]
     before = np.array([0.0, *[error for _, error in tails[:-1]]])
     after = np.array([error for _, error in heads])
     floor = _LEAST_ERROR_S + 0.02 * period + _WANDER * np.clip(wait, 0, 600)
     errors = np.sqrt(before**2 + after**2 + floor**2)
-    return np.array([v for v, _ in heads]), np.array([v for v, _ in tails]), errors
+    levels = (np.array([level for level, _ in ends]) for ends in (heads, tails))
+    sizes = np.minimum(np.diff(starts), _BESIDE_ROWS)
+    is_long = np.minimum(sizes, np.roll(sizes, 1)) == _BESIDE_ROWS
+    found = [_find_bursts(offset, starts, n_rows) for n_rows in (_RUN_ROWS, _BESIDE_ROWS)]
+    return *levels, errors, np.array(found)[is_long.astype(int)]
 
 
-def _typical(offset: np.ndarray) -> tuple[float, float]:
-    """Return the median and its standard error; 0 and a large one if there is nothing."""
+def _find_bursts(offset: np.ndarray, starts: np.ndarray, n_rows: int) -> tuple[float, float]:
+    """Return how often the level of so many rows is off its neighbours', and by how much, seconds.
+
+    Frames that a busy host delays together do not average out as if each was late by itself; but
+    the next ones are in time again: a level that stays is none of them.
+    """
+    off, usual = [], []
+    for start, stop in pairwise(starts.tolist()):
+        runs = offset[start : stop - (stop - start) % n_rows].reshape(-1, n_rows)
+        levels = np.quantile(runs[np.isfinite(runs).all(axis=1)], _EARLY, axis=1)
+        off.append(np.abs(levels - median_filter(levels, 3, mode="nearest")))
+        usual.append(np.abs(np.diff(levels)))
+    every, steps = np.concatenate(off), np.concatenate(usual)
+    if not steps.size:
+        return 0.0, _LEAST_ERROR_S
+    spread = max(1.4826 * float(np.median(steps)), _LEAST_ERROR_S)
+    odd = every[every > _ODD_STEPS * spread]
+    width = float(np.sqrt(np.mean(odd**2))) if odd.size else spread
+    return odd.size / every.size, width
+
+
+def _early_level(offset: np.ndarray) -> tuple[float, float]:
+    """Return the level of the rows that are hardly late and its error; 0, large, for nothing."""
     good = offset[np.isfinite(offset)]
-    if good.size < 3:
+    if good.size < _LEAST_LEVEL:
         return 0.0, 10.0
-    middle = float(np.median(good))
+    level, middle = np.quantile(good, [_EARLY, 0.5])
     spread = 1.4826 * float(np.median(np.abs(good - middle)))
-    return middle, 1.25 * spread / good.size**0.5
+    return float(level), 1.25 * spread / good.size**0.5

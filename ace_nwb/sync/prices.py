@@ -111,8 +111,9 @@ class Prices:
     train_missing: float = 0.7
     """Log price of a gap for a missing pulse; it grows with the logarithm of their number."""
 
-    texture_tells: float = 0.3
-    """Share of recordings in which irregular intervals tell the true place, from sessions seen."""
+    texture_tells: float = 0.5
+    """Share of rigs on which pulses are uneven because frames are: a judgement. On the others the
+    firmware's own delay makes them so, which time stamps do not follow."""
 
     texture_share: float = 0.5
     """Share of the likelihood of irregular intervals that counts: time stamps of one host stall

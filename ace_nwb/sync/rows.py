@@ -1,6 +1,7 @@
 """The saved frames before alignment: junk time stamps, DAQ numbers, the frame interval."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Self
 
 import numpy as np
 
@@ -9,6 +10,10 @@ from ace_nwb.errors import SyncError
 _LAG = 10
 """Steps over which a coarse clock shows its frame interval to a few per cent: few enough that most
 stretches of so many hold no lost frame."""
+
+_COUNTED, _RATE_ERROR = 100, 0.02
+"""Saved frames over which their numbers must go on as time does, and within what share: late time
+stamps make no more of a hundred frames, a clock that is set leaves most of them alone."""
 
 
 @dataclass(frozen=True)
@@ -37,6 +42,25 @@ class Rows:
         """Return the unit of the time stamps: a millisecond, or 0 if they are finer."""
         in_ms = self.device_time_s[~self.is_junk] * 1e3
         return 1e-3 if np.all(np.abs(in_ms - np.round(in_ms)) < 1e-3) else 0.0
+
+    def check_numbers(self, periods_s: np.ndarray) -> Self:
+        """Return the rows without DAQ numbers if those do not go on as time does.
+
+        Parameters
+        ----------
+        periods_s
+            Frame intervals in use, by the pulses.
+        """
+        known = np.flatnonzero(self.daq_step > 0)
+        if known.size <= _COUNTED:
+            return self
+        total = np.cumsum(self.daq_step[known])
+        passed_s = np.cumsum(self.device_time_s[known] - self.device_time_s[known - 1])
+        each_s = (passed_s[_COUNTED:] - passed_s[:-_COUNTED]) / (
+            total[_COUNTED:] - total[:-_COUNTED]
+        )
+        off = np.abs(np.median(each_s) / periods_s - 1).min()
+        return self if off < _RATE_ERROR else replace(self, daq_step=np.zeros_like(self.daq_step))
 
     def attach_junk_ends(self, captured: np.ndarray) -> np.ndarray:
         """Return the frames with rows of unusable time stamps at the ends next to the others."""
@@ -102,10 +126,20 @@ def _find_junk(times: np.ndarray, interval: float, max_jitter_s: float) -> np.nd
     step = np.diff(times)
     odd = (step < low) | (step > high)
     over = times[2:] - times[:-2]
-    junk[1:-1] = odd[:-1] & odd[1:] & (over > low) & (over < high + interval)
+    single = odd[:-1] & odd[1:] | _goes_back(step - interval, -low)
+    junk[1:-1] = single & (over > low) & (over < high + interval)
     junk[0] = odd[0] or step[0] > 2.5 * interval + max_jitter_s
     junk[-1] = step[-1] < low or step[-1] > 3600.0
     return junk
+
+
+def _goes_back(excess_s: np.ndarray, most_s: float) -> np.ndarray:
+    """Say after which steps the next takes back what they had too much: of a clock set, half does.
+
+    Not of frames that wait in a queue: they take back no more than a frame interval each.
+    """
+    more, less = excess_s[:-1], -excess_s[1:]
+    return (less > most_s) & (more > 0.5 * less)
 
 
 def _daq_steps(

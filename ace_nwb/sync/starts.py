@@ -37,6 +37,10 @@ _JUMP_S = 8e-3
 """Steps of the placed offset that are clock jumps to be followed from, seconds: beyond the error of
 the phase of a rough clock."""
 
+_LEAST_JUMP_S, _LASTING_ROWS = 0.15, 301
+"""Seconds, and rows, that DAQ numbers move rows for good where the clock has jumped: more than time
+stamps are late by a busy host, and longer than it stalls (2 s at 60 frames a second)."""
+
 _SILENT = 3
 """Frames more than were numbered from which on the line was silent, as in audit.py."""
 
@@ -270,8 +274,9 @@ def _follow(
     captured = np.clip(captured, 0, timeline.times_s.size - 1)
     captured, offset = _order_segments(captured, offset, segment, timeline)
     settled = settle_by_numbers(rows, captured, timeline)
-    offset += timeline.times_s[settled] - timeline.times_s[captured]
-    captured = settled
+    moved_s = timeline.times_s[settled] - timeline.times_s[captured]
+    segment = segment + np.cumsum(_jumps(moved_s))
+    offset, captured = offset + moved_s, settled
     aligned = rows.device_time_s + offset
     # in silence nothing tells the clock; and where the jitter begins is known to a millisecond or
     # two, which hours of rows would add up
@@ -337,6 +342,16 @@ def settle_by_numbers(rows: Rows, captured: np.ndarray, timeline: Timeline) -> n
         settled[start:stop] = number[start:stop] + int(np.median(aside))
     in_order = (np.diff(settled) > 0).all() and settled[0] >= 0
     return settled if in_order and settled[-1] < timeline.times_s.size else captured
+
+
+def _jumps(moved_s: np.ndarray) -> np.ndarray:
+    """Say at which rows what numbers moved steps for good: a loss of so many was a clock jump."""
+    steps = np.abs(np.diff(moved_s, prepend=moved_s[0]))
+    jumps = steps > _LEAST_JUMP_S
+    for row in np.flatnonzero(jumps).tolist():
+        later = float(np.median(moved_s[row : row + _LASTING_ROWS]))
+        jumps[row] = abs(later - moved_s[row]) < 0.5 * steps[row]
+    return jumps
 
 
 def daq_step_at(rows: Rows, captured: np.ndarray, row: int, start: int, stop: int) -> float:

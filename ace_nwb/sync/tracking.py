@@ -19,6 +19,10 @@ _N_BINS = 100
 _MAX_DRIFT = 6e-4
 """Most that two clocks drift apart, as a share: twice the worst crystals seen."""
 
+_LEAST_PAUSE = 6
+"""Frames from which on a silence that frames and pulses share is a pause of the camera: in shorter
+ones pulses may be missing (the holes that a train fills)."""
+
 
 @dataclass(frozen=True)
 class ClockTrack:
@@ -262,12 +266,23 @@ def _offset_after_jump(state: _Follower, start: int, stop: int) -> tuple[float, 
     before = state.times[start - 1] + state.offsets[start - 1]
     index = int(np.clip(np.searchsorted(captured, before + 1e-3), 0, captured.size - 1))
     offset = float(captured[index] - state.times[start])
+    if _pauses_with_line(state, start, index):
+        offset = float(state.predict(state.times[start : start + 1])[0])
     times = state.times[start:stop]
     likelihoods, n_told = state.likelihoods(times + offset + state.slope * (times - times[0]))
     shift = int(np.argmax(likelihoods)) / _N_BINS * state.local_period
     if shift > state.max_jitter + 2e-3:
         shift -= state.local_period
     return offset + shift, float(likelihoods.max()), n_told
+
+
+def _pauses_with_line(state: _Follower, start: int, index: int) -> bool:
+    """Say whether before a row the clock ran on while the line was silent: a pause, not a jump."""
+    captured, here = state.train.times_s, state.times[start : start + 1]
+    arrives = float(here[0] + state.predict(here)[0])
+    waited = arrives - float(state.times[start - 1] + state.offsets[start - 1])
+    passed = int(np.searchsorted(captured, arrives - 1.5 * state.local_period)) - index
+    return waited > _LEAST_PAUSE * state.local_period and passed < 0.5 * _LEAST_PAUSE
 
 
 def _jump_explains(state: _Follower, start: int, stop: int) -> bool:

@@ -124,7 +124,9 @@ def test_a_steady_train_longer_than_the_recording_is_ambiguous_by_all_places_it_
     assert result.verdict == "ambiguous"
     off = float(np.median((recording.true_time_s - result.session_time_s) * 30.0))
     assert round(off) in dict(result.shifts)
-    assert len(result.shifts) >= 17
+    shifts = list(dict(result.shifts))  # time stamps speak against some of them
+    assert max(shifts) - min(shifts) >= 16
+    assert len(shifts) >= 15
 
 
 def test_the_record_press_decides_where_counts_leave_a_choice() -> None:
