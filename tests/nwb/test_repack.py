@@ -14,6 +14,7 @@ from ace_nwb.nwb.commit.repack import repack
 from ace_nwb.nwb.content.rois import read_segmentation
 from ace_nwb.nwb.objects import copying
 from ace_nwb.nwb.objects.copying import copy_file, find_difference
+from ace_nwb.nwb.objects.tables import append_rows, set_value
 from ace_nwb.nwb.session import edit_session, open_session
 from tests.fixtures.changes import replace_rois
 from tests.fixtures.session_files import file_content
@@ -100,6 +101,26 @@ def test_hard_links_stay_links(tmp_path):
             assert find_difference(h5, copy) is None
             copy["y"][0] = 9
             assert copy["x/data"][0] == 9
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "utf-8"])
+def test_texts_that_are_no_utf8_are_copied_as_they_are(tmp_path, encoding):
+    latin = "Köln".encode("latin-1")
+    with h5py.File(tmp_path / "a.h5", "w") as h5:
+        text = h5py.string_dtype(encoding)
+        h5.attrs.create("one", latin, dtype=text)
+        h5.attrs.create("two", [[latin, b"b"]], dtype=text)
+        h5.create_dataset("rows", data=[latin], dtype=text).attrs.create("of", latin, dtype=text)
+        with h5py.File(tmp_path / "b.h5", "w") as copy:
+            copy_file(h5, copy, progress=lambda done, of: None)
+        append_rows(h5["rows"], [b"more"])
+        set_value(h5, "/rows", [1.0, 2.0])
+        with h5py.File(tmp_path / "b.h5") as copy:
+            assert copy.attrs["one"].encode("utf-8", "surrogateescape") == latin
+            assert copy.attrs["two"].tolist() == h5.attrs["two"].tolist()
+            assert copy["rows"].attrs["of"] == h5["rows"].attrs["of"] == copy.attrs["one"]
+            stored = copy.attrs.get_id("one").dtype
+            assert h5py.check_string_dtype(stored).encoding == encoding
 
 
 def test_a_full_disk_is_seen_before_anything_is_written(wasteful, monkeypatch):

@@ -61,6 +61,41 @@ def find_difference(first: h5py.File, second: h5py.File) -> str | None:
     return None
 
 
+def copy_attributes(
+    source: h5py.HLObject,
+    target: h5py.HLObject,
+    translate: Callable[[Any, np.dtype], Any] = lambda value, _dtype: value,
+) -> None:
+    """Copy all attributes as they are stored; texts need not be what their encoding says.
+
+    Parameters
+    ----------
+    source
+        The object that has them.
+    target
+        The object that gets them.
+    translate
+        Turns a value of a type into the one to be written.
+    """
+    for name, value in source.attrs.items():
+        found = source.attrs.get_id(name)
+        if isinstance(value, h5py.Empty):
+            target.attrs.create(name, value, dtype=found.dtype)
+            continue
+        if h5py.check_string_dtype(found.dtype) and found.dtype.kind == "O":
+            value = _as_bytes(value)
+        value = translate(value, found.dtype)
+        target.attrs.create(name, value, shape=found.shape, dtype=found.dtype)
+
+
+def _as_bytes(value: str | np.ndarray) -> Any:
+    """Return texts as the bytes that h5py read them from."""
+    if isinstance(value, str):
+        return value.encode("utf-8", "surrogateescape")
+    texts = [one.encode("utf-8", "surrogateescape") for one in value.ravel()]
+    return np.array(texts, dtype=object).reshape(value.shape)
+
+
 class _Copied:
     """Which object of the source became which object of the target."""
 
@@ -102,17 +137,7 @@ class _Copied:
         """Copy the attributes of all objects, now that what they refer to exists."""
         for path in self._objects:
             source, target = self.source[path], self.target[path]
-            for name in source.attrs:
-                self._copy_attribute(source, target, name)
-
-    def _copy_attribute(self, source: Any, target: Any, name: str) -> None:
-        found = source.attrs.get_id(name)
-        value = source.attrs[name]
-        if isinstance(value, h5py.Empty):
-            target.attrs.create(name, value, dtype=found.dtype)
-        else:
-            value = self.translate(value, found.dtype)
-            target.attrs.create(name, value, shape=found.shape, dtype=found.dtype)
+            copy_attributes(source, target, self.translate)
 
     def translate(self, value: Any, dtype: np.dtype) -> Any:
         """Return a value with its object references pointed at the copies."""

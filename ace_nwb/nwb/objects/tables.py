@@ -7,6 +7,7 @@ import numpy as np
 
 from ace_nwb.errors import SessionFileError
 from ace_nwb.nwb.objects.columns import Columns
+from ace_nwb.nwb.objects.copying import copy_attributes
 from ace_nwb.nwb.objects.writing import create_column
 
 
@@ -53,17 +54,16 @@ def remove_columns(h5: h5py.File, table_path: str, names: Iterable[str]) -> list
 
 def set_value(h5: h5py.File, path: str, value: str | float | list[object]) -> list[h5py.Dataset]:
     """Create or replace a small data set; return handles that keep the space of the old one."""
-    kept, attributes = [], {}
-    if path in h5:
-        kept, attributes = [h5[path]], dict(h5[path].attrs)
+    kept = [h5[path]] if path in h5 else []
+    if kept:
         del h5[path]
     array = np.asarray(value)
     if array.dtype.kind == "U":
         created = h5.create_dataset(path, data=array.astype(object)[()], dtype=h5py.string_dtype())
     else:
         created = h5.create_dataset(path, data=array)
-    for name, attribute in attributes.items():
-        created.attrs[name] = attribute
+    for former in kept:
+        copy_attributes(former, created)
     return kept
 
 
@@ -90,13 +90,12 @@ def append_table_rows(
 def _make_resizable(dataset: h5py.Dataset) -> h5py.Dataset:
     """Replace a data set by one of the same content and attributes that can grow."""
     parent, name = dataset.parent, dataset.name.rpartition("/")[2]
-    values, dtype, attributes = dataset[()], dataset.dtype, dict(dataset.attrs)
+    values, dtype = dataset[()], dataset.dtype
     del parent[name]
     created = parent.create_dataset(
         name, data=values, dtype=dtype, maxshape=(None, *values.shape[1:]), chunks=True
     )
-    for key, value in attributes.items():
-        created.attrs[key] = value
+    copy_attributes(dataset, created)
     return created
 
 

@@ -4,6 +4,7 @@ import h5py
 import numpy as np
 
 from ace_nwb.errors import SessionFileError, TimestampError
+from ace_nwb.nwb.objects.copying import copy_attributes
 
 
 def replace_times(h5: h5py.File, path: str, values: np.ndarray) -> list[h5py.Dataset]:
@@ -82,12 +83,12 @@ def _recreate(holder: h5py.Group, name: str, values: np.ndarray) -> list[h5py.Da
             "one per sample was expected."
         )
     old = [holder[key] for key in (name, "starting_time") if key in holder]
-    attributes = (
-        dict(holder[name].attrs) if name in holder else {"interval": np.int32(1), "unit": "seconds"}
-    )
+    former = holder.get(name)
     for dataset in old:
         del holder[dataset.name.rpartition("/")[2]]
     created = holder.create_dataset(name, data=values, maxshape=(None,), chunks=True)
-    for key, value in attributes.items():
-        created.attrs[key] = value
+    if former is None:
+        created.attrs["interval"], created.attrs["unit"] = np.int32(1), "seconds"
+    else:
+        copy_attributes(former, created)
     return old
