@@ -8,6 +8,7 @@ from ace_nwb import pipeline
 from ace_nwb.archive.description import describe
 from ace_nwb.errors import MetadataError
 from ace_nwb.nwb.history import read_runs
+from ace_nwb.nwb.reading import Session
 from ace_nwb.nwb.session import open_session
 
 GIVEN = {
@@ -44,6 +45,14 @@ def test_every_key_given_is_what_pynwb_reads(session_copy):
         assert list(plane.grid_spacing[:]) == [2e-6, 2e-6]
         assert set(file.electrodes["location"].data[:]) == {"CA1"}
     assert pynwb.validate(path=str(session_copy)) == []
+
+
+def test_the_file_is_read_once_whatever_is_given(session_copy, monkeypatch):
+    reads = []
+    read = Session._read_nwbfile
+    monkeypatch.setattr(Session, "_read_nwbfile", lambda one: reads.append(1) or read(one))
+    describe(session_copy, GIVEN)
+    assert len(reads) == 1
 
 
 def test_results_stay_done_and_the_change_is_in_the_history(session_copy):
