@@ -27,28 +27,35 @@ from ace_nwb.nwb.commit.repack import repack
 from ace_nwb.nwb.objects.links import find_dangling_links
 from ace_nwb.nwb.session import edit_session, open_session
 from tests.benchmarks.crash_faults import is_readable, make_files, print_row, raw_content
-from tests.fixtures.changes import CHANGES, FURTHER_CHANGES
+from tests.fixtures.changes import CHANGES, FURTHER_CHANGES, Change
 
 
 def change_for_ever(path: Path, seed: int, told: int) -> None:
     """Do one change after the other; say what happens."""
-    changes = CHANGES | FURTHER_CHANGES
+    changes = {name: change for name, (_, change) in (CHANGES | FURTHER_CHANGES).items()}
     del changes["stream movie"]  # no NWB object: pynwb would not read the file again
     names = [*sorted(changes), "repack"]
     rng = random.Random(seed)
     while True:
-        name = rng.choice(names)
-        try:
+        try:  # a Ctrl-C may strike between two changes, too
             os.write(told, b"begin ")
-            if name == "repack":
-                repack(path)
-            else:
-                with edit_session(path) as writer:
-                    changes[name][1](writer)
+            name = rng.choice(names)
+            os.write(told, b"refused " if _is_refused(path, name, changes) else b"done ")
         except KeyboardInterrupt:
             os.write(told, b"interrupted ")
-        except Exception:  # after other changes something is missing or taken
-            os.write(told, b"refused ")
+
+
+def _is_refused(path: Path, name: str, changes: dict[str, Change]) -> bool:
+    """Do one change; return whether something is missing or taken, after the others."""
+    try:
+        if name == "repack":
+            repack(path)
+        else:
+            with edit_session(path) as writer:
+                changes[name](writer)
+    except Exception:
+        return True
+    return False
 
 
 class Child:
