@@ -168,6 +168,12 @@ def test_nobody_writes_with_tofile():
     assert [path for path in MODULES if ".tofile(" in path.read_text(encoding="utf-8")] == []
 
 
+def test_links_are_visited_where_ctrl_c_comes_through():
+    """What a callback raises h5py turns into a SystemError."""
+    using = [p.name for p in MODULES if ".links.visit(" in p.read_text(encoding="utf-8")]
+    assert using == ["links.py"]
+
+
 def writes_a_file(call: ast.Call) -> bool:
     """Return whether a call opens or writes a file by its path."""
     function, first = call.func, call.args[0] if call.args else None

@@ -257,10 +257,12 @@ class Edit:
             self.writer = SessionWriter(
                 self.path, self.overlay, open_h5(self.path, self.overlay, "r+")
             )
-        except BaseException:
+        except BaseException as error:
             if hasattr(self, "overlay"):
                 self._roll_back()
             self._release()
+            if isinstance(error, Exception) and hasattr(self, "guard"):
+                self.guard.check()  # what a Ctrl-C that HDF5 swallowed has led to
             raise
         return self.writer
 

@@ -16,6 +16,7 @@ import numpy as np
 
 from ace_nwb.nwb import layout
 from ace_nwb.nwb.objects.columns import decode_texts
+from ace_nwb.nwb.objects.links import visit_links
 
 _ROOMS = ("/processing", "/intervals")
 """Where stages write."""
@@ -55,7 +56,7 @@ def _hard_links(found: h5py.Group | h5py.Dataset) -> list[bytes]:
             names.append(name)
 
     if isinstance(found, h5py.Group):
-        found.id.links.visit(take, info=True)
+        visit_links(found.id, take)
     return names
 
 

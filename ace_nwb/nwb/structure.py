@@ -11,6 +11,7 @@ from pathlib import Path
 import h5py
 
 from ace_nwb.errors import SessionFileError
+from ace_nwb.nwb.objects.links import visit_links
 
 DEEPEST = 64
 """Groups within groups. NWB nests less than 10 deep; beyond some 1,000 Python cannot follow."""
@@ -60,7 +61,7 @@ class Structure:
         self._first_at = {h5py.h5o.get_info(h5.id).addr: b""}
         self._problem = ""
         try:
-            h5.id.links.visit(self._take, info=True)
+            visit_links(h5.id, self._take)
         except _FAILURES as error:
             raise self._damaged(self._latest(), error) from error
         if self._problem:

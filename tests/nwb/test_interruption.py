@@ -3,14 +3,18 @@
 import os
 import signal
 import sys
+from contextlib import suppress
 
 import pytest
 
+from ace_nwb.errors import SessionFileError
+from ace_nwb.nwb import editing, opening
 from ace_nwb.nwb.commit import journal
 from ace_nwb.nwb.commit.disk import Disk
 from ace_nwb.nwb.commit.interruption import InterruptGuard
 from ace_nwb.nwb.commit.journal import journal_path
 from ace_nwb.nwb.session import edit_session, open_session
+from ace_nwb.nwb.structure import Structure
 from tests.fixtures.changes import mark_frames
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="signals itself")
@@ -92,6 +96,31 @@ def test_within_a_roll_back_it_waits_until_all_is_as_before(recorded, operation)
         fail()
     assert recorded.path.read_bytes() == before
     assert [p.name for p in recorded.path.parent.iterdir()] == [recorded.path.name]
+
+
+def test_while_the_file_is_opened_it_is_not_taken_for_damage(recorded, monkeypatch):
+    def strike(_structure, _name, _info):
+        os.kill(os.getpid(), signal.SIGINT)  # HDF5 has called: h5py makes a SystemError of it
+
+    before = recorded.path.read_bytes()
+    monkeypatch.setattr(Structure, "_take", strike)
+    for use in (lambda path: change(path, Disk()), open_session):
+        opening._checked.clear()
+        with pytest.raises(KeyboardInterrupt):
+            use(recorded.path)
+    assert recorded.path.read_bytes() == before
+    assert [p.name for p in recorded.path.parent.iterdir()] == [recorded.path.name]
+
+
+def test_what_it_leads_to_while_the_file_is_opened_is_not_told(recorded, monkeypatch):
+    def fail(*_arguments):
+        with suppress(KeyboardInterrupt):
+            os.kill(os.getpid(), signal.SIGINT)
+        raise SessionFileError("what HDF5 makes of it")
+
+    monkeypatch.setattr(editing, "open_h5", fail)
+    with pytest.raises(KeyboardInterrupt):
+        change(recorded.path, Disk())
 
 
 def test_within_the_commit_it_waits_for_the_commit(recorded):

@@ -1,6 +1,6 @@
 """Who points at whom inside a session file: soft links and object references."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import h5py
 
@@ -43,6 +43,19 @@ def is_within(path: str, ancestors: set[str]) -> bool:
     return False
 
 
+def visit_links(
+    start: h5py.h5g.GroupID, take: Callable[[bytes, h5py.h5l.LinkInfo], bool | None]
+) -> None:
+    """Hand every link below a group to a function until it returns something but None.
+
+    What it raises is raised, and so is a Ctrl-C; h5py itself makes a SystemError of both.
+    """
+    try:
+        start.links.visit(take, info=True)
+    except SystemError as error:
+        raise error.__cause__ or error from None
+
+
 def iterate_soft_links(h5: h5py.File) -> Iterator[tuple[str, str]]:
     """Yield (path of the link, path it points to) of every soft link."""
     found: list[bytes] = []
@@ -52,7 +65,7 @@ def iterate_soft_links(h5: h5py.File) -> Iterator[tuple[str, str]]:
             found.append(name)
 
     root = h5["/"].id  # HDF5 itself goes through the links, without opening an object
-    root.links.visit(note, info=True)
+    visit_links(root, note)
     for name in found:
         path, target = (_text(one) for one in (b"/" + name, root.links.get_val(name)))
         yield path, target if target.startswith("/") else f"{path.rpartition('/')[0]}/{target}"
