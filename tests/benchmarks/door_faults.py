@@ -54,6 +54,9 @@ CHANGING = re.compile(
 )
 """What differs from run to run in a text: object ids, dates, durations."""
 
+UNKEPT = re.compile(r"( \| )?What \w+ has found so far cannot be kept .*? begins anew\.")
+"""What a stage remarks in its history if only its scratch folder failed."""
+
 VARYING = re.compile(r"\.batch/|^a\.nwb$|^tuned/.*(csv|json|trials)")
 """What differs from run to run, since other processes write it, or it holds durations: it must be
 whole, and there if the verb has ended well."""
@@ -280,7 +283,9 @@ def digest(path: Path) -> str:
         except Exception as error:  # whatever HDF5 stumbles over
             return f"broken: {error}"
         kept = {
-            key: re.sub(r"'object_id': '[^']*'", "", value) if isinstance(value, str) else value
+            key: UNKEPT.sub("", re.sub(r"'object_id': '[^']*'", "", value))
+            if isinstance(value, str)
+            else value
             for key, value in content.items()
             if not DATED.search(key) and "specifications" not in key
         }

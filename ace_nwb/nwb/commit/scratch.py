@@ -116,7 +116,7 @@ class FileCheckpoint:
         except OSError as error:
             self._next_save_s = float("inf")
             warnings.warn(
-                f"What {self.path.stem} has found so far cannot be kept in {self.path.parent} "
+                f"What {self.path.stem} has found so far cannot be kept in {self.path.parent.name} "
                 f"({reason(error)}); if it is interrupted, it begins anew.",
                 AceNwbWarning,
                 stacklevel=2,
