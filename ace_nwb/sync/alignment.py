@@ -7,17 +7,21 @@ import numpy as np
 from ace_nwb.errors import SyncError
 from ace_nwb.sync.evidence import Evidence
 from ace_nwb.sync.matching import Match, match_rows
-from ace_nwb.sync.result import STATUS, TRUSTED, Alignment, Stretch, SyncReport
-from ace_nwb.sync.rows import Rows, clean_rows
-from ace_nwb.sync.train import PulseTrain, build_train, divide_train
-from ace_nwb.sync.verdict import (
+from ace_nwb.sync.result import (
     LEAST_MATCHED,
+    STATUS,
+    TRUSTED,
+    Alignment,
+    Stretch,
+    SyncReport,
     find_doubtful,
     judge,
     say_ambiguity,
     say_evidence,
     say_terms,
 )
+from ace_nwb.sync.rows import Rows, clean_rows
+from ace_nwb.sync.train import PulseTrain, build_train, divide_train
 
 __all__ = ["TRUSTED", "Alignment", "SyncReport", "align_frames"]
 

@@ -15,12 +15,11 @@ from itertools import pairwise
 import numpy as np
 from scipy.ndimage import median_filter
 
+from ace_nwb.sync.chain import JitterModel
 from ace_nwb.sync.clock import ClockFit
-from ace_nwb.sync.ends import Strays
+from ace_nwb.sync.ends import Press, Strays
 from ace_nwb.sync.evidence import Evidence
-from ace_nwb.sync.jitter import JitterModel
 from ace_nwb.sync.placement import Inside, Placement, place_segments
-from ace_nwb.sync.press import Press
 from ace_nwb.sync.prices import PRICES, FaultRates
 from ace_nwb.sync.rows import Rows
 from ace_nwb.sync.starts import SETTLED, daq_step_at

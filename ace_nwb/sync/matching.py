@@ -1,7 +1,7 @@
 """Global, monotone matching of saved frames (rows) to captured frames (pulses).
 
 Steps: possible starts from blocks and pauses, each followed and placed up to whole frames
-(starts.py); then each row decoded (decoding.py) with a jitter distribution and a clock learned
+(starts.py); then each row decoded (chain.py) with a jitter distribution and a clock learned
 from the rows themselves.
 """
 
@@ -13,11 +13,17 @@ from scipy.ndimage import minimum_filter1d
 
 from ace_nwb.errors import SyncError
 from ace_nwb.sync.clock import ClockFit
-from ace_nwb.sync.doubt import BESIDE, doubt_junk, judge_rows
 from ace_nwb.sync.evidence import Evidence
 from ace_nwb.sync.placement import Placement
 from ace_nwb.sync.prices import PRICES, FaultRates
-from ace_nwb.sync.refinement import Refined, Refiner, find_clock_segments
+from ace_nwb.sync.refinement import (
+    BESIDE,
+    Refined,
+    Refiner,
+    doubt_junk,
+    find_clock_segments,
+    judge_rows,
+)
 from ace_nwb.sync.rows import Rows
 from ace_nwb.sync.starts import Start, follow_start, possible_offsets
 from ace_nwb.sync.timeline import Timeline

@@ -15,9 +15,8 @@ from typing import Self
 import numpy as np
 from scipy.special import logsumexp
 
-from ace_nwb.sync.ends import End, Strays, score_end, score_start
+from ace_nwb.sync.ends import End, Press, Strays, score_end, score_start
 from ace_nwb.sync.evidence import Evidence, score_pins
-from ace_nwb.sync.press import Press
 from ace_nwb.sync.prices import FaultRates
 from ace_nwb.sync.terms import (
     CUT_TERMS,

@@ -3,7 +3,7 @@
 Shares and chances are plain numbers; all that is called log is a natural logarithm, so that -6.9 is
 one in a thousand. Raising one makes its explanation more welcome. Rates that a session shows itself
 (lost frames, missing pulses, jitter) are not here: they are learned from it. How a recorder begins
-and ends is in recorders.py.
+and ends is in evidence.py.
 """
 
 from dataclasses import dataclass

@@ -4,10 +4,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ace_nwb.sync.chain import decode_rows
+from ace_nwb.sync.chain import JitterModel, decode_rows
 from ace_nwb.sync.ends import CUT_FRAMES, Strays
 from ace_nwb.sync.evidence import Evidence
-from ace_nwb.sync.jitter import JitterModel
 from ace_nwb.sync.placement import Inside, Placement, allowed_shifts, place_segments
 from ace_nwb.sync.prices import PRICES, FaultRates
 from ace_nwb.sync.rows import Rows

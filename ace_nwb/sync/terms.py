@@ -1,7 +1,7 @@
 """The terms by which whole-frame shifts of stretches of rows are weighed, each with its name.
 
 A term says how probable it makes what is seen: of each stretch by its shift, or of two neighbours
-by the shifts of both. What the ends of the recording say is in ends.py and press.py, what the
+by the shifts of both. What the ends of the recording say is in ends.py, what the
 irregularity of intervals says in texture.py; placement.py adds all of them up.
 """
 

@@ -34,13 +34,10 @@ class ClockTrack:
         Ephys time minus device time where the jitter is zero, at each row, shape (n_rows,).
     segment
         Number of the jump-free segment of each row, shape (n_rows,).
-    log_likelihood
-        Of the phases, nats per row; higher is better.
     """
 
     offset_s: np.ndarray
     segment: np.ndarray
-    log_likelihood: float
 
 
 class _Follower:
@@ -58,7 +55,6 @@ class _Follower:
         self.at = float(times[0])
         self.offsets = np.empty(times.size)
         self.segment = np.zeros(times.size, dtype=int)
-        self.total = 0.0
 
     def begin(self, row: int, offset: float) -> None:
         """Begin a new segment at a row."""
@@ -139,7 +135,7 @@ def follow_clock(
             _jump(state, start, stop)
         _advance(state, start, stop, first=first)
         start, first = stop, False
-    return ClockTrack(state.offsets, state.segment, state.total / device_time_s.size)
+    return ClockTrack(state.offsets, state.segment)
 
 
 def _learn_jitter_phases(times: np.ndarray, period: float, stretch: int) -> np.ndarray:
@@ -217,7 +213,6 @@ def _advance(state: _Follower, start: int, stop: int, *, first: bool) -> None:
         _jump(state, split, stop)
         _advance(state, split, stop, first=True)
         return
-    state.total += float(here.max())
     middle = float(times.mean())
     state.offset = (
         float(state.predict(np.array([middle]))[0]) + shift * state.local_period / _N_BINS

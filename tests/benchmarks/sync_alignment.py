@@ -15,8 +15,7 @@ import numpy as np
 
 from ace_nwb.errors import SyncError
 from ace_nwb.sync.alignment import TRUSTED, Alignment, align_frames
-from ace_nwb.sync.evidence import Evidence
-from ace_nwb.sync.recorders import TRIGGERED
+from ace_nwb.sync.evidence import TRIGGERED, Evidence
 from tests.sync.sessions import Faults, Recording, draw_faults, simulate
 
 QUARTER = 0.25

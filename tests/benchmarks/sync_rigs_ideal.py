@@ -14,8 +14,8 @@ from scipy.ndimage import median_filter
 from scipy.special import logsumexp
 
 from ace_nwb.sync.ends import CUT_FRAMES, End
+from ace_nwb.sync.evidence import Recorder
 from ace_nwb.sync.prices import FaultRates
-from ace_nwb.sync.recorders import Recorder
 
 _SHIFTS = np.arange(-14, 15)
 _WANDER_ROWS = 301

@@ -5,8 +5,7 @@ import pytest
 
 from ace_nwb.errors import SyncError
 from ace_nwb.sync.alignment import TRUSTED, Alignment, align_frames
-from ace_nwb.sync.evidence import Evidence
-from ace_nwb.sync.recorders import TRIGGERED, UNKNOWN
+from ace_nwb.sync.evidence import TRIGGERED, UNKNOWN, Evidence
 from tests.sync.sessions import Faults, Recording, draw_faults, simulate
 
 TRIGGER = Evidence(recorder=TRIGGERED)

@@ -5,8 +5,7 @@ import itertools
 import numpy as np
 import pytest
 
-from ace_nwb.sync.chain import Decoded, decode_rows
-from ace_nwb.sync.jitter import JitterModel
+from ace_nwb.sync.chain import Decoded, JitterModel, decode_rows
 from ace_nwb.sync.prices import PRICES, FaultRates
 from ace_nwb.sync.rows import Rows
 from ace_nwb.sync.timeline import Timeline

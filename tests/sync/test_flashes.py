@@ -3,9 +3,8 @@ import pytest
 
 from ace_nwb.errors import SyncError
 from ace_nwb.sync.alignment import align_frames
-from ace_nwb.sync.evidence import Evidence
+from ace_nwb.sync.evidence import TRIGGERED, Evidence
 from ace_nwb.sync.flashes import check_flashes, detect_flashes, fit_flashes
-from ace_nwb.sync.recorders import TRIGGERED
 from tests.sync.sessions import Faults, Recording, simulate
 
 

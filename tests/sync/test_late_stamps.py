@@ -4,8 +4,7 @@ import numpy as np
 import pytest
 
 from ace_nwb.sync.alignment import Alignment, align_frames
-from ace_nwb.sync.evidence import Evidence
-from ace_nwb.sync.recorders import TRIGGERED
+from ace_nwb.sync.evidence import TRIGGERED, Evidence
 from ace_nwb.sync.rows import clean_rows
 from ace_nwb.sync.texture import LAGS, score_lags
 from ace_nwb.sync.timeline import continue_train

@@ -26,8 +26,7 @@ from ace_nwb.stages.running.context import StageContext
 from ace_nwb.stages.settings.params import SyncParams
 from ace_nwb.sync.alignment import TRUSTED, Alignment, align_frames
 from ace_nwb.sync.corrections import Correction, parse_corrections
-from ace_nwb.sync.evidence import Evidence
-from ace_nwb.sync.recorders import RECORDERS, UNKNOWN
+from ace_nwb.sync.evidence import RECORDERS, UNKNOWN, Evidence
 
 COUNTS = {
     "n_frames": "Saved frames.",

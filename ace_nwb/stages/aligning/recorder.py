@@ -5,7 +5,7 @@ from dataclasses import replace
 from ace_nwb.nwb.history import current_runs, read_runs
 from ace_nwb.nwb.session import Session
 from ace_nwb.stages.settings.params import SyncParams
-from ace_nwb.sync.recorders import (
+from ace_nwb.sync.evidence import (
     MINISCOPE_DAQ_QT,
     MINISCOPE_V3,
     RECORDERS,
