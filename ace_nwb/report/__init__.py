@@ -1,7 +1,8 @@
 """The quality report: one self-contained HTML page, and the overview picture of a session.
 
-`content` says what is shown, `reading` takes it from the session file, `imaging`, `signals` and
-`sync` draw it, `verdict` judges it, `page` writes it. matplotlib is loaded on first use only.
+Each section is a file of `sections`: what is read, judged, drawn and said. `content` puts them
+together, `page` writes the page, `overview` and `clip` the pictures. matplotlib is loaded on first
+use only.
 """
 
 from typing import Any

@@ -23,11 +23,10 @@ from ace_nwb.nwb.content.imaging import read_pixel_size
 from ace_nwb.nwb.content.movie import NwbMovie
 from ace_nwb.nwb.content.rois import read_segmentation
 from ace_nwb.nwb.session import Session, open_session
-from ace_nwb.report import results
 from ace_nwb.report.clip_frames import Stage, choose_levels, draw_strip
-from ace_nwb.report.content import Traces
-from ace_nwb.report.recording import read_ephys_line
-from ace_nwb.report.sections import busiest_span
+from ace_nwb.report.ephys_line import read_ephys_line
+from ace_nwb.report.sections.field import read_rois
+from ace_nwb.report.sections.traces import Traces, busiest_span, read_traces
 from ace_nwb.report.writing import refuse_overwriting
 from ace_nwb.stages.common.corrected import open_corrected_movie
 
@@ -156,8 +155,8 @@ class _Source:
 
 def _plan(session: Session, source: _Source, request: ClipRequest) -> Clip:
     """Choose frames, grey levels and layout, and draw what stays the same."""
-    rois, outlines = results.read_rois(session)
-    traces = results.read_traces(session, rois)
+    rois, outlines = read_rois(session)
+    traces = read_traces(session, rois)
     span_s = _choose_span(source.times_s, traces, request)
     first, stop = (int(i) for i in np.searchsorted(source.times_s, span_s))
     if stop <= first:

@@ -14,8 +14,10 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from PIL import Image, ImageDraw, ImageFont
 
 from ace_nwb.report import theme
-from ace_nwb.report.content import Line, Outlines, Traces
-from ace_nwb.report.signals import round_length, trace_spacing
+from ace_nwb.report.ephys_line import Line
+from ace_nwb.report.sections.field import Outlines
+from ace_nwb.report.sections.traces import Traces, trace_spacing
+from ace_nwb.report.theme import round_length
 from ace_nwb.report.wording import plain_label
 
 PAPER, INK, DIM, CURSOR = "#0d1014", "#eef2f6", "#8d99a6", (255, 255, 255)

@@ -19,10 +19,9 @@ from PIL import Image, ImageDraw
 from ace_nwb.archive import Finding
 from ace_nwb.errors import AceNwbError, OutputError
 from ace_nwb.report import theme
-from ace_nwb.report.content import SessionContent
+from ace_nwb.report.content import SessionContent, judge, read_content
 from ace_nwb.report.page import MARKS, render
-from ace_nwb.report.reading import read_content
-from ace_nwb.report.verdict import Verdict, judge
+from ace_nwb.report.sections.parts import Verdict
 from ace_nwb.report.wording import format_duration
 from ace_nwb.report.writing import refuse_overwriting, save_file
 from ace_nwb.stages.running.status import StageStatus

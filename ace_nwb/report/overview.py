@@ -10,11 +10,12 @@ from matplotlib.figure import Figure
 from ace_nwb.errors import RequirementError
 from ace_nwb.forms.commands import quoted
 from ace_nwb.nwb.session import open_session
-from ace_nwb.report import imaging, signals, sync, theme
-from ace_nwb.report.content import Line, SessionContent, SyncFit, Traces
-from ace_nwb.report.reading import collect
-from ace_nwb.report.recording import read_ephys_line
-from ace_nwb.report.sections import busiest_span
+from ace_nwb.report import theme
+from ace_nwb.report.content import SessionContent, collect
+from ace_nwb.report.ephys_line import Line, read_ephys_line
+from ace_nwb.report.sections.field import draw_image, draw_length_bar, draw_outlines
+from ace_nwb.report.sections.sync import SyncFit, draw_residuals
+from ace_nwb.report.sections.traces import Traces, busiest_span, draw_scale_bar, draw_traces
 from ace_nwb.report.wording import format_signed, plain_label
 from ace_nwb.report.writing import refuse_overwriting, save_file
 
@@ -98,12 +99,12 @@ def _draw_field(figure: Figure, image: np.ndarray, content: SessionContent) -> f
     height = min(_LEFT_WIDTH_PX * image.shape[0] / image.shape[1], largest)
     width = height * image.shape[1] / image.shape[0]
     panel = theme.add_panel(figure, (56, _TOP_PX, width, height))
-    imaging.draw_image(panel, image)
+    draw_image(panel, image)
     title = "Neurons"
     if content.outlines is not None:
-        imaging.draw_outlines(panel, content.outlines.of_accepted(), with_numbers=False)
+        draw_outlines(panel, content.outlines.of_accepted(), with_numbers=False)
         title = f"{int(content.outlines.accepted.sum())} neurons on the local correlation"
-    imaging.draw_length_bar(panel, image.shape, content.pixel_size_um)
+    draw_length_bar(panel, image.shape, content.pixel_size_um)
     panel.set_title(title)
     return _TOP_PX + height
 
@@ -112,7 +113,7 @@ def _draw_sync(figure: Figure, fit: SyncFit, span_s: tuple[float, float], *, top
     """Draw the residuals of the whole recording at the lower left."""
     height = min(HEIGHT_PX - 44 - top, 140)
     panel = theme.add_panel(figure, (56, HEIGHT_PX - 44 - height, _LEFT_WIDTH_PX, height))
-    sync.draw_residuals(panel, fit, span_s)
+    draw_residuals(panel, fit, span_s)
     theme.style_time_axis(panel, span_s, n_ticks=6)
     panel.set_title(f"Frames on the ephys clock: {format_signed(fit.drift_ppm, 'ppm')}")
 
@@ -132,8 +133,8 @@ def _draw_signals(
     below = _EPHYS_HEIGHT_PX + 34 if ephys is not None else 0
     height = HEIGHT_PX - 44 - _TOP_PX - below
     panel = theme.add_panel(figure, (_RIGHT_LEFT_PX, _TOP_PX, _RIGHT_WIDTH_PX, height))
-    spacing = signals.draw_traces(panel, best, span_s)
-    signals.draw_scale_bar(panel, spacing, best.unit)
+    spacing = draw_traces(panel, best, span_s)
+    draw_scale_bar(panel, spacing, best.unit)
     panel.set_title("Calcium traces, measured and denoised")
     panel.set_ylabel("ROI number")
     theme.style_time_axis(panel, span_s, label=ephys is None, n_ticks=6)

@@ -8,14 +8,13 @@ from pathlib import Path
 from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
 
-from ace_nwb.archive import Finding, is_valid
+from ace_nwb.archive import Finding
 from ace_nwb.forms.commands import quoted
-from ace_nwb.report.content import HistoryRow, SessionContent, StageRow
+from ace_nwb.report.content import SessionContent, build_sections, judge, read_content
 from ace_nwb.report.guidance import TOPICS
-from ace_nwb.report.reading import read_content
-from ace_nwb.report.sections import build_sections
-from ace_nwb.report.sparkline import sparkline
-from ace_nwb.report.verdict import judge
+from ace_nwb.report.sections.stages import HistoryRow, StageRow
+from ace_nwb.report.sections.validation import MAX_FINDINGS, list_findings
+from ace_nwb.report.theme import sparkline
 from ace_nwb.report.wording import format_duration
 from ace_nwb.report.writing import refuse_overwriting, save_file
 from ace_nwb.stages.running.status import StageStatus
@@ -29,13 +28,6 @@ STAGE_STATES = {
     "on request": "missing",
 }
 """Status of a stage -> how it is coloured; only what is not needed or not made is grey."""
-SEVERITIES = {
-    "ERROR": "error",
-    "CRITICAL": "critical",
-    "BEST_PRACTICE_VIOLATION": "violation",
-    "BEST_PRACTICE_SUGGESTION": "hint",
-}
-MAX_FINDINGS = 40
 
 
 def write_report(
@@ -102,7 +94,7 @@ def render(
         sparklines=[Markup(sparkline(verdict.spark)) for verdict in verdicts],
         marks=MARKS,
         sections=build_sections(content, typed),
-        findings=_list_findings(findings),
+        findings=list_findings(findings),
         n_findings_left_out=max(0, len(findings or ()) - MAX_FINDINGS),
         stages=[_stage_cells(row) for row in content.stages],
         stage_states=STAGE_STATES,
@@ -115,22 +107,6 @@ def render(
 def _resource(name: str) -> str:
     """Read a text that ships with this folder."""
     return files("ace_nwb.report").joinpath(name).read_text(encoding="utf-8")
-
-
-def _list_findings(findings: Sequence[Finding] | None) -> list[dict[str, object]] | None:
-    """Return the findings as table cells, failing ones first."""
-    if findings is None:
-        return None
-    ordered = sorted(findings, key=lambda finding: is_valid([finding]))
-    return [
-        {
-            "failing": not is_valid([finding]),
-            "severity": SEVERITIES.get(finding.severity, finding.severity),
-            "location": finding.location,
-            "message": finding.message,
-        }
-        for finding in ordered[:MAX_FINDINGS]
-    ]
 
 
 def _stage_cells(row: StageRow) -> dict[str, object]:

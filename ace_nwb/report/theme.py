@@ -344,3 +344,53 @@ def _shorten_path(match: re.Match[str]) -> str:
     """Keep two decimals of the coordinates of a path."""
     path = re.sub(r"(\.\d\d)\d+", r"\1", match.group(1))
     return f' d="{" ".join(path.split())}"'
+
+
+def round_length(longest: float) -> float:
+    """Return the largest of ..., 1, 2, 5, 10, 20, 50, ... that is not longer."""
+    power = 10.0 ** np.floor(np.log10(longest))
+    return float(max(step * power for step in (1, 2, 5) if step * power <= longest * (1 + 1e-9)))
+
+
+def cell_edges(centres: np.ndarray) -> np.ndarray:
+    """Return the outer edges of evenly spaced cells from their centres."""
+    step = float(centres[1] - centres[0]) if len(centres) > 1 else 1.0
+    return np.array([centres[0] - step / 2, centres[-1] + step / 2])
+
+
+SPARK_WIDTH, SPARK_HEIGHT = 160, 30
+"""Size of the small pictures on the cards, units of their own."""
+SPARK_POINTS = 110
+"""Bins of a small picture: more than its pixels on the page would not be seen."""
+
+
+def sparkline(values: np.ndarray) -> str:
+    """Return a series as a small filled band between each bin's least and greatest value.
+
+    Parameters
+    ----------
+    values
+        Series, shape (point,); NaN are left out.
+
+    Returns
+    -------
+    str
+        An inline SVG, empty if there is nothing to draw.
+    """
+    finite = values[np.isfinite(values)]
+    if len(finite) < 2:
+        return ""
+    bins = np.array_split(finite, min(SPARK_POINTS, len(finite)))
+    low = np.array([part.min() for part in bins])
+    high = np.array([part.max() for part in bins])
+    bottom, top = low.min(), high.max()
+    scale = (SPARK_HEIGHT - 4) / (top - bottom) if top > bottom else 0.0
+    x = np.linspace(1, SPARK_WIDTH - 1, len(bins))
+    upper = SPARK_HEIGHT - 2 - scale * (high - bottom)
+    lower = SPARK_HEIGHT - 2 - scale * (low - bottom)
+    forth = " ".join(f"{a:.1f},{b:.1f}" for a, b in zip(x, upper, strict=True))
+    back = " ".join(f"{a:.1f},{b:.1f}" for a, b in zip(x[::-1], lower[::-1], strict=True))
+    return (
+        f'<svg class="spark" viewBox="0 0 {SPARK_WIDTH} {SPARK_HEIGHT}" preserveAspectRatio="none" '
+        f'aria-hidden="true"><polygon points="{forth} {back}"/></svg>'
+    )

@@ -7,9 +7,8 @@ from pathlib import Path
 
 from ace_nwb.demo import run_demo
 from ace_nwb.nwb.session import open_session
+from ace_nwb.report.content import build_sections, collect
 from ace_nwb.report.overview import write_overview_png
-from ace_nwb.report.reading import collect
-from ace_nwb.report.sections import build_sections
 from build_steps.screenshots import write_screenshots
 
 

@@ -4,24 +4,19 @@ from dataclasses import replace
 
 import numpy as np
 
-from ace_nwb.report.content import (
-    Brightness,
-    Events,
-    Facts,
-    Frames,
-    HistoryRow,
-    Line,
-    Motion,
-    Outlines,
-    Phases,
-    Rois,
-    SessionContent,
-    Spectrogram,
-    StageRow,
-    SyncFit,
-    Traces,
-)
-from ace_nwb.report.imaging import trace_outline
+from ace_nwb.report.content import SessionContent
+from ace_nwb.report.ephys_line import Line
+from ace_nwb.report.sections.brightness import BrightnessTrend
+from ace_nwb.report.sections.events import EventRaster
+from ace_nwb.report.sections.facts import Facts
+from ace_nwb.report.sections.field import Outlines, Rois, trace_outline
+from ace_nwb.report.sections.frames import Frames
+from ace_nwb.report.sections.motion import ShiftCourse
+from ace_nwb.report.sections.phase import EventPhases
+from ace_nwb.report.sections.spectrograms import SpectrogramPiece
+from ace_nwb.report.sections.stages import HistoryRow, StageRow
+from ace_nwb.report.sections.sync import SyncFit
+from ace_nwb.report.sections.traces import Traces
 
 
 def make_content(*, n_rois: int = 24, duration_s: float = 120.0, seed: int = 0) -> SessionContent:
@@ -43,13 +38,13 @@ def make_content(*, n_rois: int = 24, duration_s: float = 120.0, seed: int = 0) 
         span_s=(float(times_s[0]), float(times_s[-1])),
         frames=make_frames(times_s),
         sync=make_sync(random, times_s),
-        motion=Motion(
+        motion=ShiftCourse(
             times_s,
             np.cumsum(random.normal(0, 0.08, (len(times_s), 2)), axis=0),
             0.93 - np.abs(random.normal(0, 0.02, len(times_s))),
             max_shift_px=20.0,
         ),
-        brightness=Brightness(
+        brightness=BrightnessTrend(
             times_s,
             120 * np.exp(-times_s / 900) + random.normal(0, 0.6, len(times_s)),
             120 * np.exp(-times_s / 900),
@@ -69,7 +64,7 @@ def make_content(*, n_rois: int = 24, duration_s: float = 120.0, seed: int = 0) 
             clean[:, :20],
             "ΔF/F",
         ),
-        events=Events(times_s[spikes[0]], spikes[1], n_rois, (0.0, duration_s)),
+        events=EventRaster(times_s[spikes[0]], spikes[1], n_rois, (0.0, duration_s)),
         spectrograms=make_spectrograms(random, duration_s),
         phases=make_phases(random, n_rois),
         stages=make_stages(),
@@ -142,7 +137,9 @@ def make_sync(random: np.random.Generator, times_s: np.ndarray) -> SyncFit:
     )
 
 
-def make_spectrograms(random: np.random.Generator, duration_s: float) -> tuple[Spectrogram, ...]:
+def make_spectrograms(
+    random: np.random.Generator, duration_s: float
+) -> tuple[SpectrogramPiece, ...]:
     """Return one spectrogram of calcium and one of ephys."""
     centres_s = np.arange(2, duration_s - 2, 1.0)
     found = []
@@ -152,7 +149,7 @@ def make_spectrograms(random: np.random.Generator, duration_s: float) -> tuple[S
         bump = 30 * np.exp(-(((frequencies_hz - top_hz / 6) / (top_hz / 40)) ** 2))
         power = power + bump * (1 + np.sin(centres_s / 9))[:, None]
         power = power * random.gamma(4, 0.25, power.shape)
-        found.append(Spectrogram(name, centres_s, frequencies_hz, power, is_ephys))
+        found.append(SpectrogramPiece(name, centres_s, frequencies_hz, power, is_ephys))
     return tuple(found)
 
 
@@ -164,9 +161,9 @@ def make_ephys(duration_s: float = 120.0, seed: int = 1) -> Line:
     return Line("CSC1", times_s, wave + random.normal(0, 40, len(times_s)), "µV")
 
 
-def make_phases(random: np.random.Generator, n_rois: int) -> Phases:
+def make_phases(random: np.random.Generator, n_rois: int) -> EventPhases:
     """Return phases that gather half a turn before the peak."""
-    return Phases(
+    return EventPhases(
         "CSC1",
         random.vonmises(2.0, 0.8, 600),
         np.arange(n_rois),

@@ -11,7 +11,9 @@ from ace_nwb.report.clip_frames import (
     choose_levels,
     draw_strip,
 )
-from ace_nwb.report.content import Line, Outlines, Traces
+from ace_nwb.report.ephys_line import Line
+from ace_nwb.report.sections.field import Outlines
+from ace_nwb.report.sections.traces import Traces
 
 FIELD = (12, 20)
 PANELS = (Panel("raw", 10, 20), Panel("neural", 0, 50))

@@ -8,6 +8,7 @@ import pytest
 from ace_nwb.archive import Finding
 from ace_nwb.cli import run
 from ace_nwb.errors import OutputError
+from ace_nwb.report.content import judge
 from ace_nwb.report.gallery import (
     TOPICS,
     Entry,
@@ -17,7 +18,6 @@ from ace_nwb.report.gallery import (
     render_gallery,
     write_gallery,
 )
-from ace_nwb.report.verdict import judge
 from tests.report.examples import make_content, without
 from tests.report.test_page import HOSTILE, Page
 

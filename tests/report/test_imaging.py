@@ -5,8 +5,11 @@ import pytest
 from matplotlib.collections import LineCollection
 from matplotlib.colors import to_hex
 
-from ace_nwb.report import imaging, theme
-from ace_nwb.report.content import Brightness, Motion, Outlines
+from ace_nwb.report import theme
+from ace_nwb.report.sections.brightness import BrightnessTrend, brightness_figure
+from ace_nwb.report.sections.field import MAX_IMAGE_SIDE_PX, Outlines, image_figure
+from ace_nwb.report.sections.motion import ShiftCourse, motion_figure
+from ace_nwb.report.theme import round_length
 from tests.report.examples import outline_mask
 
 
@@ -47,7 +50,7 @@ def test_two_pieces_have_two_outlines():
 
 def test_accepted_and_rejected_rois_differ_in_colour_and_in_line(two_rois):
     with theme.figure_theme():
-        panel = imaging.image_figure(disc(10, 15), two_rois).axes[0]
+        panel = image_figure(disc(10, 15), two_rois).axes[0]
     rejected, accepted = drawn_lines(panel)
     assert to_hex(accepted.get_color()[0]) == theme.ACCEPTED
     assert to_hex(rejected.get_color()[0]) == theme.REJECTED
@@ -63,7 +66,7 @@ def test_rejected_rois_can_be_left_out(two_rois):
 
 def test_outlines_lie_on_the_image_as_column_and_row(two_rois):
     with theme.figure_theme():
-        panel = imaging.image_figure(disc(10, 15), two_rois).axes[0]
+        panel = image_figure(disc(10, 15), two_rois).axes[0]
     _, accepted = drawn_lines(panel)
     (segment,) = accepted.get_segments()
     assert segment.mean(axis=0) == pytest.approx([15, 10], abs=0.5)
@@ -71,13 +74,13 @@ def test_outlines_lie_on_the_image_as_column_and_row(two_rois):
 
 def test_rois_carry_the_numbers_of_their_table(two_rois):
     with theme.figure_theme():
-        panel = imaging.image_figure(disc(10, 15), two_rois, with_numbers=True).axes[0]
+        panel = image_figure(disc(10, 15), two_rois, with_numbers=True).axes[0]
     assert {text.get_text() for text in panel.texts} == {"3", "8"}
 
 
 def test_an_image_keeps_its_shape_and_has_units_on_both_axes():
     with theme.figure_theme():
-        panel = imaging.image_figure(np.zeros((40, 60))).axes[0]
+        panel = image_figure(np.zeros((40, 60))).axes[0]
     assert panel.get_xlim() == (-0.5, 59.5)
     assert panel.get_ylim() == (39.5, -0.5)
     assert "(px)" in panel.get_xlabel()
@@ -88,16 +91,16 @@ def test_a_large_image_is_averaged_to_what_a_page_can_show():
     image = np.zeros((1300, 2000))
     image[600:604, 1000:1004] = 1.0
     with theme.figure_theme():
-        (picture,) = imaging.image_figure(image).axes[0].images
+        (picture,) = image_figure(image).axes[0].images
     shown = picture.get_array()
-    assert max(shown.shape) <= imaging.MAX_IMAGE_SIDE_PX
+    assert max(shown.shape) <= MAX_IMAGE_SIDE_PX
     assert shown.sum() * 16 == pytest.approx(16)
 
 
 @pytest.mark.parametrize("value", [0.0, np.nan])
 def test_an_image_without_contrast_is_drawn(value):
     with theme.figure_theme():
-        figure = imaging.image_figure(np.full((10, 12), value))
+        figure = image_figure(np.full((10, 12), value))
     assert "<image" in theme.to_svg(figure, name="x", title="t")
 
 
@@ -105,7 +108,7 @@ def test_motion_shows_rows_and_columns_in_pixels_above_the_quality():
     times_s = np.arange(100) / 20
     shifts = np.stack([np.full(100, 2.0), np.full(100, -3.0)], axis=1)
     with theme.figure_theme():
-        figure = imaging.motion_figure(Motion(times_s, shifts, np.ones(100)), (0.0, 5.0))
+        figure = motion_figure(ShiftCourse(times_s, shifts, np.ones(100)), (0.0, 5.0))
     top, bottom = figure.axes
     assert [line.get_ydata()[0] for line in top.lines] == [2.0, -3.0]
     assert top.get_ylabel() == "shift (px)"
@@ -114,15 +117,15 @@ def test_motion_shows_rows_and_columns_in_pixels_above_the_quality():
 
 def test_motion_without_quality_has_one_panel():
     with theme.figure_theme():
-        figure = imaging.motion_figure(Motion(np.arange(9.0), np.zeros((9, 2)), None), (0.0, 8.0))
+        figure = motion_figure(ShiftCourse(np.arange(9.0), np.zeros((9, 2)), None), (0.0, 8.0))
     assert len(figure.axes) == 1
 
 
 def test_the_bleaching_trend_lies_over_the_brightness():
     times_s = np.arange(100.0)
     with theme.figure_theme():
-        figure = imaging.brightness_figure(
-            Brightness(times_s, 100 - times_s / 10, 100 - times_s / 10), (0.0, 99.0)
+        figure = brightness_figure(
+            BrightnessTrend(times_s, 100 - times_s / 10, 100 - times_s / 10), (0.0, 99.0)
         )
     mean, trend = figure.axes[0].lines
     assert mean.get_ydata() == pytest.approx(trend.get_ydata())
@@ -133,12 +136,12 @@ def test_the_bleaching_trend_lies_over_the_brightness():
     ("longest", "length"), [(49.9, 20), (50, 50), (99, 50), (100, 100), (0.3, 0.2), (1999, 1000)]
 )
 def test_a_bar_of_length_is_round_and_not_longer_than_wanted(longest, length):
-    assert imaging.round_length(longest) == pytest.approx(length)
+    assert round_length(longest) == pytest.approx(length)
 
 
 def test_a_bar_of_length_spans_the_pixels_it_says():
     with theme.figure_theme():
-        panel = imaging.image_figure(np.zeros((40, 60)), pixel_um=2.0).axes[0]
+        panel = image_figure(np.zeros((40, 60)), pixel_um=2.0).axes[0]
     (bar,) = panel.lines
     assert np.ptp(bar.get_xdata()) == pytest.approx(10)  # 20 um; 30 % of the field are 36 um
     assert [text.get_text() for text in panel.texts] == ["20 µm"]
@@ -146,6 +149,6 @@ def test_a_bar_of_length_spans_the_pixels_it_says():
 
 def test_without_a_pixel_size_there_is_no_bar():
     with theme.figure_theme():
-        panel = imaging.image_figure(np.zeros((40, 60))).axes[0]
+        panel = image_figure(np.zeros((40, 60))).axes[0]
     assert not panel.lines
     assert not panel.texts

@@ -10,10 +10,11 @@ import pytest
 from ace_nwb.archive import Finding
 from ace_nwb.cli.verbs import VERBS
 from ace_nwb.errors import OutputError
-from ace_nwb.report.content import Facts, HistoryRow, StageRow
 from ace_nwb.report.guidance import TOPICS
 from ace_nwb.report.page import render
-from ace_nwb.report.sections import busiest_span
+from ace_nwb.report.sections.facts import Facts
+from ace_nwb.report.sections.stages import HistoryRow, StageRow
+from ace_nwb.report.sections.traces import busiest_span
 from ace_nwb.report.writing import save_file
 from ace_nwb.stages.table import STAGES
 from tests.report.examples import make_content, without

@@ -18,8 +18,8 @@ from ace_nwb.nwb.content.sync import Alignment, write_alignment
 from ace_nwb.nwb.history import RunParameter, StageRun, append_run
 from ace_nwb.nwb.session import edit_session, open_session
 from ace_nwb.report import write_overview_png, write_report
-from ace_nwb.report.reading import read_content
-from ace_nwb.report.recording import read_ephys_line
+from ace_nwb.report.content import read_content
+from ace_nwb.report.ephys_line import read_ephys_line
 from ace_nwb.stages.running.status import StageStatus
 from tests.fixtures.session_files import N_COLUMNS, N_FRAMES, N_ROWS, make_segmentation
 
@@ -357,7 +357,7 @@ def test_a_file_that_is_no_session_is_an_error_and_leaves_no_page(tmp_path):
 
 
 def test_all_accepted_rois_may_lack_a_ratio(content):
-    from ace_nwb.report.results import choose_best
+    from ace_nwb.report.sections.traces import choose_best
 
     rois = replace(content.rois, snr=np.full(N_ROIS, np.nan))
     assert choose_best(rois).tolist() == [1, 2, 3]

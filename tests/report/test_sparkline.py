@@ -5,7 +5,7 @@ import re
 import numpy as np
 import pytest
 
-from ace_nwb.report.sparkline import HEIGHT, MAX_POINTS, WIDTH, sparkline
+from ace_nwb.report.theme import SPARK_HEIGHT, SPARK_POINTS, SPARK_WIDTH, sparkline
 
 
 def corners(svg):
@@ -17,15 +17,15 @@ def test_a_long_series_keeps_its_peak_in_few_points():
     values = np.zeros(100_000)
     values[70_000] = 1.0
     found = corners(sparkline(values))
-    assert len(found) == 2 * MAX_POINTS
+    assert len(found) == 2 * SPARK_POINTS
     highest = found[found[:, 1].argmin()]
-    assert highest[0] == pytest.approx(0.7 * WIDTH, abs=3)
+    assert highest[0] == pytest.approx(0.7 * SPARK_WIDTH, abs=3)
 
 
 def test_everything_stays_inside_the_picture():
     found = corners(sparkline(np.random.default_rng(0).normal(size=500)))
     assert (found >= 0).all()
-    assert (found <= [WIDTH, HEIGHT]).all()
+    assert (found <= [SPARK_WIDTH, SPARK_HEIGHT]).all()
 
 
 @pytest.mark.parametrize("values", [np.empty(0), np.ones(1), np.full(9, np.nan)])

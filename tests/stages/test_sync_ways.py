@@ -21,7 +21,7 @@ from ace_nwb.nwb.content.series import read_times
 from ace_nwb.nwb.content.sync import list_device_series, read_clock_fit, read_ledger
 from ace_nwb.nwb.objects.columns import read_columns
 from ace_nwb.nwb.session import edit_session, open_session
-from ace_nwb.report.recording import read_sync
+from ace_nwb.report.sections.sync import read_sync
 from ace_nwb.stages.common.doubt import possible_moves_s
 from tests.fixtures.foreign_results import add_with_pynwb
 from tests.fixtures.session_files import START, frame_times, write_session_file
