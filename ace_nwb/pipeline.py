@@ -31,7 +31,6 @@ from ace_nwb.stages.running.execution import (
     software,
     state_of,
 )
-from ace_nwb.stages.running.foreign import ForeignObject, list_foreign
 from ace_nwb.stages.running.provenance import Difference, compare_runs, pipeline_text
 from ace_nwb.stages.running.recorded_decisions import (
     EXTRACTION,
@@ -40,7 +39,13 @@ from ace_nwb.stages.running.recorded_decisions import (
     read_decisions_content,
     take_over_decisions,
 )
-from ace_nwb.stages.running.replacement import Replacement, later_stages, note_change
+from ace_nwb.stages.running.replacement import (
+    ForeignObject,
+    Replacement,
+    later_stages,
+    list_foreign,
+    note_change,
+)
 from ace_nwb.stages.running.status import StageStatus, previous_choices, stage_statuses
 from ace_nwb.stages.settings.texts import Choice, build_parameters, format_value
 from ace_nwb.stages.table import STAGES, Stage, find_stage

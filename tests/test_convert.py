@@ -10,8 +10,8 @@ from pynwb import NWBHDF5IO
 
 from ace_nwb.convert import convert
 from ace_nwb.errors import AceNwbWarning
+from ace_nwb.interfaces.movie_source import iterate_frames
 from ace_nwb.interfaces.video import probe_movie
-from ace_nwb.interfaces.video_decoding import iterate_frames
 from tests.fixtures.neuralynx_files import FIRST_US, draw_samples, ttl, write_ncs, write_nev
 from tests.fixtures.recordings import METADATA, draw_frames, write_base, write_device
 

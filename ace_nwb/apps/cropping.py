@@ -7,7 +7,6 @@ import numpy as np
 
 from ace_nwb import pipeline
 from ace_nwb.apps.app import App, Body, Query, Reply, array_reply, json_reply
-from ace_nwb.apps.projections import sample_projections
 from ace_nwb.apps.session_data import SessionData, grey_levels
 from ace_nwb.errors import ParameterError
 from ace_nwb.imaging.cropping import CropBox, resolve_crop
@@ -122,3 +121,26 @@ class CropDesk:
             record_crop(self.path, box, self.shape, source="browser")
             self.box = box
         return json_reply({"box": box.limits})
+
+
+_N_FRAMES = 96
+
+
+def sample_projections(data: SessionData, n_frames: int = _N_FRAMES) -> dict[str, np.ndarray]:
+    """Return mean, max, standard deviation of frames spread over the raw movie, whole field."""
+    total = data.movie.shape[0]
+    numbers = np.unique(np.linspace(0, total - 1, min(n_frames, total)).astype(int))
+    sums = squares = highest = None
+    for number in numbers.tolist():
+        with data.lock:
+            frame = data.movie.read(number, number + 1)[0].astype(np.float32)
+        if sums is None or squares is None or highest is None:
+            sums, squares, highest = np.zeros_like(frame), np.zeros_like(frame), frame.copy()
+        sums += frame
+        squares += frame**2
+        np.maximum(highest, frame, out=highest)
+    if sums is None or squares is None or highest is None:
+        return {}
+    mean = sums / len(numbers)
+    spread = np.sqrt(np.maximum(squares / len(numbers) - mean**2, 0))
+    return {"mean": mean, "max": highest, "std": spread}

@@ -1,8 +1,8 @@
 """Many sessions at once: local processes, a Dask cluster, or Slurm.
 
 plan.py makes jobs of a manifest, session.py does one, worker.py is the process around it, launch.py
-starts and watches that process; local.py and cluster.py run many, monitor.py tells how far they
-are, summary.py what came of them, slurm.py writes scripts that do without Dask.
+starts and watches it here, cluster.py on many computers; monitor.py tells how far they are,
+summary.py what came of them, slurm.py writes scripts that do without Dask.
 """
 
 from ace_nwb.batch.monitor import Snapshot, watch

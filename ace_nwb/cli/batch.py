@@ -218,7 +218,7 @@ def _open_pool(
         with start_slurm(slurm, settings, slurm_logs) as pool:
             yield pool
     else:
-        from ace_nwb.batch.local import LocalPool
+        from ace_nwb.batch.launch import LocalPool
 
         with LocalPool(settings) as local:
             yield local

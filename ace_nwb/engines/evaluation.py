@@ -1,7 +1,7 @@
 """Quality of every ROI, measured against the movie, and which ROIs to accept.
 
 Likeness to the movie stands in `chessboard`, focus in `event_images`, traces in `trace_quality`;
-`cell_probability` weighs them.
+`estimate_probability` weighs them.
 """
 
 from dataclasses import dataclass, replace
@@ -10,7 +10,6 @@ import numpy as np
 from scipy.sparse import csc_array
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
-from ace_nwb.engines.cell_probability import CellFeatures, estimate_probability
 from ace_nwb.engines.chessboard import correlate_by_chessboard
 from ace_nwb.engines.cnmfe.footprints import centroids, column_of
 from ace_nwb.engines.cnmfe.merging import correlation_matrix
@@ -57,7 +56,7 @@ class ComponentMetrics:
     surround, sharpness
         Light around the ROI and steepness of its rim at its events (see `event_images`).
     cell_probability
-        That the ROI is a cell in focus, by all of these (see `cell_probability`).
+        That the ROI is a cell in focus, by all of these (see `estimate_probability`).
     accepted
         Whether the ROI passes all thresholds.
     """
@@ -230,3 +229,52 @@ def _duplicate_score(segmentation: Segmentation, snr: np.ndarray) -> np.ndarray:
     position = np.argsort(rank)
     is_better = position[None, :] < position[:, None]
     return np.asarray(np.where(is_better, score, 0).max(1))
+
+
+@dataclass(frozen=True)
+class CellFeatures:
+    """What is measured of each ROI (see `evaluation.ComponentMetrics`), shape (roi,)."""
+
+    surround: np.ndarray
+    sharpness: np.ndarray
+    r_value: np.ndarray
+    compactness: np.ndarray
+    asymmetry: np.ndarray
+    snr: np.ndarray
+
+
+_INTERCEPT = -3.104
+_WEIGHTS = {
+    "surround": -6.126,
+    "log_sharpness": 1.892,
+    "log_sharpness_squared": -2.284,
+    "likeness": 1.88,
+    "compactness": 4.646,
+    "asymmetry": 1.05,
+    "log_snr": -1.703,
+}
+"""Change of the log odds per unit of each term of `logistic_terms`. Sharpness counts both ways:
+what is blurred is out of focus, what is rougher than optics allow is noise. A signal-to-noise ratio
+lowers the odds because at a given likeness the stronger of two ROIs has less of an excuse."""
+
+
+def logistic_terms(features: CellFeatures) -> dict[str, np.ndarray]:
+    """Return the terms of the regression, each of shape (roi,), within the range of the fit."""
+    sharpness = np.log(np.clip(features.sharpness, 0.3, 4))
+    return {
+        "surround": np.clip(features.surround, -0.2, 1),
+        "log_sharpness": sharpness,
+        "log_sharpness_squared": sharpness**2,
+        # Of 0.97 and 0.99 the second misses a third as much: the miss counts, down to 0.02.
+        "likeness": -np.log(1.02 - np.clip(features.r_value, 0, 1)),
+        "compactness": features.compactness,
+        "asymmetry": np.clip(features.asymmetry, -1, 3),
+        "log_snr": np.log(np.clip(features.snr, 1, 100)),
+    }
+
+
+def estimate_probability(features: CellFeatures) -> np.ndarray:
+    """Return the probability that each ROI is a cell in focus, shape (roi,)."""
+    terms = logistic_terms(features)
+    odds = _INTERCEPT + sum(weight * terms[name] for name, weight in _WEIGHTS.items())
+    return np.asarray(1 / (1 + np.exp(-odds)))

@@ -1,5 +1,4 @@
 """What people write to us: YAML with the place of every key, and what a field takes, in words.
 
-`yaml_files` and `csv_rows` read them within bounds, `places` finds keys in
-them, `fields` says what was found and expected.
+`yaml_files` and `csv_rows` read them within bounds, `fields` says what was found and expected.
 """

@@ -6,7 +6,7 @@ no text here is none in YAML 1.1 either, so that what PyYAML writes is read back
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -14,8 +14,111 @@ from typing import Any
 import yaml
 
 from ace_nwb.errors import AceNwbError
-from ace_nwb.forms.places import Place, find_double_keys, find_place
-from ace_nwb.forms.yaml_bounds import BoundedLoader
+
+MOST_VALUES = 1_000_000
+"""Values of a text with every alias written out. 10,000 sessions with 40 entries each make
+400,000; nine nested lists of nine aliases make 400,000,000 out of 500 bytes."""
+
+DEEPEST = 100
+"""Lists within lists. What we read is less than 10 deep; the reader is recursive and ends at some
+300."""
+
+
+class BoundedLoader(yaml.SafeLoader):
+    """A safe loader that follows no text deeper than its bound, and whose aliases stay few."""
+
+    _depth = 0
+
+    def compose_node(self, parent: Any, index: Any) -> Any:
+        """Return the next node; see PyYAML."""
+        self._depth += 1
+        try:
+            if self._depth > DEEPEST:
+                raise _unbounded(self.peek_event(), f"it is nested more than {DEEPEST} deep")
+            return super().compose_node(parent, index)
+        finally:
+            self._depth -= 1
+
+    def get_single_node(self) -> yaml.Node | None:
+        """Return the root; its aliases are counted before anything is made of them."""
+        root: yaml.Node | None = super().get_single_node()
+        if root is not None:
+            _count(root, {}, [])
+        return root
+
+
+def _count(node: yaml.Node, sizes: dict[int, int], open_nodes: list[int]) -> int:
+    """Return the number of values below a node, each alias as often as it stands."""
+    if id(node) in open_nodes:
+        raise _unbounded(node, "an alias stands within what it stands for")
+    if id(node) in sizes:
+        return sizes[id(node)]
+    open_nodes.append(id(node))
+    size = 1 + sum(_count(child, sizes, open_nodes) for child in _children(node))
+    open_nodes.pop()
+    if size > MOST_VALUES:
+        raise _unbounded(node, f"its aliases make more than {MOST_VALUES:,} values")
+    sizes[id(node)] = size
+    return size
+
+
+def _children(node: yaml.Node) -> Iterator[yaml.Node]:
+    if isinstance(node, yaml.MappingNode):
+        for pair in node.value:
+            yield from pair
+    elif isinstance(node, yaml.SequenceNode):
+        yield from node.value
+
+
+def _unbounded(place: Any, problem: str) -> yaml.YAMLError:
+    return yaml.MarkedYAMLError(problem=problem, problem_mark=place.start_mark)
+
+
+Place = tuple[int, int]
+"""(line, column), both from 1."""
+
+
+def find_place(root: yaml.Node | None, path: Sequence[Any]) -> Place:
+    """Return the place of a key or value, or of the nearest thing around it that exists."""
+    node, mark = root, root.start_mark if root is not None else None
+    for part in path:
+        found = _step(node, part)
+        if found is None:
+            break
+        mark, node = found
+    return (mark.line + 1, mark.column + 1) if mark is not None else (1, 1)
+
+
+def find_double_keys(root: yaml.Node | None) -> list[tuple[str, Place]]:
+    """Return keys that stand twice in one mapping, which YAML readers overlook."""
+    found = []
+    pending = [root] if root is not None else []
+    while pending:
+        node = pending.pop()
+        if isinstance(node, yaml.MappingNode):
+            seen: set[str] = set()
+            for key, value in node.value:
+                if key.value in seen:
+                    mark = key.start_mark
+                    found.append((str(key.value), (mark.line + 1, mark.column + 1)))
+                seen.add(key.value)
+                pending.append(value)
+        elif isinstance(node, yaml.SequenceNode):
+            pending += node.value
+    return found
+
+
+def _step(node: yaml.Node | None, part: Any) -> tuple[Any, yaml.Node] | None:
+    """Return the mark and the node of a child."""
+    if isinstance(node, yaml.MappingNode):
+        for key, value in node.value:
+            if key.value == str(part):
+                return key.start_mark, value
+    if isinstance(node, yaml.SequenceNode) and isinstance(part, int) and part < len(node.value):
+        child = node.value[part]
+        return child.start_mark, child
+    return None
+
 
 _TAG = "tag:yaml.org,2002:"
 _SIGNED = list("-+.0123456789")

@@ -11,6 +11,7 @@ Memory does not grow with the length of the movie.
 from dataclasses import dataclass, replace
 
 import numpy as np
+from scipy import fft
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from ace_nwb.imaging.blocks import map_blocks, sample_frames
@@ -22,7 +23,6 @@ from ace_nwb.imaging.motion_evidence import (
     keep_shared_motion,
 )
 from ace_nwb.imaging.motion_fine import Tissue, fit_shifts, model_tissue, soften
-from ace_nwb.imaging.motion_layers import find_static
 from ace_nwb.imaging.motion_lens import Lens, Target
 from ace_nwb.imaging.movie import Movie, ProgressCallback, no_progress
 from ace_nwb.imaging.piecewise import NodeGrid, register_nodes, settle_nodes
@@ -273,3 +273,34 @@ def _sample_bursts(movie: Movie, lens: Lens) -> list[np.ndarray]:
         lens.bin(movie.read(start, min(n_frames, start + _BURST_FRAMES)))
         for start in starts.tolist()
     ]
+
+
+_RIDGE = 0.02
+"""Of the static part, relative to the data. Waves much longer than the motion (a phase of 0.14 rad
+and less, as SD) cannot be told apart: they are left to the tissue."""
+
+
+def find_static(images: np.ndarray, shifts: np.ndarray) -> np.ndarray:
+    """Return what does not move, shape (row, column), float32.
+
+    Parameters
+    ----------
+    images
+        Filtered frames, shape (frame, row, column).
+    shifts
+        (row, column) that move each onto the others, shape (frame, 2), pixels.
+    """
+    n_frames, n_rows, n_columns = images.shape
+    rows = 2 * np.pi * np.fft.fftfreq(n_rows)
+    columns = 2 * np.pi * np.fft.rfftfreq(n_columns)
+    shape = len(rows), len(columns)
+    still, aligned, phases = (np.zeros(shape, complex) for _ in range(3))
+    for image, (down, across) in zip(images, shifts, strict=True):
+        spectrum = fft.rfft2(image)
+        phase = np.exp(1j * down * rows)[:, None] * np.exp(1j * across * columns)
+        still += spectrum
+        aligned += spectrum * phase.conj()
+        phases += phase
+    told = (1 + _RIDGE) * n_frames - np.abs(phases) ** 2 / n_frames
+    static = (still - phases * aligned / n_frames) / told
+    return np.asarray(fft.irfft2(static, s=(n_rows, n_columns)), np.float32)

@@ -2,7 +2,7 @@
 
 A frame is: (vessels x (resting light + neuropil) + footprints x calcium) x bleaching, moved rigidly
 by a fraction of pixels, seen through the vignette, plus dark level, shot and read noise, 8 bit.
-`cells`, `activity`, `scene` and `motion` draw the parts; `families` lists ready-made specs.
+`activity`, `scene` and `motion` draw the parts.
 """
 
 from dataclasses import dataclass
@@ -12,15 +12,17 @@ from scipy import fft
 from scipy.sparse import csr_array
 
 from ace_nwb.simulation.activity import compute_calcium, draw_poisson_spikes
-from ace_nwb.simulation.cells import draw_footprints, draw_shapes, place_cells
 from ace_nwb.simulation.motion import draw_displacement
 from ace_nwb.simulation.randomness import frame_noise_stream, random_stream
 from ace_nwb.simulation.scene import (
     Neuropil,
+    draw_footprints,
     draw_neuropil_levels,
+    draw_shapes,
     draw_smooth_noise,
     draw_vessels,
     draw_vignette,
+    place_cells,
 )
 from ace_nwb.simulation.truth import MovieTruth
 

@@ -14,13 +14,15 @@ from scipy.sparse import csc_array
 from ace_nwb.errors import AceNwbWarning, ParameterError
 from ace_nwb.imaging.alignment import Alignment, align_cells
 from ace_nwb.imaging.cell_maps import CellMap, build_cell_map, move_footprints
-from ace_nwb.imaging.linking import Cells, Link, link_sessions
 from ace_nwb.imaging.pair_model import fit_pair_model
 from ace_nwb.imaging.registration import (
     CandidatePairs,
+    Cells,
+    Link,
     assign_matches,
     count_chance_matches,
     find_pairs,
+    link_sessions,
 )
 from ace_nwb.nwb.content.imaging import read_field
 from ace_nwb.nwb.content.registration import RegisteredSession, write_registration

@@ -7,9 +7,8 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from ace_nwb.apps.access import refusal
 from ace_nwb.apps.app import App, array_reply, json_reply
-from ace_nwb.apps.server import PageServer
+from ace_nwb.apps.server import PageServer, refusal
 from ace_nwb.errors import CurationError, OutputError, SessionLockedError
 from tests.apps.serving import Client, served
 

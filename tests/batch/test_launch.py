@@ -9,8 +9,7 @@ import time
 
 import pytest
 
-from ace_nwb.batch.launch import run_in_own_process
-from ace_nwb.batch.local import LocalPool
+from ace_nwb.batch.launch import LocalPool, run_in_own_process
 from ace_nwb.batch.monitor import estimate_eta_s, watch
 from ace_nwb.batch.plan import SessionJob
 from ace_nwb.batch.settings import BatchSettings

@@ -2,7 +2,7 @@
 
 Simulates that many movies (about 8 CPU s each), extracts and evaluates them, fits a logistic
 regression to the ROIs of the even ones, reports calibration on the odd ones, and prints the weights
-of a fit to all for `ace_nwb/engines/cell_probability.py`. What was measured of each movie is kept
+of a fit to all for `ace_nwb/engines/evaluation.py`. What was measured of each movie is kept
 in a folder, and measured once.
 """
 
@@ -13,9 +13,8 @@ import numpy as np
 from scipy.sparse import csr_array
 
 from ace_nwb.engines.base import EngineSettings
-from ace_nwb.engines.cell_probability import CellFeatures, logistic_terms
 from ace_nwb.engines.cnmfe import extract
-from ace_nwb.engines.evaluation import evaluate_components
+from ace_nwb.engines.evaluation import CellFeatures, evaluate_components, logistic_terms
 from ace_nwb.imaging.movie import ArrayMovie, no_progress
 from ace_nwb.simulation.scoring import compute_cosines, score_footprints
 from ace_nwb.stages.extract import engine_parameters

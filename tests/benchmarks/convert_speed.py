@@ -116,8 +116,8 @@ def convert_neuroconv(folder: Path, out: Path) -> None:
 
 def decode_only(folder: Path, _out: Path) -> None:
     """Decode every frame and drop it."""
+    from ace_nwb.interfaces.movie_source import iterate_frames
     from ace_nwb.interfaces.video import probe_movie
-    from ace_nwb.interfaces.video_decoding import iterate_frames
 
     paths = sorted(folder.rglob("*.avi"), key=lambda path: int(path.stem))
     for _frame in iterate_frames([probe_movie(path) for path in paths]):
@@ -127,7 +127,7 @@ def decode_only(folder: Path, _out: Path) -> None:
 MODULES = {
     "ours": ("neuroconv.datainterfaces", "ace_nwb.convert"),
     "neuroconv": ("neuroconv.converters",),
-    "decode": ("ace_nwb.interfaces.video_decoding",),
+    "decode": ("ace_nwb.interfaces.movie_source",),
 }
 WAYS = {"ours": convert_ours, "neuroconv": convert_neuroconv, "decode": decode_only}
 

@@ -7,8 +7,7 @@ import pytest
 
 from ace_nwb.errors import InputError
 from ace_nwb.forms.csv_rows import LONGEST_CELL, CsvRows
-from ace_nwb.forms.yaml_bounds import DEEPEST
-from ace_nwb.forms.yaml_files import YamlError, parse_yaml
+from ace_nwb.forms.yaml_files import DEEPEST, YamlError, parse_yaml
 
 BOMB = "a: &a [x,x,x,x,x,x,x,x,x]\n" + "".join(
     f"{name}: &{name} [{', '.join([f'*{before}'] * 9)}]\n"

@@ -6,9 +6,8 @@ from scipy.sparse import csc_array
 
 from ace_nwb.imaging.alignment import align_cells
 from ace_nwb.imaging.cell_maps import build_cell_map, move_footprints
-from ace_nwb.imaging.linking import Link, link_sessions
 from ace_nwb.imaging.pair_model import fit_pair_model
-from ace_nwb.imaging.registration import register_sessions
+from ace_nwb.imaging.registration import Link, link_sessions, register_sessions
 from tests.fixtures.shared_cells import DIAMETER_PX, draw_pair, f1_score
 
 

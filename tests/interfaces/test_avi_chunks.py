@@ -4,8 +4,7 @@ import numpy as np
 import pytest
 
 from ace_nwb.interfaces import video
-from ace_nwb.interfaces.avi_chunks import AviCount, count_avi_frames
-from ace_nwb.interfaces.video import probe_movie
+from ace_nwb.interfaces.video import AviCount, count_avi_frames, probe_movie
 from tests.fixtures.recordings import draw_frames, write_movie
 
 

@@ -29,7 +29,7 @@ def test_any_range_can_be_read_in_any_order(movie):
 
 
 def test_reading_forwards_opens_every_file_once(movie, monkeypatch):
-    import ace_nwb.interfaces.video_decoding as decoding
+    import ace_nwb.interfaces.movie_source as decoding
 
     source, frames = movie
     opened = []

@@ -5,13 +5,13 @@ import numpy as np
 import pytest
 
 from ace_nwb.errors import MovieError
+from ace_nwb.interfaces.movie_source import iterate_frames
 from ace_nwb.interfaces.video import (
     check_movies_alike,
     count_decoded_frames,
     cut_off_sentence,
     probe_movie,
 )
-from ace_nwb.interfaces.video_decoding import iterate_frames
 from tests.fixtures.recordings import cut_file, draw_frames, write_movie
 
 

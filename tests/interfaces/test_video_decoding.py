@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 
 from ace_nwb.errors import MovieError
-from ace_nwb.interfaces import video_decoding
+from ace_nwb.interfaces import movie_source
 from ace_nwb.interfaces.frame_rows import probe_files
+from ace_nwb.interfaces.movie_source import iterate_frames
 from ace_nwb.interfaces.policies import Policies
 from ace_nwb.interfaces.video import probe_movie
-from ace_nwb.interfaces.video_decoding import iterate_frames
 from tests.fixtures.recordings import cut_file, draw_frames, write_movie
 
 MOVIES = Path(__file__).parents[1] / "fixtures" / "movies"
@@ -91,8 +91,8 @@ def test_groups_of_several_files_come_in_order(tmp_path):
 
 
 def test_a_movie_with_rare_key_frames_is_decoded_in_one_piece(tmp_path, monkeypatch):
-    monkeypatch.setattr(video_decoding, "LONGEST_GROUP", 11)
-    monkeypatch.setattr(video_decoding, "_decode_groups", None)
+    monkeypatch.setattr(movie_source, "LONGEST_GROUP", 11)
+    monkeypatch.setattr(movie_source, "_decode_groups", None)
     frames = draw_frames(30)
     write_movie(tmp_path / "a.avi", frames)
     assert np.array_equal(decode(tmp_path / "a.avi"), frames)

@@ -1,7 +1,7 @@
 import numpy as np
 from scipy.spatial.distance import pdist
 
-from ace_nwb.simulation.cells import draw_footprints, draw_shapes, place_cells
+from ace_nwb.simulation.scene import draw_footprints, draw_shapes, place_cells
 from ace_nwb.simulation.scoring import compute_centroids
 
 

@@ -1,7 +1,6 @@
 """UCLA Miniscope recordings of Miniscope-DAQ-QT, v1 and v2.
 
-`folder` finds recordings and their devices, `timestamps` reads frame times, `recording` puts them
-together.
+`folder` finds recordings and their devices, `recording` reads them.
 """
 
 from functools import partial

@@ -11,7 +11,13 @@ import numpy as np
 from ace_nwb.errors import MetadataError, TimestampError
 from ace_nwb.interfaces.base import clean_text
 from ace_nwb.interfaces.frame_rows import probe_files
-from ace_nwb.interfaces.frame_times import make_stamp_table, repair_table
+from ace_nwb.interfaces.frame_times import (
+    FrameTimes,
+    StampTable,
+    make_stamp_table,
+    repair_table,
+    unwrap_daq_frames,
+)
 from ace_nwb.interfaces.imaging_recording import (
     DeviceFolder,
     DeviceRecording,
@@ -29,14 +35,14 @@ from ace_nwb.interfaces.miniscope_daq.folder import (
     METADATA_FILE,
     NAME,
     TIME_COLUMN,
+    TIMESTAMPS_FILE,
     RecordingFolder,
     absent_cameras,
     folder_name,
     list_movies,
     read_folder,
 )
-from ace_nwb.interfaces.miniscope_daq.timestamps import read_frame_times
-from ace_nwb.interfaces.number_tables import read_table, table_irregularities
+from ace_nwb.interfaces.number_tables import NumberTable, read_table, table_irregularities
 from ace_nwb.interfaces.policies import Irregularity, Policies
 from ace_nwb.interfaces.texts import read_typed_text
 
@@ -242,3 +248,52 @@ def _frames_per_file(settings: dict[str, Any]) -> int | None:
     """Return how many frames the recorder puts into a file."""
     value = settings.get("framesPerFile")
     return value if isinstance(value, int) and 0 < value < 10_000_000 else None
+
+
+FRAME_COLUMN = "Frame Number"
+BUFFER_COLUMN = "Buffer Index"
+DAQ_COLUMN = "DAQ Frame Number"
+UNIX_COLUMN = "Unix Time Stamp (ms)"
+HEADERS: dict[tuple[str, ...], tuple[str, ...]] = {(): (FRAME_COLUMN, TIME_COLUMN, BUFFER_COLUMN)}
+"""Columns of v0.1, which wrote no header and separated by tabs."""
+
+
+def read_frame_times(
+    device_path: Path, *, policies: Policies | None = None, device: str = ""
+) -> FrameTimes:
+    """Read the time stamps of a device folder; what is irregular in them is noted, not raised.
+
+    Raises
+    ------
+    TimestampError
+        If the file is missing, empty, lacks the time column, or is no CSV text.
+    """
+    chosen = policies or Policies()
+    table = read_table(device_path / TIMESTAMPS_FILE, required=(TIME_COLUMN,), headers=HEADERS)
+    noted = table_irregularities(table, policies=chosen, device=device)
+    return repair_table(_stamp_table(table), policies=chosen, device=device, irregularities=noted)
+
+
+def _stamp_table(table: NumberTable) -> StampTable:
+    """Return the columns that matter, unknown ones marked."""
+    columns = table.columns
+    raw_s = columns[TIME_COLUMN] / 1000.0
+    daq_frame = None
+    if DAQ_COLUMN in columns:
+        daq_frame = unwrap_daq_frames(_whole(columns[DAQ_COLUMN]))
+    unix_s = columns[UNIX_COLUMN] / 1000.0 if UNIX_COLUMN in columns else None
+    n_rows = len(raw_s)
+    return StampTable(
+        file_path=table.file_path,
+        frame_number=_whole(columns.get(FRAME_COLUMN, np.arange(n_rows, dtype=float))),
+        raw_s=raw_s,
+        daq_frame=daq_frame,
+        buffer_index=_whole(columns.get(BUFFER_COLUMN, np.full(n_rows, -1.0))),
+        unix_time_s=unix_s,
+        lines=table.first_line + np.arange(n_rows),
+    )
+
+
+def _whole(values: np.ndarray) -> np.ndarray:
+    """Return whole numbers, -1 where a cell is no number."""
+    return np.where(np.isfinite(values), values, -1).astype(np.int64)

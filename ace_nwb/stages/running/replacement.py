@@ -16,6 +16,7 @@ from ace_nwb.nwb.layout import BESIDE, CURATION_DECISIONS, EXTRACTED, SUPERSEDED
 from ace_nwb.nwb.objects.removal import plan_removal
 from ace_nwb.nwb.objects.renaming import check_renaming, kept_paths
 from ace_nwb.nwb.ownership import free_name, locate, matching_paths
+from ace_nwb.nwb.places import list_contents
 from ace_nwb.nwb.session import Session, SessionWriter
 from ace_nwb.stages.common.curated import read_curation
 from ace_nwb.stages.table import STAGES, Stage
@@ -251,3 +252,32 @@ def note_change(
         parameters=(),
     )
     append_run(writer, row)
+
+
+@dataclass(frozen=True)
+class ForeignObject:
+    """An object that we did not write: its path, its NWB type, and what it means for stages."""
+
+    path: str
+    kind: str
+    remark: str
+
+
+def list_foreign(session: Session) -> list[ForeignObject]:
+    """Return what others wrote, as far as it concerns stages, in the order of their paths."""
+    remarks: dict[str, str] = {}
+    for stage in STAGES.values():
+        for path in foreign_paths(session, stage):
+            ours = session.beside.get(path)
+            place = f"ours stands in {ours}" if ours else f"ours will be {_beside(session, path)}"
+            remarks[path] = f"has the place of what {stage.name} writes; {place}"
+    kinds = {path: one["type"] for path, one in list_contents(session)["objects"].items()}
+    for path, kind in kinds.items():
+        if kind == "PlaneSegmentation" and not session.is_own(path):
+            name = session.path.name
+            remarks[path] = f"ROIs; `ace-nwb adopt {name} {name}` takes them over for later stages"
+    return [ForeignObject(path, kinds.get(path, ""), remarks[path]) for path in sorted(remarks)]
+
+
+def _beside(session: Session, path: str) -> str:
+    return free_name(session.h5, path, BESIDE)

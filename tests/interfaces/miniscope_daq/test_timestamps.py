@@ -3,7 +3,7 @@ import pytest
 
 from ace_nwb.errors import TimestampError
 from ace_nwb.interfaces.frame_times import unwrap_daq_frames
-from ace_nwb.interfaces.miniscope_daq.timestamps import read_frame_times as read_lenient
+from ace_nwb.interfaces.miniscope_daq.recording import read_frame_times as read_lenient
 from ace_nwb.interfaces.policies import check_allowed
 from ace_nwb.interfaces.stamps import count_junk_stamps
 from tests.fixtures.recordings import write_timestamps
