@@ -77,6 +77,7 @@ def write_caiman(path: Path, known: Known) -> Path:
         h5["params/init/gSig"] = [3, 3]
         h5["params/merging/merge_thr"] = 7.0  # out of our bounds
         h5["params/data/fr"] = 20.0
+        h5["params/data/dims"] = shape
         h5["params/data"].attrs["fnames"] = "/home/somebody/movie.avi"
         h5["params/data"].attrs["caiman_version"] = "1.9.99"
     return path
