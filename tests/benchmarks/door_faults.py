@@ -109,10 +109,13 @@ class Trial:
 
     def __init__(self, verb: Verb, *, home: Path, watch: Watch, out: Path):
         self.verb, self.home, self.watch, self.out = verb, home, watch, out
+        self.command = verb.command
         self.known: dict[str, str] = {}
         self.prepare()
         start = self._state()
         self.before = self.finals()
+        self.between = self._parts()
+        self.prepare()
         self.run(apart=False)  # the forked ones find everything imported and compiled
         self.prepare()
         code, self.n_calls = self.run()
@@ -121,6 +124,17 @@ class Trial:
         self.after = self.finals()
         self.repeated = {start: ""}
         self.varying = {name for name in self.after if VARYING.search(name)}
+
+    def _parts(self) -> dict[str, set[str]]:
+        """Do the verb in parts; return name -> digests of what each part leaves."""
+        found: dict[str, set[str]] = {}
+        for part in self.verb.parts:
+            self.command = part
+            self.run()
+            for name, told in self.finals().items():
+                found.setdefault(name, set()).add(told)
+        self.command = self.verb.command
+        return found
 
     def prepare(self) -> None:
         """Make the folder anew."""
@@ -179,7 +193,7 @@ class Trial:
             patch.object(PageServer, "serve_forever", decide_once),
             short_demo(),
         ):
-            return run([part.format(**names) for part in self.verb.command.split()])
+            return run([part.format(**names) for part in self.command.split()])
 
     def problem(self, code: int, *, is_over: bool = False) -> str:
         """Return what is wrong with what stands there after a fault, or ""."""
@@ -187,7 +201,7 @@ class Trial:
         wrong = [
             name
             for name in {*found, *self.before} - self.varying
-            if found.get(name, "") not in (self.after.get(name, ""), self.before.get(name, ""))
+            if found.get(name, "") not in self._whole(name)
         ]
         wrong += [name for name, told in found.items() if told.startswith("broken")]
         if wrong:
@@ -198,6 +212,11 @@ class Trial:
         if code == FAULT:
             return f"traceback: {_where(self.said())}"
         return ""
+
+    def _whole(self, name: str) -> set[str]:
+        """Return the digests of a file before, between and after the changes of the verb."""
+        ends = {found.get(name, "") for found in (self.before, self.after)}
+        return ends | self.between.get(name, set())
 
     def can_go_on(self) -> str:
         """Run the command again; return what is wrong then, or "".

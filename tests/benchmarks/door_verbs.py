@@ -63,12 +63,15 @@ class Verb:
         How many of the faults it gets; slow ones get fewer.
     code
         With what it ends.
+    parts
+        Commands that do it in parts, which are changes of their own: what each leaves is whole.
     """
 
     command: str
     inputs: tuple[str, ...] = ()
     share: float = 1.0
     code: int = 0
+    parts: tuple[str, ...] = ()
 
 
 ANALYSED = ("session.nwb",)
@@ -84,7 +87,12 @@ VERBS = {
         "convert {home}/tiny {out}/session.nwb --metadata {home}/meta.yaml --overwrite", ANALYSED
     ),
     "inspect --template": Verb("inspect {home}/tiny --template {out}/meta.yaml"),
-    "run": Verb("run {out}/recorded.nwb {home}/pipeline.yaml", ("recorded.nwb",), 0.3),
+    "run": Verb(
+        "run {out}/recorded.nwb {home}/pipeline.yaml",
+        ("recorded.nwb",),
+        0.3,
+        parts=tuple(f"run {{out}}/recorded.nwb {{home}}/until_{stage}.yaml" for stage in STAGES),
+    ),
     "sync": Verb("sync {out}/recorded.nwb --accept-ambiguity", ("recorded.nwb",)),
     **{
         f"process {stage}": Verb(f"process {stage} {{out}}/session.nwb --force{options}", ANALYSED)
@@ -200,6 +208,11 @@ def make_inputs(home: Path) -> None:
     (home / "dated.yaml").write_text(yaml.safe_dump(METADATA | {"NWBFile": dated}))
     (home / "more.yaml").write_text(yaml.safe_dump({"NWBFile": {"surgery": "A lens.", "lab": "X"}}))
     (home / "pipeline.yaml").write_text(yaml.safe_dump({"stages": STAGES}, sort_keys=False))
+    first: dict[str, dict[str, int]] = {}
+    for stage, settings in STAGES.items():
+        first[stage] = settings
+        plan = yaml.safe_dump({"stages": first}, sort_keys=False)
+        (home / f"until_{stage}.yaml").write_text(plan)
     write_session_file(home / "recorded.nwb")
     for name in ("session.nwb", "other.nwb"):
         shutil.copy(home / "recorded.nwb", home / name)
