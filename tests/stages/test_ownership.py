@@ -128,6 +128,22 @@ def test_a_copy_that_a_lab_made_of_our_results_is_the_labs(path):
         assert table.name == f"{KEPT}/PlaneSegmentation"
 
 
+def test_a_foreign_table_with_columns_of_our_names_hinders_no_plan(path):
+    def add_quality(nwbfile):
+        add_rois(nwbfile)
+        table = nwbfile.processing["ophys"]["ImageSegmentation"]["PlaneSegmentation"]
+        table.add_column("snr", "By another program.", data=[1.0] * len(table))
+
+    add_with_pynwb(path, add_quality)  # as NeuroConv writes what CaImAn found
+    before = checksums(path)
+    told: list[str] = []
+    pipeline.run(path, pipeline.Plan(("extract", "evaluate")), tell=told.append)
+    assert before.items() <= checksums(path).items()
+    assert "snr" not in " ".join(told)
+    with h5py.File(path) as file:
+        assert "snr" in file[f"{BESIDE}/PlaneSegmentation"]
+
+
 def test_a_column_of_a_lab_under_the_name_of_ours_is_refused_before_the_work(path, monkeypatch):
     def add(nwbfile):
         table = nwbfile.processing["ophys"]["ImageSegmentation"]["PlaneSegmentation"]

@@ -164,10 +164,15 @@ def _removable(stage: Stage) -> tuple[str, ...]:
 
 
 def foreign_paths(session: Session, stage: Stage) -> list[str]:
-    """Return the objects at the places of a stage that others wrote."""
+    """Return the objects at the places of a stage that others wrote.
+
+    A stage that writes columns writes them into our table, which may stand, or will stand once it
+    is made, beside a foreign one: of that no column is in the way.
+    """
     places: Iterable[str] = stage.produces
-    if stage.writes_in_place:  # the table is ours, and may stand beside a foreign one
+    if stage.writes_in_place:
         places = [locate(place, session.beside) for place in places]
+        places = [place for place in places if session.is_own(place.rpartition("/")[0])]
     return [path for path in matching_paths(session.h5, places) if not session.is_own(path)]
 
 
