@@ -13,7 +13,6 @@ from functools import partial
 from itertools import pairwise
 
 import numpy as np
-from scipy.ndimage import median_filter
 
 from ace_nwb.sync.chain import JitterModel
 from ace_nwb.sync.clock import ClockFit
@@ -41,12 +40,9 @@ numbers of frames; the rows there stay flagged.
 _BESIDE_ROWS = 200
 """Saved frames on either side of a gap that show the offset of the clock there: ten seconds at 20
 frames per second, in which the clock's drift is far below a frame."""
-_RUN_ROWS, _EARLY = 100, 0.8
-"""Saved frames of which runs show how often bursts of late time stamps hide the clock, where fewer
-than `_BESIDE_ROWS` stand beside a gap; and the share of stamps that are later than their level."""
-
-_ODD_STEPS = 5.0
-"""Standard deviations beyond which a level is off by a burst."""
+_EARLY, _BURST_S = 0.8, 4.0
+"""Share of stamps that are later than their level, and seconds that a burst of late ones may last
+(twice the longest of busy Windows hosts): a level is seen between bursts."""
 
 _JUMP_S = 5e-3
 """Steps of the clock's offset from which on it is a jump, seconds, if they exceed four times their
@@ -141,8 +137,7 @@ def audit_placement(
     )
     aligned_s = clock.to_session_time(rows.device_time_s, segment)
     stalled = _find_stalls(rows, timeline, captured, aligned_s)
-    kept = np.union1d(kept + 1, stalled)
-    pieces = _cut_pieces(rows, timeline, captured, kept=kept, clock=clock)
+    pieces = _cut_pieces(rows, timeline, captured, kept=kept + 1, stalled=stalled, clock=clock)
     late_s = np.where(rows.is_junk, 0.0, aligned_s - timeline.times_s[captured])
     jump = _price_jumps(rows, late_s, pieces.starts[:-1], stalled)
     pieces = replace(pieces, jump_price=jump)
@@ -188,13 +183,23 @@ def _cut_pieces(
     captured: np.ndarray,
     *,
     kept: np.ndarray,
+    stalled: np.ndarray,
     clock: ClockFit,
 ) -> Segments:
     """Return the pieces that may stand aside from each other, and the levels of their clocks."""
     least_rows = _least_rows(rows, timeline, captured, clock)
-    starts = _cut(captured, kept, timeline, least_rows=least_rows)
-    found = _levels(rows, timeline, captured, starts=starts, clock=clock)
-    heads, tails, errors, bursts = found
+    skipped = np.diff(captured).astype(float)
+    skipped[
+        np.abs(np.diff(timeline.period_s[captured])) > 0.02 * timeline.period_s[captured[1:]]
+    ] = np.inf
+    skipped[rows.daq_step[1:] == np.diff(captured)] = 0.0  # a number ties both sides
+    starts = _cut(skipped, kept, least_rows=least_rows)
+    # a piece that a burst of late stamps fills shows no level: it belongs to what follows it
+    apart = max(_LEAST_ROWS, round(_BURST_S / rows.interval_s))
+    for row in stalled.tolist():
+        if np.abs(starts - row).min() >= apart:
+            starts = np.sort(np.append(starts, row))
+    heads, tails, errors = _levels(rows, timeline, captured, starts=starts, clock=clock)
     steps = np.full(starts.size - 1, np.nan)
     for g in range(1, starts.size - 1):
         bounds = int(starts[g - 1]), int(starts[g + 1])
@@ -205,7 +210,7 @@ def _cut_pieces(
             for head, tail, size in zip(heads, tails, np.diff(starts), strict=True)
         ]
     )
-    return Segments(starts, captured, offset, steps, errors, bursts)
+    return Segments(starts, captured, offset, steps, errors)
 
 
 def _find_stalls(
@@ -314,15 +319,9 @@ def _least_rows(rows: Rows, timeline: Timeline, captured: np.ndarray, clock: Clo
     return int(np.clip((8 * 1.8 * spread / period) ** 2, _LEAST_ROWS, _MOST_ROWS))
 
 
-def _cut(
-    captured: np.ndarray, known: np.ndarray, timeline: Timeline, *, least_rows: int
-) -> np.ndarray:
+def _cut(skipped: np.ndarray, known: np.ndarray, *, least_rows: int) -> np.ndarray:
     """Return the first row of each piece, and the number of rows: where known, then at gaps."""
-    n_rows = captured.size
-    period = timeline.period_s[captured]
-    skipped = np.diff(captured).astype(float)
-    skipped[np.abs(np.diff(period)) > 0.02 * period[1:]] = np.inf
-    kept = [0, *known.tolist(), n_rows]
+    kept = [0, *known.tolist(), skipped.size + 1]
     for row in (np.argsort(-skipped, kind="stable") + 1).tolist():
         if skipped[row - 1] <= 1 or len(kept) > _MOST_PIECES:
             break
@@ -338,10 +337,10 @@ def _levels(
     *,
     starts: np.ndarray,
     clock: ClockFit,
-) -> tuple[np.ndarray, ...]:
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return the clock offset, drift removed, at head and tail of each piece, and its error.
 
-    The error belongs to the step from the piece before; last comes what bursts do to levels.
+    It is that of rows that are hardly late; the error belongs to the step from the piece before.
     """
     device = rows.device_time_s
     offset = timeline.times_s[captured] - clock.slope * device
@@ -355,32 +354,8 @@ def _levels(
     after = np.array([error for _, error in heads])
     floor = _LEAST_ERROR_S + 0.02 * period + _WANDER * np.clip(wait, 0, 600)
     errors = np.sqrt(before**2 + after**2 + floor**2)
-    levels = (np.array([level for level, _ in ends]) for ends in (heads, tails))
-    sizes = np.minimum(np.diff(starts), _BESIDE_ROWS)
-    is_long = np.minimum(sizes, np.roll(sizes, 1)) == _BESIDE_ROWS
-    found = [_find_bursts(offset, starts, n_rows) for n_rows in (_RUN_ROWS, _BESIDE_ROWS)]
-    return *levels, errors, np.array(found)[is_long.astype(int)]
-
-
-def _find_bursts(offset: np.ndarray, starts: np.ndarray, n_rows: int) -> tuple[float, float]:
-    """Return how often the level of so many rows is off its neighbours', and by how much, seconds.
-
-    Frames that a busy host delays together do not average out as if each was late by itself; but
-    the next ones are in time again: a level that stays is none of them.
-    """
-    off, usual = [], []
-    for start, stop in pairwise(starts.tolist()):
-        runs = offset[start : stop - (stop - start) % n_rows].reshape(-1, n_rows)
-        levels = np.quantile(runs[np.isfinite(runs).all(axis=1)], _EARLY, axis=1)
-        off.append(np.abs(levels - median_filter(levels, 3, mode="nearest")))
-        usual.append(np.abs(np.diff(levels)))
-    every, steps = np.concatenate(off), np.concatenate(usual)
-    if not steps.size:
-        return 0.0, _LEAST_ERROR_S
-    spread = max(1.4826 * float(np.median(steps)), _LEAST_ERROR_S)
-    odd = every[every > _ODD_STEPS * spread]
-    width = float(np.sqrt(np.mean(odd**2))) if odd.size else spread
-    return odd.size / every.size, width
+    head, tail = (np.array([level for level, _ in ends]) for ends in (heads, tails))
+    return head, tail, errors
 
 
 def _early_level(offset: np.ndarray) -> tuple[float, float]:

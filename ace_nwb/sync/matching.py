@@ -200,7 +200,7 @@ def _refine(refiner: Refiner, start: Start) -> Match:
         segment=refined.segment,
         late_s=refined.late_s,
         clock=refined.clock,
-        placement=audit.placement,
+        placement=audit.placement if audit.is_settled else audit.placement.widened(),
         rates=refined.rates,
         grounds=grounds,
         pieces=audit.starts,

@@ -43,6 +43,10 @@ them is seen not to be the best."""
 _LEAST = 1e-300
 """Chance relative to the best shift below which one is as good as impossible."""
 
+_UNSETTLED, _NAMED = 0.02, 1e-3
+"""Probability left to all shifts around where a placement does not settle: twenty times what makes
+a frame certain, so that each is named; and the least probability of those they lie around."""
+
 SAYS_NOTHING = 0.05
 """Log odds of a term that is not worth a word: five per cent."""
 
@@ -92,6 +96,19 @@ class Placement:
         return replace(
             likelier, probability=probability, log_evidence=float(total), posterior=posterior
         )
+
+    def widened(self) -> Self:
+        """Return the placement with some doubt about every shift among those named and beside them.
+
+        For a placement that does not settle: that it moves at all says that the terms miss some.
+        """
+        posterior = self.posterior * (1 - _UNSETTLED)
+        for row, shares in zip(posterior, self.posterior, strict=True):
+            named = np.flatnonzero(shares > _NAMED)
+            reach = slice(max(int(named[0]) - 1, 0), int(named[-1]) + 2)
+            row[reach] += _UNSETTLED / row[reach].size
+        at = self.shift - self.shifts[0]
+        return replace(self, posterior=posterior, probability=posterior[np.arange(at.size), at])
 
     def weigh_against(self, segment: int, shift: int) -> dict[str, float]:
         """Return name -> log odds of the rows as they stand over a segment moved by some frames.

@@ -31,6 +31,10 @@ _MIN_FITTING = 0.9  # with fewer rows on the clock, the clock is wrong
 _LATE_SHARE = 0.3  # frames that stamps may be late where the rate changes: else a phase is open
 _QUEUED_SHARE = 0.5
 """Share of a frame interval within which a frame taken out of the queue follows the one before."""
+_IN_TIME, _LATE_IN_BURST = 0.8, 0.5
+"""Share of time stamps that belong to no burst, and frames that stamps in one are late at least:
+in less, a frame is not taken for its neighbour."""
+
 _USUAL, _LONGEST_S = 0.99, 0.25
 """Share of time stamps whose lateness is the session's own jitter, and the most that is taken for
 jitter rather than for a wrong clock, seconds: three times the worst of Windows hosts."""
@@ -64,12 +68,30 @@ def judge_rows(
     for change in changes:
         at_change[max(change - BESIDE, 0) : change + BESIDE] = True
     trusted &= timeline.is_real[captured] | ~at_change[captured]
+    trusted &= ~_hides_losses(rows, captured, late_s / timeline.period_s[captured])
     used = timeline.period_s[captured]
     if np.ptp(used) > 0.02 * used.min():
         # a wrong phase after a change of rate looks like a jump, or hides in late time stamps
         late = float(np.quantile(late_s, 0.95))
         trusted &= bool(segment[-1] == 0 and late < _LATE_SHARE * used.min())
     return np.where(trusted, 1.0, 0.5)
+
+
+def _hides_losses(rows: Rows, captured: np.ndarray, late: np.ndarray) -> np.ndarray:
+    """Say which rows belong to a burst of late time stamps that a frame was lost in or beside.
+
+    Frames that a busy host delays are late together; each by itself they would tell where the
+    lost one belongs. Late is in frames; a number that counts the lost one tells.
+    """
+    usual = max(float(np.quantile(late, _IN_TIME)), _LATE_IN_BURST)
+    busy = uniform_filter1d((late > usual).astype(float), BESIDE + 1, mode="nearest") > 0.5
+    edges = np.flatnonzero(np.diff(np.concatenate([[0], busy.astype(int), [0]])))
+    lost = np.flatnonzero((np.diff(captured) > 1) & (rows.daq_step[1:] == 0)) + 1
+    hides = np.zeros(busy.size, dtype=bool)
+    for start, stop in zip(edges[::2], edges[1::2], strict=True):
+        begin, end = max(start - BESIDE, 0), stop + BESIDE
+        hides[begin:end] |= bool(((lost >= begin) & (lost <= end)).any())
+    return hides
 
 
 def doubt_junk(decoded: Decoded, rows: Rows) -> np.ndarray:

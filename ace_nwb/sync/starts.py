@@ -49,8 +49,12 @@ _MOST_SCORED = 200
 FIRST_RATES = FaultRates(0.01, 0.005)
 """Shares of lost frames and missing pulses before anything is learned: the worst usual ones."""
 
-_FLOOR = 0.05
-"""Share of time stamps before the instant that counts as not late."""
+_FLOOR, _ASIDE_S = 0.05, 0.1
+"""Share of time stamps before the instant that counts as not late, and how far from the typical one
+they are asked, seconds: beyond, the clock was followed aside, by frames."""
+
+_LEAST_SCORE = -8.0
+"""Log density that a time stamp costs at most between starts: that of a stall of a second."""
 
 SETTLED = 0.999
 """Probability of a placement that needs no more evidence: what counts as certain of a frame."""
@@ -283,8 +287,9 @@ def _follow(
     heard = late_s[timeline.is_held[captured[good]]]
     late_score = -np.inf
     if heard.size:
-        mean = float(jitter.score(heard - np.quantile(heard, _FLOOR)).mean())
-        late_score = min(good.size, _MOST_SCORED) * mean
+        near = heard[np.abs(heard - np.median(heard)) < _ASIDE_S]
+        scores = jitter.score(heard - np.quantile(near, _FLOOR)) if near.size else np.array([0.0])
+        late_score = min(good.size, _MOST_SCORED) * float(np.maximum(scores, _LEAST_SCORE).mean())
     return timeline, _cut(rows, segment, timeline, captured, offset), late_score
 
 

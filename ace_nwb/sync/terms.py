@@ -49,9 +49,6 @@ class Segments:
     offset_error_s
         Standard error of the step of the offset at the start of each segment; None if the offset
         is known to a fraction of a frame.
-    bursts
-        Chance that a busy host delays the level at the start of each segment, and by how much,
-        seconds, shape (n_segments, 2); None for none.
     jump_price
         Log chance of a clock jump at the start of each segment; None for the usual one.
     """
@@ -61,7 +58,6 @@ class Segments:
     offset_s: np.ndarray
     daq_step: np.ndarray
     offset_error_s: np.ndarray | None = None
-    bursts: np.ndarray | None = None
     jump_price: np.ndarray | None = None
 
 
@@ -139,14 +135,8 @@ def _score_clock(cut: Cut) -> np.ndarray:
     if segments.offset_error_s is None:
         same_s = max(_SAME_CLOCK_S, _SAME_CLOCK_FRAMES * cut.timeline.period_s[before])
         return np.where(cut.jump_s > same_s, price, 0.0)
-    error_s = float(segments.offset_error_s[g])
-    share, width_s = (0.0, 0.0) if segments.bursts is None else segments.bursts[g]
-    alone = np.logaddexp(-0.5 * (cut.jump_s / error_s) ** 2, price)
-    if share == 0.0:
-        return np.asarray(alone)
-    wide_s = max(float(width_s), error_s)
-    in_burst = np.log(share * error_s / wide_s) - 0.5 * (cut.jump_s / wide_s) ** 2
-    return np.asarray(np.logaddexp(alone, in_burst))
+    off = cut.jump_s / segments.offset_error_s[g]
+    return np.asarray(np.logaddexp(-0.5 * off**2, price))
 
 
 def _score_left(cut: Cut) -> np.ndarray:

@@ -18,7 +18,7 @@ LAGS = np.arange(-100, 101)
 """Shifts compared, frames: enough to see what chance does."""
 
 _LEAST_ROWS, _MOST_ROWS = 200, 20_000
-"""Saved frames compared: fewer show no texture, more cost a second and say no more."""
+"""Saved frames compared: fewer show no texture, more cost a second."""
 
 _LEAST_IRREGULAR_S = 2e-6
 """Least irregularity of intervals, seconds: below, it is the sampling of ephys."""
@@ -50,6 +50,8 @@ have edges that 50 us show; with jitter a wider one is less noisy. The one that 
 """
 
 _BINS_PER_SMOOTHING = 4
+"""Bins of that density within its smoothing: enough for its slope."""
+
 _SPAN_S = (-0.02, 0.06)
 """Lateness that is asked, seconds from its median: three frames at 60 a second. What a stall makes
 later tells nothing by microseconds."""

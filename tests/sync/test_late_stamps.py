@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from ace_nwb.sync.alignment import Alignment, align_frames
+from ace_nwb.sync.alignment import TRUSTED, Alignment, align_frames
 from ace_nwb.sync.evidence import TRIGGERED, Evidence
 from ace_nwb.sync.rows import clean_rows
 from ace_nwb.sync.texture import LAGS, score_lags
@@ -65,6 +65,16 @@ def test_numbers_hold_frames_together_through_bursts() -> None:
     device = stamp(captured, 0.02 + bursts(captured.size, rng))[saved]
     off = frames_off(align(device, captured, numbers), captured[saved])
     assert not off.any()
+
+
+@pytest.mark.parametrize("seed", [103, 132, 145, 160])
+def test_frames_lost_in_bursts_of_late_ones_are_flagged_or_right(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    captured = captures(6000, rng, fps=30.0)
+    saved = np.flatnonzero(rng.random(captured.size) > 5e-3)
+    result = align(stamp(captured, 0.02 + bursts(captured.size, rng))[saved], captured)
+    wrong = np.abs(result.session_time_s - captured[saved]) * 30.0 > 0.5
+    assert not np.any(wrong & (result.confidence >= TRUSTED))
 
 
 def test_a_clock_set_by_whole_frames_is_a_jump_if_numbers_count_none() -> None:
