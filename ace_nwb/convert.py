@@ -31,9 +31,9 @@ from ace_nwb.interfaces.rig import read_rig
 from ace_nwb.interfaces.sources import SourceOptions, find_sources
 from ace_nwb.nwb.commit.new_file import new_h5
 from ace_nwb.nwb.content.movie_writing import write_blocks
+from ace_nwb.nwb.contents import version_row
 from ace_nwb.nwb.history import RunParameter, StageRun, add_history
 from ace_nwb.nwb.layout import STAGE_RUNS
-from ace_nwb.nwb.places import version_row
 from ace_nwb.stages.running.memory import peak_memory_mb
 
 ProgressCallback = Callable[[int, int], None]

@@ -28,7 +28,7 @@ def _metadata_schema() -> dict[str, Any]:
 
 
 def _layout_schema() -> dict[str, Any]:
-    from ace_nwb.nwb.places import layout_schema
+    from ace_nwb.nwb.contents import layout_schema
 
     return layout_schema()
 

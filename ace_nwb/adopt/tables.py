@@ -20,8 +20,8 @@ TRACES = {
     "denoised": layout.DENOISED_TRACES,
     "deconvolved": layout.DECONVOLVED_TRACES,
     "dff": layout.DFF_TRACES,
-    "filtered": "/processing/phase/CalciumFiltered",
-    "phase": "/processing/phase/CalciumPhase",
+    "filtered": layout.CALCIUM_FILTERED,
+    "phase": layout.CALCIUM_PHASE,
 }
 """Name of a table or array -> where its traces are."""
 

@@ -5,11 +5,11 @@ from pathlib import Path
 from typing import Any
 
 from ace_nwb.errors import SessionFileError
+from ace_nwb.nwb.contents import layout_schema, list_contents, read_version, version_row
 from ace_nwb.nwb.findings import Finding
 from ace_nwb.nwb.history import record_outputs
 from ace_nwb.nwb.layout import LAYOUT_VERSION
 from ace_nwb.nwb.ownership import list_objects
-from ace_nwb.nwb.places import layout_schema, list_contents, read_version, version_row
 from ace_nwb.nwb.session import Session, SessionWriter, edit_session, open_session
 
 _OF_STAGES = ("coupling", "ecephys", "events", "ophys", "phase", "spectral")

@@ -47,7 +47,7 @@ def contents(file: str, /) -> None:
         A session file, a Zarr folder, or the URL of a file.
     """
     from ace_nwb.cli.console import print_json
-    from ace_nwb.nwb.places import list_contents
+    from ace_nwb.nwb.contents import list_contents
     from ace_nwb.nwb.session import open_session
 
     with open_session(file) as session:

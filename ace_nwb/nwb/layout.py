@@ -1,4 +1,7 @@
-"""Names and paths of what a session file holds."""
+"""Names and paths of what a session file holds; the table of it is in `results`."""
+
+import re
+from dataclasses import dataclass
 
 LAYOUT_VERSION = 4
 """2: the version is recorded in the file; 3: tables of ROIs do not refer back to the movie; 4: the
@@ -49,6 +52,41 @@ DECONVOLUTION = "/processing/ophys/Deconvolution"
 
 CALCIUM_EVENTS = "/processing/events/CalciumEvents*"
 
+EPHYS_ARTIFACTS = "/processing/ecephys/EphysArtifacts"
+EPHYS_FILTERED = "/processing/ecephys/EphysFiltered*"
+OSCILLATION_BOUTS = "/processing/ecephys/OscillationBouts"
+
+CALCIUM_FILTERED = "/processing/phase/CalciumFiltered"
+CALCIUM_PHASE = "/processing/phase/CalciumPhase"
+CALCIUM_AMPLITUDE = "/processing/phase/CalciumAmplitude"
+EPHYS_PHASE = "/processing/phase/EphysPhase*"
+EPHYS_AMPLITUDE = "/processing/phase/EphysAmplitude*"
+EVENT_PHASE = "/processing/phase/EventPhase"
+
+SPECTROGRAMS = "/processing/spectral/*Spectrogram*"
+SPECTRAL_LINES = "/processing/spectral/SpectralLines"
+
+CONDITIONS = "/intervals/Conditions"
+EVENT_PHASE_COUPLING = "/processing/coupling/EventPhaseCoupling"
+TRACE_PHASE_COUPLING = "/processing/coupling/TracePhaseCoupling"
+PHASE_HISTOGRAM = "/processing/coupling/PhaseHistogram"
+ROI_COHERENCE = "/processing/coupling/RoiCoherence"
+MEAN_COHERENCE = "/processing/coupling/MeanCoherence"
+COHEROGRAM = "/processing/coupling/Coherogram"
+ROI_CORRELATION = "/processing/coupling/RoiCorrelation"
+MEAN_CORRELATION = "/processing/coupling/MeanCorrelation"
+EVENT_CORRELOGRAMS = "/processing/coupling/EventCorrelograms"
+ROI_PERIEVENT = "/processing/coupling/RoiPerievent"
+MEAN_PERIEVENT = "/processing/coupling/MeanPerievent"
+CONDITION_COMPARISON = "/processing/coupling/ConditionComparison"
+
+SESSION_REGISTRATION = "/processing/ophys/SessionRegistration"
+SESSION_MATCHES = "/processing/ophys/SessionMatches"
+SESSION_ALIGNMENT = "/processing/ophys/SessionAlignment"
+SESSION_DISPLACEMENT = "/processing/ophys/SessionDisplacement"
+
+REMOVED_MOVIES = "/processing/misc/RemovedMovies"
+
 STAGE_RUNS = "/processing/misc/stage_runs"
 STAGE_PARAMETERS = "/processing/misc/stage_parameters"
 STAGE_OUTPUTS = "/processing/misc/stage_outputs"
@@ -66,6 +104,46 @@ MODULES = {
     "sync": "Alignment of the clocks of camera and electrophysiology",
 }
 """Processing module -> description written when the module is made."""
+
+
+@dataclass(frozen=True)
+class Place:
+    """What stands at one place of a session file.
+
+    Parameters
+    ----------
+    path
+        Path; `*` matches within a name.
+    kind
+        Its NWB type.
+    text
+        What it holds.
+    axes
+        Axes of its data in the order of the file, such as ("frame", "roi").
+    unit
+        Unit of its data.
+    columns
+        Columns that the table has at least.
+    stage
+        The stage that writes it; empty for what the conversion writes, and for what stands in a
+        container that has a row of its own.
+    """
+
+    path: str
+    kind: str
+    text: str
+    axes: tuple[str, ...] = ()
+    unit: str = ""
+    columns: tuple[str, ...] = ()
+    stage: str = ""
+
+    @property
+    def pattern(self) -> str:
+        """Regular expression of the path; results kept under a name end in `_NAME`."""
+        parts = [re.escape(part).replace(r"\*", "[^/]*") for part in self.path.split("/")]
+        if len(parts) > 3 and parts[1] == "processing":
+            parts[3] += r"(_[A-Za-z0-9-]+)*"
+        return f"^{'/'.join(parts)}$"
 
 
 def split_path(path: str) -> tuple[str, str]:

@@ -6,7 +6,6 @@ import numpy as np
 
 from ace_nwb.errors import InputError
 from ace_nwb.nwb import layout
-from ace_nwb.nwb.content import coupling as stored
 from ace_nwb.nwb.content.ephys import list_ephys
 from ace_nwb.nwb.content.spectra import BandPower, write_spectrogram
 from ace_nwb.nwb.session import Session, SessionWriter
@@ -109,7 +108,7 @@ def write(writer: SessionWriter, result: CoherenceResult) -> None:
     course = result.course
     write_spectrogram(
         writer,
-        stored.COHEROGRAM,
+        layout.COHEROGRAM,
         BandPower(
             course.coherence,
             band_limits_hz=course.band_limits_hz,
@@ -126,7 +125,7 @@ def write(writer: SessionWriter, result: CoherenceResult) -> None:
 def _empty_tables() -> list[ResultRows]:
     return [
         ResultRows(
-            stored.MEAN_COHERENCE,
+            layout.MEAN_COHERENCE,
             "Coherence of the ROIs' mean dF/F with a channel, one row per frequency.",
             _PLACE
             | {"frequency_hz": "Frequency."}
@@ -140,7 +139,7 @@ def _empty_tables() -> list[ResultRows]:
             },
         ),
         ResultRows(
-            stored.ROI_COHERENCE,
+            layout.ROI_COHERENCE,
             "Coherence of a ROI's dF/F with a channel at the frequency where it is greatest.",
             {"roi": "The ROI."}
             | _PLACE

@@ -7,7 +7,6 @@ import numpy as np
 
 from ace_nwb.errors import InputError
 from ace_nwb.nwb import layout
-from ace_nwb.nwb.content import coupling as stored
 from ace_nwb.nwb.content.conditions import read_conditions
 from ace_nwb.nwb.content.movie import NwbMovie
 from ace_nwb.nwb.content.phase import list_filtered_ephys
@@ -58,7 +57,7 @@ def compute(session: Session, params: CompareParams, context: StageContext) -> l
     """Compare every two conditions in every measure."""
     windows = read_conditions(session)
     table = ResultRows(
-        stored.COMPARISON,
+        layout.CONDITION_COMPARISON,
         f"Two conditions compared over epochs of {params.epoch_s:g} s: one row per measure, "
         "subject and pair of conditions.",
         _COLUMNS,

@@ -5,7 +5,8 @@ from itertools import pairwise
 import numpy as np
 
 from ace_nwb.errors import ParameterError
-from ace_nwb.nwb.content.conditions import CONDITIONS, read_conditions, write_conditions
+from ace_nwb.nwb import layout
+from ace_nwb.nwb.content.conditions import read_conditions, write_conditions
 from ace_nwb.nwb.content.movie import NwbMovie
 from ace_nwb.nwb.session import Session, SessionWriter
 from ace_nwb.stages.common.channels import WHOLE
@@ -32,7 +33,7 @@ def compute(
     known = windows or {
         name: intervals
         for name, intervals in read_conditions(session).items()
-        if session.has(CONDITIONS) is False
+        if session.has(layout.CONDITIONS) is False
     }
     context.remarks.append(_summarise(known))
     context.progress(1, 1)

@@ -3,7 +3,7 @@
 import numpy as np
 
 from ace_nwb.errors import InputError, ParameterError
-from ace_nwb.nwb.content import coupling as stored
+from ace_nwb.nwb import layout
 from ace_nwb.nwb.content.ephys import list_ephys
 from ace_nwb.nwb.session import Session, SessionWriter
 from ace_nwb.signals.lags import LaggedCorrelation, compute_lagged_correlation
@@ -83,7 +83,7 @@ def _empty_tables(params: CorrelationParams) -> list[ResultRows]:
     }[params.ephys_signal]
     return [
         ResultRows(
-            stored.MEAN_CORRELATION,
+            layout.MEAN_CORRELATION,
             f"Correlation of the mean dF/F of the analysed ROIs with {signal}: one row per lag.",
             _PLACE
             | {
@@ -95,7 +95,7 @@ def _empty_tables(params: CorrelationParams) -> list[ResultRows]:
             },
         ),
         ResultRows(
-            stored.ROI_CORRELATION,
+            layout.ROI_CORRELATION,
             f"Correlation of a ROI's dF/F with {signal} at lag zero and where it is strongest.",
             {"roi": "The ROI."}
             | _PLACE

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ace_nwb.nwb.content import coupling as stored
+from ace_nwb.nwb import layout
 from ace_nwb.nwb.content.movie import NwbMovie
 from ace_nwb.nwb.session import Session, SessionWriter
 from ace_nwb.signals.perievent import compute_correlogram, compute_correlogram_test
@@ -51,7 +51,7 @@ def compute(
     rois = choose_rois(session, params.rois)
     intervals_s = _recorded(NwbMovie(session).timestamps)
     table = ResultRows(
-        stored.CORRELOGRAMS,
+        layout.EVENT_CORRELOGRAMS,
         "Lags between calcium events: one row per ROI and partner. A row with itself has no test.",
         _COLUMNS,
     )

@@ -7,7 +7,6 @@ import numpy as np
 
 from ace_nwb.errors import InputError
 from ace_nwb.nwb import layout
-from ace_nwb.nwb.content import coupling as stored
 from ace_nwb.nwb.content.ephys import list_ephys
 from ace_nwb.nwb.content.movie import NwbMovie
 from ace_nwb.nwb.content.roi_series import read_roi_series
@@ -125,7 +124,7 @@ def _locking(
 def _empty_tables() -> list[ResultRows]:
     return [
         ResultRows(
-            stored.EVENT_PHASE_COUPLING,
+            layout.EVENT_PHASE_COUPLING,
             "Phase of an ephys channel at the calcium events of a ROI: one row per ROI, channel, "
             "condition and table of events.",
             _PAIR
@@ -143,7 +142,7 @@ def _empty_tables() -> list[ResultRows]:
             | {"counts": "Events per bin of phase, equal bins from -pi to pi."},
         ),
         ResultRows(
-            stored.PHASE_HISTOGRAM,
+            layout.PHASE_HISTOGRAM,
             "Phase of an ephys channel at the events of all analysed ROIs: one row per bin.",
             {key: _PAIR[key] for key in ("channel", "condition")}
             | _EVENTS
@@ -157,7 +156,7 @@ def _empty_tables() -> list[ResultRows]:
             },
         ),
         ResultRows(
-            stored.TRACE_PHASE_COUPLING,
+            layout.TRACE_PHASE_COUPLING,
             "dF/F of a ROI by the phase of an ephys channel: one row per ROI, channel, condition.",
             _PAIR
             | _PREFERRED

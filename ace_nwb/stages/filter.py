@@ -38,7 +38,7 @@ def write(writer: SessionWriter, result: Filtered) -> None:
     """Write the filtered traces."""
     write_roi_series(
         writer,
-        "/processing/phase/CalciumFiltered",
+        layout.CALCIUM_FILTERED,
         result.calcium,
         unit="n.a.",
         description=f"dF/F {result.band}, zero phase; NaN within gaps.",

@@ -7,8 +7,7 @@ import numpy as np
 
 from ace_nwb.errors import InputError
 from ace_nwb.nwb import layout
-from ace_nwb.nwb.content import coupling as stored
-from ace_nwb.nwb.content.bouts import BOUTS, read_bouts
+from ace_nwb.nwb.content.bouts import read_bouts
 from ace_nwb.nwb.content.events import list_event_tables, read_events
 from ace_nwb.nwb.content.movie import NwbMovie
 from ace_nwb.nwb.content.phase import list_filtered_ephys
@@ -105,8 +104,8 @@ def _lags(params: PerieventParams) -> np.ndarray:
 def _read_triggers(session: Session, params: PerieventParams) -> dict[str, np.ndarray]:
     """Return name -> times in seconds: rising edges, events, starts of bouts of every channel."""
     names = [path.rpartition("/")[2] for path in list_event_tables(session)]
-    bouts = BOUTS.rpartition("/")[2]
-    known = names + ([bouts] if session.has(BOUTS) else [])
+    bouts = layout.OSCILLATION_BOUTS.rpartition("/")[2]
+    known = names + ([bouts] if session.has(layout.OSCILLATION_BOUTS) else [])
     chosen = choose_names("events table", params.around, known)
     if params.around is None and session.has(layout.CLOCK_FIT):
         frame_line = str(read_clock_fit(session)["line"][0])
@@ -127,7 +126,7 @@ def _empty_tables() -> list[ResultRows]:
     trigger = {"trigger": "What happened at lag zero."}
     return [
         ResultRows(
-            stored.MEAN_PERIEVENT,
+            layout.MEAN_PERIEVENT,
             "A signal around events: one row per lag.",
             trigger
             | {
@@ -142,7 +141,7 @@ def _empty_tables() -> list[ResultRows]:
             },
         ),
         ResultRows(
-            stored.ROI_PERIEVENT,
+            layout.ROI_PERIEVENT,
             "dF/F of a ROI around events: one row per ROI and trigger.",
             {"roi": "The ROI."}
             | trigger

@@ -19,7 +19,7 @@ from ace_nwb.stages.common.regular import RegularSignal, frames_on_grid
 from ace_nwb.stages.running.context import StageContext
 from ace_nwb.stages.settings.params import PhaseParams
 
-CALCIUM_SIGNALS = {"filtered": "/processing/phase/CalciumFiltered", "broadband": layout.DFF_TRACES}
+CALCIUM_SIGNALS = {"filtered": layout.CALCIUM_FILTERED, "broadband": layout.DFF_TRACES}
 
 
 @dataclass(frozen=True)
@@ -71,7 +71,7 @@ def write(writer: SessionWriter, result: Phases) -> None:
     """Write the phases, the amplitudes and the table of preferred phases."""
     write_roi_series(
         writer,
-        "/processing/phase/CalciumPhase",
+        layout.CALCIUM_PHASE,
         result.calcium,
         unit="radians",
         description="Hilbert phase of the traces, 0 at the peak; NaN within gaps.",
@@ -80,7 +80,7 @@ def write(writer: SessionWriter, result: Phases) -> None:
     if result.calcium_amplitude is not None:
         write_roi_series(
             writer,
-            "/processing/phase/CalciumAmplitude",
+            layout.CALCIUM_AMPLITUDE,
             result.calcium_amplitude,
             unit="n.a.",
             description="Instantaneous amplitude of the traces, dF/F; NaN within gaps.",

@@ -9,7 +9,7 @@ from typing import Any
 from ace_nwb.cli.verbs import VERBS, build_app
 from ace_nwb.interfaces.metadata import SessionMetadata
 from ace_nwb.nwb.layout import LAYOUT_VERSION
-from ace_nwb.nwb.places import PLACES
+from ace_nwb.nwb.results import PLACES
 from ace_nwb.registry import ENGINES, FORMATS
 from ace_nwb.stages.table import STAGES, Stage
 

@@ -10,12 +10,14 @@ import pytest
 from ace_nwb.archive.layout import check_layout, upgrade
 from ace_nwb.cli import run
 from ace_nwb.errors import SessionFileError
+from ace_nwb.nwb.contents import layout_schema, list_contents, read_version
 from ace_nwb.nwb.layout import LAYOUT_VERSION
-from ace_nwb.nwb.places import PLACES, layout_schema, list_contents, read_version
+from ace_nwb.nwb.results import PLACES
 from ace_nwb.nwb.session import edit_session, open_session
+from ace_nwb.stages.table import STAGES
 from tests.fixtures.changes import as_ours
 
-ROOM = re.compile(r"/processing/\w+|.*/HeadYaw")
+ROOM = re.compile(r"/processing/\w+|.*/HeadYaw|/events/StimLine")
 
 
 def found(path):
@@ -31,6 +33,20 @@ def test_every_object_of_a_session_has_its_place_and_follows_the_schema(session)
     strays = [path for path in contents["objects"] if not any(p.match(path) for p in known)]
     assert [path for path in strays if not ROOM.fullmatch(path)] == []
     assert found(session) == []
+
+
+def test_every_result_on_request_has_its_place_too(related):
+    with open_session(related.path) as opened:
+        objects = list_contents(opened)["objects"]
+        assert [one for one in check_layout(opened) if one.severity == "ERROR"] == []
+    known = [re.compile(place.pattern) for place in PLACES]
+    strays = [path for path in objects if not any(place.match(path) for place in known)]
+    assert [path for path in strays if not ROOM.fullmatch(path)] == []
+
+
+def test_every_stage_writes_something():
+    assert all(stage.produces for stage in STAGES.values())
+    assert {place.stage for place in PLACES} <= {"", *STAGES}
 
 
 def test_what_deviates_is_named_with_its_place(session_copy):

@@ -6,6 +6,7 @@ from pynwb import NWBHDF5IO
 from pynwb.epoch import TimeIntervals
 
 from ace_nwb import pipeline
+from ace_nwb.nwb import layout
 from ace_nwb.nwb.content import coupling as stored
 from ace_nwb.nwb.content.conditions import read_conditions
 from ace_nwb.nwb.session import open_session
@@ -56,7 +57,7 @@ def test_coupling_is_told_apart_by_the_files_own_conditions(file):
     add_intervals(file, "drugs", "condition", [(5.0, 100.0, "baseline"), (100.0, 195.0, "drug")])
     run_stages(file, {stage: {} for stage in FIRST} | {"coupling": {"n_surrogates": 99}})
     with open_session(file) as session:
-        rows = stored.read_result_table(session, stored.EVENT_PHASE_COUPLING)
+        rows = stored.read_result_table(session, layout.EVENT_PHASE_COUPLING)
     assert set(rows["condition"]) == {"whole", "baseline", "drug"}
     own = {name: rows["n_events"][rows["condition"] == name].sum() for name in rows["condition"]}
     assert 0 < own["baseline"] < own["drug"] < own["whole"]

@@ -7,6 +7,7 @@ from ace_nwb import pipeline
 from ace_nwb.archive import validate
 from ace_nwb.engines.base import EngineSettings
 from ace_nwb.errors import ParameterError, UnknownNameError
+from ace_nwb.nwb import layout
 from ace_nwb.nwb.content import coupling as stored
 from ace_nwb.nwb.content.conditions import read_conditions
 from ace_nwb.nwb.content.spectra import read_spectrogram
@@ -50,7 +51,7 @@ def read_rows(path, table, **wanted):
 
 
 def test_locked_rois_and_only_these_are_found_at_their_phases(related):
-    rows = read_rows(related.path, stored.EVENT_PHASE_COUPLING, channel="CSC1", condition="whole")
+    rows = read_rows(related.path, layout.EVENT_PHASE_COUPLING, channel="CSC1", condition="whole")
     assert set(rows["roi"][rows["q_value"] < 0.05]) == RELATED
     for roi, phase in LOCKED.items():
         found = rows["preferred_phase"][rows["roi"] == roi]
@@ -60,7 +61,7 @@ def test_locked_rois_and_only_these_are_found_at_their_phases(related):
 
 def test_rows_refer_to_their_roi_and_electrode(related):
     with open_session(related.path) as session:
-        table = session.get(stored.EVENT_PHASE_COUPLING)
+        table = session.get(layout.EVENT_PHASE_COUPLING)
         assert table["roi"].table.name == "PlaneSegmentation"
         electrodes = table["electrode"]
         names = np.asarray(electrodes.table["channel_name"].data[:])[electrodes.data[:]]
@@ -68,17 +69,17 @@ def test_rows_refer_to_their_roi_and_electrode(related):
 
 
 def test_an_unrelated_channel_has_no_locked_roi(related):
-    rows = read_rows(related.path, stored.EVENT_PHASE_COUPLING, channel="CSC2", condition="whole")
+    rows = read_rows(related.path, layout.EVENT_PHASE_COUPLING, channel="CSC2", condition="whole")
     assert not (rows["q_value"] < 0.05).any()
 
 
 @pytest.mark.parametrize(
     "table",
     [
-        stored.EVENT_PHASE_COUPLING,
-        stored.TRACE_PHASE_COUPLING,
-        stored.ROI_COHERENCE,
-        stored.ROI_CORRELATION,
+        layout.EVENT_PHASE_COUPLING,
+        layout.TRACE_PHASE_COUPLING,
+        layout.ROI_COHERENCE,
+        layout.ROI_CORRELATION,
     ],
 )
 def test_spikes_that_know_nothing_of_ephys_are_not_coupled(uncoupled, table):
@@ -88,22 +89,22 @@ def test_spikes_that_know_nothing_of_ephys_are_not_coupled(uncoupled, table):
 
 
 def test_pooled_phases_leave_the_null_band_where_cells_are_locked(related, uncoupled):
-    locked = read_rows(related.path, stored.PHASE_HISTOGRAM, channel="CSC1", condition="drug")
-    free = read_rows(uncoupled, stored.PHASE_HISTOGRAM, channel="CSC1", condition="whole")
+    locked = read_rows(related.path, layout.PHASE_HISTOGRAM, channel="CSC1", condition="drug")
+    free = read_rows(uncoupled, layout.PHASE_HISTOGRAM, channel="CSC1", condition="whole")
     assert locked["p_value"][0] < 0.05
     assert (locked["count"] > locked["null_upper"]).any()
     assert free["p_value"][0] > 0.05
 
 
 def test_traces_depend_on_the_phase_they_follow(related):
-    rows = read_rows(related.path, stored.TRACE_PHASE_COUPLING, channel="CSC1", condition="whole")
+    rows = read_rows(related.path, layout.TRACE_PHASE_COUPLING, channel="CSC1", condition="whole")
     assert set(rows["roi"][rows["q_value"] < 0.01]) == RELATED
     follows = rows["preferred_phase"][rows["roi"] == FOLLOWER][0]
     assert follows == pytest.approx(2 * np.pi * FOLLOWS_BY_S, abs=0.2)
 
 
 def test_coherence_of_a_follower_stands_at_its_frequency_and_lag(related):
-    rows = read_rows(related.path, stored.ROI_COHERENCE, channel="CSC1", condition="whole")
+    rows = read_rows(related.path, layout.ROI_COHERENCE, channel="CSC1", condition="whole")
     at = rows["roi"] == FOLLOWER
     assert rows["q_value"][at] < 0.05
     assert rows["frequency_hz"][at] == pytest.approx(1.0, abs=0.3)
@@ -114,19 +115,19 @@ def test_coherence_of_a_follower_stands_at_its_frequency_and_lag(related):
 
 
 def test_coherence_of_the_mean_trace_is_judged_by_shuffled_windows(related, uncoupled):
-    rows = read_rows(related.path, stored.MEAN_COHERENCE, channel="CSC1", condition="whole")
+    rows = read_rows(related.path, layout.MEAN_COHERENCE, channel="CSC1", condition="whole")
     at = np.abs(rows["frequency_hz"] - 1) < 0.15
     assert (rows["surrogate_p"][at] < 0.05).all()
     assert rows["surrogate_p"][rows["frequency_hz"] > 3].min() > 0.05
     above = rows["coherence"] > rows["null_level"]
     np.testing.assert_array_equal(above, rows["surrogate_p"] <= 0.05)
-    free = read_rows(uncoupled, stored.MEAN_COHERENCE, condition="whole")
+    free = read_rows(uncoupled, layout.MEAN_COHERENCE, condition="whole")
     assert np.nanmin(free["surrogate_p"]) > 0.05
 
 
 def test_coherogram_has_the_band_of_the_oscillation_all_the_time(related):
     with open_session(related.path) as session:
-        found = read_spectrogram(session, stored.COHEROGRAM)
+        found = read_spectrogram(session, layout.COHEROGRAM)
     centres_hz = found["band_limits_hz"].mean(axis=1)
     inside, outside = abs(centres_hz - 1) < 0.2, centres_hz > 3
     assert found["power"].shape[0] >= found["power"].shape[2]
@@ -135,7 +136,7 @@ def test_coherogram_has_the_band_of_the_oscillation_all_the_time(related):
 
 
 def test_lagged_correlation_finds_who_leads(related):
-    rows = read_rows(related.path, stored.ROI_CORRELATION, channel="CSC1", condition="whole")
+    rows = read_rows(related.path, layout.ROI_CORRELATION, channel="CSC1", condition="whole")
     at = rows["roi"] == FOLLOWER
     assert rows["lag_s"][at] == pytest.approx(FOLLOWS_BY_S, abs=0.051)
     assert rows["q_value"][at] < 0.05
@@ -143,17 +144,17 @@ def test_lagged_correlation_finds_who_leads(related):
 
 
 def test_the_responder_and_only_it_answers_the_pulses(related):
-    rows = read_rows(related.path, stored.ROI_PERIEVENT, trigger="StimLine")
+    rows = read_rows(related.path, layout.ROI_PERIEVENT, trigger="StimLine")
     assert rows["roi"][rows["q_value"] < 0.03].tolist() == [RESPONDER]
     peak_s = rows["peak_lag_s"][rows["roi"] == RESPONDER]
     assert peak_s == pytest.approx(RESPONDS_AFTER_S, abs=0.2)
-    mean = read_rows(related.path, stored.MEAN_PERIEVENT, trigger="StimLine", signal="mean dF/F")
+    mean = read_rows(related.path, layout.MEAN_PERIEVENT, trigger="StimLine", signal="mean dF/F")
     assert mean["n_events"].max() == len(related.pulses_s)
     assert (mean["null_lower"] < mean["null_upper"]).all()
 
 
 def test_autocorrelograms_are_even_and_count_no_event_with_itself(related):
-    rows = read_rows(related.path, stored.CORRELOGRAMS, partner="itself")
+    rows = read_rows(related.path, layout.EVENT_CORRELOGRAMS, partner="itself")
     counts = rows["counts"]
     np.testing.assert_array_equal(counts, counts[:, ::-1])
     assert (counts[:, counts.shape[1] // 2] <= rows["n_events"]).all()
@@ -167,7 +168,9 @@ def test_conditions_are_compared_and_the_changed_rois_found(related):
         "drug": [[100, 195]],
     }
     rows = read_rows(
-        related.path, stored.COMPARISON, measure="event rate, Hz (CalciumEventsDeconvolution)"
+        related.path,
+        layout.CONDITION_COMPARISON,
+        measure="event rate, Hz (CalciumEventsDeconvolution)",
     )
     changed = set(rows["subject"][rows["q_value"] < 0.05]) - {"mean of the ROIs"}
     assert changed == {"ROI 4", "ROI 5"}
@@ -177,7 +180,7 @@ def test_conditions_are_compared_and_the_changed_rois_found(related):
 
 
 def test_every_condition_has_its_rows(related):
-    rows = read_rows(related.path, stored.EVENT_PHASE_COUPLING, roi=0, channel="CSC1")
+    rows = read_rows(related.path, layout.EVENT_PHASE_COUPLING, roi=0, channel="CSC1")
     n_events = dict(zip(rows["condition"], rows["n_events"], strict=True))
     assert n_events["baseline"] + n_events["drug"] <= n_events["whole"]
     assert min(n_events.values()) > 10
@@ -194,7 +197,7 @@ def test_numbers_do_not_depend_on_workers_and_come_again(related, tmp_path):
     pipeline.process(
         copy, "coupling", CHOSEN["coupling"], settings=EngineSettings(4, 2**30), force=True
     )
-    for table in (stored.EVENT_PHASE_COUPLING, stored.PHASE_HISTOGRAM):
+    for table in (layout.EVENT_PHASE_COUPLING, layout.PHASE_HISTOGRAM):
         before, after = read_rows(related.path, table), read_rows(copy, table)
         for name in before:
             np.testing.assert_array_equal(before[name], after[name])

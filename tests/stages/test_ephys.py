@@ -6,7 +6,8 @@ from scipy import signal as scipy_signal
 
 from ace_nwb import pipeline
 from ace_nwb.errors import ParameterError, UnknownNameError
-from ace_nwb.nwb.content.artifacts import ARTIFACTS, read_artifacts
+from ace_nwb.nwb import layout
+from ace_nwb.nwb.content.artifacts import read_artifacts
 from ace_nwb.nwb.content.ephys import list_ephys
 from ace_nwb.nwb.content.phase import list_filtered_ephys
 from ace_nwb.nwb.content.series import read_series
@@ -48,7 +49,7 @@ def read_filtered(path):
 def test_artefacts_are_intervals_that_refer_to_the_recorded_samples(searched):
     with open_session(searched) as session:
         found = read_artifacts(session)
-        table = session.get(ARTIFACTS)
+        table = session.get(layout.EPHYS_ARTIFACTS)
         starts_s, stops_s = table["start_time"].data[:], table["stop_time"].data[:]
     assert {key: value.tolist() for key, value in found.items()} == {
         ("/acquisition/ElectricalSeries0", "CSC1"): MERGED

@@ -7,7 +7,9 @@ import pytest
 
 from ace_nwb import pipeline
 from ace_nwb.archive import validate
+from ace_nwb.archive.layout import check_layout
 from ace_nwb.errors import MissingPackageError, ParameterError
+from ace_nwb.nwb import layout
 from ace_nwb.nwb.content.coupling import read_result_table
 from ace_nwb.nwb.content.spectra import read_spectrogram
 from ace_nwb.nwb.session import open_session
@@ -83,7 +85,8 @@ def test_mains_hum_is_found_as_a_line(template, tmp_path):
         data[:, 1] = data[:, 1] + np.round(hum / 0.2).astype(np.int16)
     pipeline.process(file, "spectrogram", SHORT | {"lines": True, "ephys_high_hz": 60.0})
     with open_session(file) as session:
-        lines = read_result_table(session, "/processing/spectral/SpectralLines")
+        lines = read_result_table(session, layout.SPECTRAL_LINES)
+        assert [one for one in check_layout(session) if one.severity == "ERROR"] == []
     hums = (lines["signal"] == "CSC2") & (np.abs(lines["frequency_hz"] - 50) < 0.11)
     assert hums.sum() >= 50
     assert np.median(lines["amplitude"][hums]) == pytest.approx(100e-6, rel=0.2)

@@ -5,12 +5,11 @@ from dataclasses import dataclass
 import h5py
 import numpy as np
 
+from ace_nwb.nwb import layout
 from ace_nwb.nwb.content.ephys import EphysSeries
 from ace_nwb.nwb.objects.columns import Columns, decode_texts
 from ace_nwb.nwb.objects.writing import stretches
 from ace_nwb.nwb.session import Session, SessionWriter
-
-ARTIFACTS = "/processing/ecephys/EphysArtifacts"
 
 
 @dataclass(frozen=True)
@@ -48,27 +47,27 @@ def write_artifacts(
     description
         How they were found.
     """
-    writer.remove([ARTIFACTS])
+    writer.remove([layout.EPHYS_ARTIFACTS])
     rows = [
         (time_s[0], time_s[1], part.channel, samples, part.series.path)
         for part in found
         for time_s, samples in zip(part.times_s, part.samples, strict=True)
     ]
     if not rows:
-        return ARTIFACTS
+        return layout.EPHYS_ARTIFACTS
     rows.sort(key=lambda row: (row[0], row[2]))
     references = [
         (int(start), int(stop - start), writer.node(path)) for *_, (start, stop), path in rows
     ]
     write_intervals(
         writer,
-        ARTIFACTS,
+        layout.EPHYS_ARTIFACTS,
         np.array([row[:2] for row in rows], float),
         columns={"channel": ("Channel that is spoilt.", [row[2] for row in rows])},
         references=references,
         description=description,
     )
-    return ARTIFACTS
+    return layout.EPHYS_ARTIFACTS
 
 
 def write_intervals(
@@ -106,11 +105,11 @@ def write_intervals(
 
 def read_artifacts(session: Session) -> dict[tuple[str, str], np.ndarray]:
     """Return the artefacts: (path of the series, channel) -> samples, shape (artefact, 2)."""
-    table = session.find(ARTIFACTS)
+    table = session.find(layout.EPHYS_ARTIFACTS)
     if table is None:
         return {}
     channels = decode_texts(np.asarray(table["channel"].data[:])).tolist()
-    samples_of = session.read_references(ARTIFACTS, "timeseries")
+    samples_of = session.read_references(layout.EPHYS_ARTIFACTS, "timeseries")
     found: dict[tuple[str, str], list[tuple[int, int]]] = {}
     for channel, (start, count, path) in zip(channels, samples_of, strict=True):
         found.setdefault((path, channel), []).append((start, start + count))

@@ -4,12 +4,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ace_nwb.nwb import layout
 from ace_nwb.nwb.content.artifacts import write_intervals
 from ace_nwb.nwb.content.phase import list_filtered_ephys
 from ace_nwb.nwb.objects.columns import decode_texts
 from ace_nwb.nwb.session import Session, SessionWriter
-
-BOUTS = "/processing/ecephys/OscillationBouts"
 
 
 @dataclass(frozen=True)
@@ -35,7 +34,7 @@ def write_bouts(writer: SessionWriter, found: list[ChannelBouts], *, description
     description
         How they were found.
     """
-    writer.remove([BOUTS])
+    writer.remove([layout.OSCILLATION_BOUTS])
     rows = sorted(
         (start, stop, peak, amplitude, part.channel)
         for part in found
@@ -44,7 +43,7 @@ def write_bouts(writer: SessionWriter, found: list[ChannelBouts], *, description
         )
     )
     if not rows:
-        return BOUTS
+        return layout.OSCILLATION_BOUTS
     stretches = list_filtered_ephys(writer)
     references = []
     for start, stop, *_, channel in rows:
@@ -63,18 +62,18 @@ def write_bouts(writer: SessionWriter, found: list[ChannelBouts], *, description
     }
     write_intervals(
         writer,
-        BOUTS,
+        layout.OSCILLATION_BOUTS,
         np.array([row[:2] for row in rows], float),
         columns=columns,
         references=references,
         description=description,
     )
-    return BOUTS
+    return layout.OSCILLATION_BOUTS
 
 
 def read_bouts(session: Session) -> dict[str, np.ndarray]:
     """Return the bouts: channel -> start and stop, shape (bout, 2), seconds."""
-    table = session.find(BOUTS)
+    table = session.find(layout.OSCILLATION_BOUTS)
     if table is None:
         return {}
     channels = decode_texts(np.asarray(table["channel"].data[:]))

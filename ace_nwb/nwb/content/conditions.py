@@ -5,22 +5,22 @@ from typing import Any
 
 import numpy as np
 
+from ace_nwb.nwb import layout
 from ace_nwb.nwb.objects.columns import decode_texts
 from ace_nwb.nwb.objects.stored import is_ragged, is_region
 from ace_nwb.nwb.session import Session, SessionWriter
 
-CONDITIONS = "/intervals/Conditions"
 _NAME_COLUMNS = ("condition", "label", "tags")
 
 
 def write_conditions(writer: SessionWriter, windows: dict[str, np.ndarray]) -> str:
     """Write conditions: name -> start and stop, shape (interval, 2), seconds; nothing if none."""
-    writer.remove([CONDITIONS])
+    writer.remove([layout.CONDITIONS])
     rows = sorted(
         (start, stop, name) for name, intervals in windows.items() for start, stop in intervals
     )
     if not rows:
-        return CONDITIONS
+        return layout.CONDITIONS
     starts, stops, names = zip(*rows, strict=True)
     columns = {
         "start_time": ("Start, s.", np.array(starts, float)),
@@ -28,8 +28,8 @@ def write_conditions(writer: SessionWriter, windows: dict[str, np.ndarray]) -> s
         "condition": ("Name of the condition.", list(names)),
     }
     text = "Conditions of the experiment, as the user named them."
-    writer.create_table(CONDITIONS, text, columns, kind="TimeIntervals")
-    return CONDITIONS
+    writer.create_table(layout.CONDITIONS, text, columns, kind="TimeIntervals")
+    return layout.CONDITIONS
 
 
 def read_conditions(session: Session) -> dict[str, np.ndarray]:

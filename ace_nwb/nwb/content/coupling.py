@@ -14,18 +14,6 @@ from ace_nwb.nwb.objects.columns import Columns
 from ace_nwb.nwb.objects.writing import region
 from ace_nwb.nwb.session import Session, SessionWriter
 
-EVENT_PHASE_COUPLING = "/processing/coupling/EventPhaseCoupling"
-TRACE_PHASE_COUPLING = "/processing/coupling/TracePhaseCoupling"
-PHASE_HISTOGRAM = "/processing/coupling/PhaseHistogram"
-ROI_COHERENCE = "/processing/coupling/RoiCoherence"
-MEAN_COHERENCE = "/processing/coupling/MeanCoherence"
-COHEROGRAM = "/processing/coupling/Coherogram"
-ROI_CORRELATION = "/processing/coupling/RoiCorrelation"
-MEAN_CORRELATION = "/processing/coupling/MeanCorrelation"
-CORRELOGRAMS = "/processing/coupling/EventCorrelograms"
-ROI_PERIEVENT = "/processing/coupling/RoiPerievent"
-MEAN_PERIEVENT = "/processing/coupling/MeanPerievent"
-COMPARISON = "/processing/coupling/ConditionComparison"
 _ELECTRODES = "/general/extracellular_ephys/electrodes"
 _ROI_COLUMNS = ("roi", "partner_roi")
 

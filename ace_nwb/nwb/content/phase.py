@@ -13,8 +13,6 @@ from ace_nwb.nwb.objects.columns import read_columns
 from ace_nwb.nwb.objects.writing import create_column, region
 from ace_nwb.nwb.session import Session, SessionWriter
 
-EVENT_PHASE = "/processing/phase/EventPhase"
-
 _COLUMNS = {
     "roi": "The ROI whose events were taken.",
     "channel": "The ephys channel whose phase was taken.",
@@ -103,20 +101,20 @@ def list_filtered_ephys(session: Session) -> list[EphysSeries]:
 
 def write_event_phase(writer: SessionWriter, phases: EventPhase) -> str:
     """Write the preferred phases, replacing those of an earlier run."""
-    writer.remove([EVENT_PHASE])
+    writer.remove([layout.EVENT_PHASE])
     columns: dict[str, tuple[str, Any]] = {
         name: (_COLUMNS[name], column) for name, column in asdict(phases).items()
     }
     table = writer.node(layout.PLANE_SEGMENTATION)
     columns["roi"] = (_COLUMNS["roi"], region(table, phases.roi))
     text = "Phase of ephys channels at the calcium events of each ROI."
-    writer.create_table(EVENT_PHASE, text, columns)
-    return EVENT_PHASE
+    writer.create_table(layout.EVENT_PHASE, text, columns)
+    return layout.EVENT_PHASE
 
 
 def read_event_phase(session: Session) -> EventPhase:
     """Return the preferred phases; no rows if there are none."""
-    table = session.find(EVENT_PHASE)
+    table = session.find(layout.EVENT_PHASE)
     if table is None:
         return EventPhase.from_rows([])
     columns = dict(read_columns(table))

@@ -12,12 +12,13 @@ from ace_nwb.nwb.objects.columns import read_columns
 from ace_nwb.nwb.objects.writing import region
 from ace_nwb.nwb.session import Session, SessionWriter
 
-REGISTRATION = "/processing/ophys/SessionRegistration"
-MATCHES = "/processing/ophys/SessionMatches"
-ALIGNMENT = "/processing/ophys/SessionAlignment"
-DISPLACEMENT = "/processing/ophys/SessionDisplacement"
 _ROI = "ROI of this session."
-PATHS = (REGISTRATION, MATCHES, ALIGNMENT, DISPLACEMENT)
+PATHS = (
+    layout.SESSION_REGISTRATION,
+    layout.SESSION_MATCHES,
+    layout.SESSION_ALIGNMENT,
+    layout.SESSION_DISPLACEMENT,
+)
 
 
 @dataclass(frozen=True)
@@ -75,11 +76,11 @@ def write_registration(writer: SessionWriter, result: RegisteredSession) -> list
         ),
     }
     text = "Cells that ROIs of several sessions were found to be."
-    writer.create_table(REGISTRATION, text, columns)
-    written = [REGISTRATION, ALIGNMENT, DISPLACEMENT]
+    writer.create_table(layout.SESSION_REGISTRATION, text, columns)
+    written = [layout.SESSION_REGISTRATION, layout.SESSION_ALIGNMENT, layout.SESSION_DISPLACEMENT]
     if result.matches:
         _write_matches(writer, table, result)
-        written.append(MATCHES)
+        written.append(layout.SESSION_MATCHES)
     _write_alignment(writer, result)
     _write_displacement(writer, result.displacement)
     return written
@@ -87,13 +88,13 @@ def write_registration(writer: SessionWriter, result: RegisteredSession) -> list
 
 def read_registration(session: Session) -> dict[str, np.ndarray]:
     """Return roi, cell, n_sessions, probability of the ROIs that took part."""
-    table = session.get(REGISTRATION)
+    table = session.get(layout.SESSION_REGISTRATION)
     return {"roi": np.asarray(table["roi"].data[:]), **read_columns(table)}
 
 
 def read_matches(session: Session) -> dict[str, np.ndarray]:
     """Return roi, session, other_roi, probability of every pair; empty if there is none."""
-    table = session.find(MATCHES)
+    table = session.find(layout.SESSION_MATCHES)
     if table is None:
         names = ("roi", "session", "other_roi", "probability")
         return {name: np.zeros(0, int) for name in names}
@@ -110,7 +111,7 @@ def _write_matches(writer: SessionWriter, table: h5py.Group, result: RegisteredS
         "probability": ("Probability that they are one cell.", np.array(probability, float)),
     }
     text = "The ROIs of other sessions that are the same cell."
-    writer.create_table(MATCHES, text, columns)
+    writer.create_table(layout.SESSION_MATCHES, text, columns)
 
 
 def _write_alignment(writer: SessionWriter, result: RegisteredSession) -> None:
@@ -122,7 +123,7 @@ def _write_alignment(writer: SessionWriter, result: RegisteredSession) -> None:
     }
     columns = {name: ("Affine map into the reference.", [value]) for name, value in entries.items()}
     writer.create_table(
-        ALIGNMENT,
+        layout.SESSION_ALIGNMENT,
         "How the field of this session lies in that of the reference: an affine map, then the "
         "displacement of SessionDisplacement.",
         {
@@ -146,4 +147,4 @@ def _write_displacement(writer: SessionWriter, displacement: np.ndarray) -> None
         for index, axis in enumerate(("row", "column"))
     }
     text = "Displacement after the affine map, at each pixel of this session."
-    create_images(writer, DISPLACEMENT, images, description=text)
+    create_images(writer, layout.SESSION_DISPLACEMENT, images, description=text)

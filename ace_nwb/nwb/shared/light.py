@@ -27,8 +27,6 @@ from ace_nwb.nwb.safety import file_beside
 from ace_nwb.nwb.session import Session, SessionWriter, edit_session, find_folder, open_session
 from ace_nwb.nwb.shared import anonymity
 
-REMOVED_MOVIES = "/processing/misc/RemovedMovies"
-
 _COLUMNS = {
     "path": "Where the movie stood.",
     "movie_id": "Its NWB object id.",
@@ -149,7 +147,7 @@ def join_movies(
     _refuse_folders(light, raw)
     with claim(target) as beside:
         with open_session(light) as session, open_session(raw) as source:
-            if not session.has(REMOVED_MOVIES):
+            if not session.has(layout.REMOVED_MOVIES):
                 raise SessionFileError(
                     f"{light} names no removed movies; a file made by `ace-nwb export "
                     "--without-raw` was expected."
@@ -162,7 +160,9 @@ def join_movies(
                 for movie in movies:
                     _put_back(h5, source, movie, target.parent)
         with edit_session(beside) as writer:
-            writer.remove([*(f"/acquisition/{movie.preview}" for movie in movies), REMOVED_MOVIES])
+            writer.remove(
+                [*(f"/acquisition/{movie.preview}" for movie in movies), layout.REMOVED_MOVIES]
+            )
     return tuple(movie.path for movie in movies)
 
 
@@ -295,7 +295,7 @@ def _note_removed(writer: SessionWriter, movies: list[_Movie]) -> None:
         for name, text in _COLUMNS.items()
     }
     description = "Raw movies that were left out of this file to make it light."
-    writer.create_table(REMOVED_MOVIES, description, rows)
+    writer.create_table(layout.REMOVED_MOVIES, description, rows)
 
 
 def _add_preview(writer: SessionWriter, movie: _Movie, frames: dict[int, np.ndarray]) -> None:
@@ -307,7 +307,7 @@ def _add_preview(writer: SessionWriter, movie: _Movie, frames: dict[int, np.ndar
 
 
 def _read_removed(session: Session) -> list[_Movie]:
-    columns = session.read_table(REMOVED_MOVIES)
+    columns = session.read_table(layout.REMOVED_MOVIES)
     movies = []
     for row in range(len(columns["path"])):
         values: dict[str, Any] = {name: str(columns[name][row]) for name in _COLUMNS}

@@ -21,7 +21,7 @@ from pynwb import NWBHDF5IO, NWBFile, TimeSeries, get_manager
 
 from ace_nwb.errors import SessionFileError
 from ace_nwb.nwb.commit.new_file import claim, new_h5
-from ace_nwb.nwb.places import read_version
+from ace_nwb.nwb.contents import read_version
 from ace_nwb.nwb.reading import Session
 from ace_nwb.nwb.session import open_session
 from ace_nwb.nwb.zarr.folder import check_folder, refuse_gaps

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from matplotlib.figure import Figure
 
+from ace_nwb.nwb import layout
 from ace_nwb.nwb.content import coupling as stored
 from ace_nwb.nwb.session import Session
 from ace_nwb.report import theme
@@ -32,7 +33,7 @@ class Effects:
 
 def read_effects(session: Session) -> tuple[Effects, ...]:
     """Return the effects between the first two conditions, one part per measure of ROIs."""
-    columns = stored.read_result_table(session, stored.COMPARISON)
+    columns = stored.read_result_table(session, layout.CONDITION_COMPARISON)
     if not columns:
         return ()
     first, second = str(columns["first"][0]), str(columns["second"][0])

@@ -7,6 +7,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from ace_nwb.nwb import layout
 from ace_nwb.nwb.content import coupling as stored
 from ace_nwb.nwb.content.spectra import read_spectrogram
 from ace_nwb.nwb.session import Session
@@ -193,8 +194,8 @@ def perievent_figure(bands: Sequence[Band]) -> Figure:
 
 def _read_histograms(session: Session) -> tuple[Band, ...]:
     """Return the phases at events per channel, those that most ROIs are locked to first."""
-    pairs = stored.read_result_table(session, stored.EVENT_PHASE_COUPLING)
-    bins = stored.read_result_table(session, stored.PHASE_HISTOGRAM)
+    pairs = stored.read_result_table(session, layout.EVENT_PHASE_COUPLING)
+    bins = stored.read_result_table(session, layout.PHASE_HISTOGRAM)
     if not pairs or not bins:
         return ()
     pairs = select_rows(pairs, condition=WHOLE)
@@ -220,11 +221,11 @@ def _read_histograms(session: Session) -> tuple[Band, ...]:
 
 
 def _read_coherence(session: Session) -> tuple[Band, ...]:
-    columns = stored.read_result_table(session, stored.MEAN_COHERENCE)
+    columns = stored.read_result_table(session, layout.MEAN_COHERENCE)
     if not columns:
         return ()
     columns = select_rows(columns, condition=WHOLE)
-    pairs = select_rows(stored.read_result_table(session, stored.ROI_COHERENCE), condition=WHOLE)
+    pairs = select_rows(stored.read_result_table(session, layout.ROI_COHERENCE), condition=WHOLE)
     found = []
     for channel in dict.fromkeys(columns["channel"].tolist()):
         rows = select_rows(columns, channel=channel)
@@ -246,11 +247,11 @@ def _read_coherence(session: Session) -> tuple[Band, ...]:
 
 def _read_course(session: Session, coherence: tuple[Band, ...]) -> Coherogram | None:
     """Return the coherogram of the channel that the mean trace is most coherent with."""
-    if not coherence or not session.has(stored.COHEROGRAM):
+    if not coherence or not session.has(layout.COHEROGRAM):
         return None
     excess = [float(np.nanmax(band.values - band.null_upper)) for band in coherence]
     channel = int(np.argmax(excess))
-    found = read_spectrogram(session, stored.COHEROGRAM)
+    found = read_spectrogram(session, layout.COHEROGRAM)
     if channel >= found["power"].shape[1] or len(found["times_s"]) < 2:
         return None
     # Windows with a gap are not stored; in the picture they are left blank.
@@ -265,7 +266,7 @@ def _read_course(session: Session, coherence: tuple[Band, ...]) -> Coherogram | 
 
 def _read_perievent(session: Session) -> tuple[Band, ...]:
     """Return the mean trace around the triggers, those with the clearest answer first."""
-    columns = stored.read_result_table(session, stored.MEAN_PERIEVENT)
+    columns = stored.read_result_table(session, layout.MEAN_PERIEVENT)
     if not columns:
         return ()
     columns = select_rows(columns, signal="mean dF/F")

@@ -3,6 +3,7 @@
 import numpy as np
 
 from ace_nwb.errors import InputError
+from ace_nwb.nwb import layout
 from ace_nwb.signals.mtspec import compute_package_spectrogram
 from ace_nwb.signals.multitaper import (
     SpectralPlan,
@@ -53,7 +54,7 @@ def estimate_power(
 def empty_lines() -> ResultRows:
     """Return the table of sinusoids without rows."""
     return ResultRows(
-        "/processing/spectral/SpectralLines",
+        layout.SPECTRAL_LINES,
         "Sinusoids in windows of the spectrograms by Thomson's F-test: one row per window and "
         "frequency with q < 0.05.",
         {

@@ -11,12 +11,12 @@ from datetime import UTC, datetime
 from fnmatch import fnmatch
 
 from ace_nwb.errors import SessionFileError, StageError
+from ace_nwb.nwb.contents import list_contents
 from ace_nwb.nwb.history import StageRun, append_run, current_runs, next_run_id
 from ace_nwb.nwb.layout import BESIDE, CURATION_DECISIONS, EXTRACTED, SUPERSEDED
 from ace_nwb.nwb.objects.removal import plan_removal
 from ace_nwb.nwb.objects.renaming import check_renaming, kept_paths
 from ace_nwb.nwb.ownership import free_name, locate, matching_paths
-from ace_nwb.nwb.places import list_contents
 from ace_nwb.nwb.session import Session, SessionWriter
 from ace_nwb.stages.common.curated import read_curation
 from ace_nwb.stages.table import STAGES, Stage
