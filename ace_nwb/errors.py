@@ -35,7 +35,20 @@ class AceNwbError(Exception):
 
 
 class InputError(AceNwbError):
-    """Something given to us is not as it should be."""
+    """Something given to us is not as it should be.
+
+    Parameters
+    ----------
+    found
+        What was found, with value and path; or the whole message.
+    expected
+        What was expected, and what to do.
+    """
+
+    def __init__(self, found: str = "", expected: str = "") -> None:
+        super().__init__(f"{found}. {expected}" if expected else found)
+        self.found = found.removesuffix(".")
+        self.expected = expected
 
 
 class FormatError(InputError):

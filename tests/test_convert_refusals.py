@@ -221,10 +221,10 @@ def test_a_failure_in_the_middle_of_writing_leaves_nothing(tiny, out, monkeypatc
 
 
 def test_a_movie_that_breaks_while_it_is_read_leaves_nothing(tiny, out, monkeypatch):
-    from ace_nwb.interfaces import video_decoding
+    from ace_nwb.interfaces import movie_source
 
     monkeypatch.setattr(
-        video_decoding, "_grey_plane", lambda *_args: (_ for _ in ()).throw(MovieError("x"))
+        movie_source, "_grey_plane", lambda *_args: (_ for _ in ()).throw(MovieError("x"))
     )
     with pytest.raises(MovieError):
         convert(tiny.folder, out, metadata=METADATA)

@@ -258,10 +258,8 @@ def _cut_file(file: MovieFile, policies: Policies, device: str) -> Irregularity:
 
 def _broken_file(error: MovieError, policies: Policies, device: str) -> Irregularity:
     """Note a file that cannot be opened."""
-    found = str(error).split(". ", 1)[0]
-    expected = "A movie file was expected; copy it again from its source."
     return Irregularity(
-        "cut_movies", policies["cut_movies"], device, 1, found, expected, MovieError
+        "cut_movies", policies["cut_movies"], device, 1, error.found, error.expected, MovieError
     )
 
 

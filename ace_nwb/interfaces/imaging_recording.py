@@ -259,8 +259,9 @@ def read_or_note(
     try:
         return read()
     except InputError as error:
-        found, _, expected = str(error).partition(". ")
-        return Irregularity(policy, policies[policy], name, 1, found, expected, type(error))
+        return Irregularity(
+            policy, policies[policy], name, 1, error.found, error.expected, type(error)
+        )
 
 
 def give_up(

@@ -72,8 +72,9 @@ def read_table(
     """
     if not file_path.is_file():
         raise TimestampError(
-            f"{file_path} does not exist. The time stamps that the recorder writes beside the "
-            "movie were expected; copy the file from the acquisition computer."
+            f"{file_path} does not exist",
+            "The time stamps that the recorder writes beside the movie were expected; copy the "
+            "file from the acquisition computer.",
         )
     rows = _csv_rows(file_path)
     first = [cell.strip() for cell in next(rows, [])]
@@ -82,7 +83,7 @@ def read_table(
     names = list(known.get(tuple(first) if is_headed else (), first) if first else [])
     missing = [name for name in required if name not in names]
     if missing:
-        raise TimestampError(_say_missing(file_path, names, missing=missing[0]))
+        raise _column_missing(file_path, names, missing=missing[0])
     data = rows if is_headed else chain([first], rows)
     numbered = [(line, row) for line, row in enumerate(data, start=1 + is_headed) if row]
     while numbered and not any(numbered[-1][1]):  # rows of commas, as spreadsheets add them
@@ -93,8 +94,8 @@ def read_table(
         cut_row = (line, len(row))
     if not numbered:
         raise TimestampError(
-            f"{file_path} has a header but no rows. One row per frame was expected; copy the file "
-            "again."
+            f"{file_path} has a header but no rows",
+            "One row per frame was expected; copy the file again.",
         )
     _check_lengths(file_path, numbered, n_columns=len(names))
     columns, bad_cells = _to_numbers(numbered, names, skip=skip)
@@ -154,19 +155,20 @@ def describe_bad_cell(table: NumberTable) -> str:
     return f'{table.file_path} line {line}, column "{name}" holds {cell[:LONGEST_TEXT]!r}{more}'
 
 
-def _say_missing(file_path: Path, names: Sequence[str], *, missing: str) -> str:
-    """Say which column is missing, and why where the cells are separated by something else."""
+def _column_missing(file_path: Path, names: Sequence[str], *, missing: str) -> TimestampError:
+    """Return an error that names the column, and why where something else separates the cells."""
     if len(names) == 1 and missing in names[0]:
         separator = "semicolons" if ";" in names[0] else "tabs or blanks"
-        return (
+        return TimestampError(
             f"{file_path} separates its cells by {separator}, as spreadsheet programs of some "
-            "countries do. Commas were expected, as the recorder writes them; copy the file of the "
-            "recorder again, or save it with commas and decimal points."
+            "countries do",
+            "Commas were expected, as the recorder writes them; copy the file of the recorder "
+            "again, or save it with commas and decimal points.",
         )
     shown = ", ".join(name[:LONGEST_TEXT] for name in names[:10])
-    return (
-        f"{file_path} has the columns {shown or '(none)'}. A column "
-        f'"{missing}" was expected; is this the file of the recorder?'
+    return TimestampError(
+        f"{file_path} has the columns {shown or '(none)'}",
+        f'A column "{missing}" was expected; is this the file of the recorder?',
     )
 
 
@@ -177,8 +179,9 @@ def _check_lengths(
     for line, row in numbered:
         if len(row) < n_columns:
             raise TimestampError(
-                f"{file_path} line {line} has {len(row)} of {n_columns} cells. Whole rows were "
-                "expected; the file was damaged: copy it again or correct the line."
+                f"{file_path} line {line} has {len(row)} of {n_columns} cells",
+                "Whole rows were expected; the file was damaged: copy it again or correct the "
+                "line.",
             )
 
 
@@ -226,6 +229,6 @@ def _csv_rows(file_path: Path) -> Iterator[list[str]]:
             yield from CsvRows(chain([first], lines), file_path, delimiter=delimiter)
     except (UnicodeDecodeError, InputError) as error:
         raise TimestampError(
-            f"{file_path} is no CSV text ({error}). Comma-separated UTF-8 was expected; copy the "
-            "file again."
+            f"{file_path} is no CSV text ({error})",
+            "Comma-separated UTF-8 was expected; copy the file again.",
         ) from error

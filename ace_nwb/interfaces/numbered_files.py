@@ -43,8 +43,9 @@ def list_numbered(folder_path: Path, pattern: re.Pattern[str], *, first: int) ->
     }
     if not numbered:
         raise MovieError(
-            f"{folder_path} holds no movie. Files {first}.avi, {first + 1}.avi, ... were "
-            "expected; copy them from the acquisition computer."
+            f"{folder_path} holds no movie",
+            f"Files {first}.avi, {first + 1}.avi, ... were expected; copy them from the "
+            "acquisition computer.",
         )
     ordered = sorted(numbered, key=lambda path: (numbered[path], path.name))
     numbers = [numbered[path] for path in ordered]
@@ -52,9 +53,9 @@ def list_numbered(folder_path: Path, pattern: re.Pattern[str], *, first: int) ->
     is_twice = len(set(numbers)) < len(numbers)
     if is_twice or min(numbers) < first or last - first + 1 - len(numbers) > MOST_MISSING:
         raise MovieError(
-            f"{folder_path} holds the movies {', '.join(path.name for path in ordered[:50])}. Each "
-            f"number from {first} to {last} was expected once; find the missing file or move "
-            "the extra one away."
+            f"{folder_path} holds the movies {', '.join(path.name for path in ordered[:50])}",
+            f"Each number from {first} to {last} was expected once; find the missing file or move "
+            "the extra one away.",
         )
     by_number = dict(zip(numbers, ordered, strict=True))
     model = ordered[0]

@@ -159,7 +159,7 @@ class Irregularity:
         if not self.is_refused:
             rule = RULES[self.policy][self.choice]
             return f"{self.found}; convert will {rule} ({self.policy}={self.choice})."
-        text = f"{self.found}. {self.expected}"
+        text = f"{self.found}. {self.expected}".rstrip()
         others = [choice for choice in RULES[self.policy] if choice != REFUSE]
         if not self.has_way_out or not others:
             return text

@@ -359,6 +359,6 @@ def _unreadable(file_path: Path, reason: str) -> MovieError:
     """Build the error for a file that is no movie."""
     size = file_path.stat().st_size if file_path.exists() else 0
     return MovieError(
-        f"{file_path} ({size} bytes) cannot be read as a movie: {reason}. "
-        "A movie file was expected; copy it again from its source."
+        f"{file_path} ({size} bytes) cannot be read as a movie: {reason}",
+        "A movie file was expected; copy it again from its source.",
     )

@@ -219,8 +219,8 @@ def _note(line: str, file_path: Path, *, number: int, device_names: set[str]) ->
             raise ValueError(stamp)
     except ValueError as error:
         raise TimestampError(
-            f"{file_path} line {number} begins with {stamp[:40]!r}. A time in milliseconds was "
-            "expected; correct the line."
+            f"{file_path} line {number} begins with {stamp[:40]!r}",
+            "A time in milliseconds was expected; correct the line.",
         ) from error
     text = clean_text(text).strip()
     parts = [part.strip() for part in text.split(",", 2)]

@@ -121,3 +121,21 @@ def test_a_note_without_a_time_is_refused(tiny):
     (tiny.folder / "notes.csv").write_text("Time Stamp (ms), Note\nsoon,eats\n")
     with pytest.raises(TimestampError, match=r"notes\.csv line 2 begins with 'soon'"):
         read_recording(tiny.folder)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "found", "expected"),
+    [
+        ("notes.csv", "Time Stamp (ms), Note\nsoon,eats\n", "line 2 begins", "in milliseconds"),
+        ("My_Scope/0.avi", "junk", "0.avi (4 bytes) cannot be read as a movie", "A movie file was"),
+    ],
+)
+def test_a_folder_with_a_full_stop_cuts_no_message(tiny, name, content, found, expected):
+    folder = tiny.folder.rename(tiny.folder.parent / "Dr. Smith")
+    name = name.replace("My_Scope", tiny.scope.name)
+    (folder / name).write_text(content)
+    (noted,) = [item for item in read_lenient(folder).irregularities if item.is_refused]
+    assert found in noted.found
+    assert str(folder) in noted.found
+    assert expected in noted.expected
+    assert noted.sentence.startswith(f"{noted.found}. {noted.expected}")
