@@ -15,7 +15,7 @@ import numpy as np
 
 from ace_nwb import pipeline
 from ace_nwb.archive import Finding, is_valid, validate
-from ace_nwb.convert import convert
+from ace_nwb.conversion import convert
 from ace_nwb.errors import AceNwbWarning, OutputError
 from ace_nwb.imaging.storage import turn_axes
 from ace_nwb.inspection import inspect_folder

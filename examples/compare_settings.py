@@ -9,10 +9,7 @@ Use: python compare_settings.py SESSION_NWB
 import sys
 from pathlib import Path
 
-from ace_nwb.archive import is_valid, validate
-from ace_nwb.nwb.session import open_session
-from ace_nwb.pipeline import process
-from ace_nwb.stages.running.replacement import Replacement
+from ace_nwb import Replacement, is_valid, open_session, process, validate
 
 session = Path(sys.argv[1])
 

@@ -6,8 +6,7 @@ Use: python convert_and_process.py RECORDING_FOLDER EPHYS_FOLDER META_YAML SESSI
 import sys
 from pathlib import Path
 
-from ace_nwb.convert import convert
-from ace_nwb.pipeline import process, run, status
+from ace_nwb import convert, process, run, status
 
 recording, ephys, metadata, session = map(Path, sys.argv[1:5])
 

@@ -6,9 +6,7 @@ Use: python onix_session.py ACQUISITION_FOLDER META_YAML SESSION_NWB
 import sys
 from pathlib import Path
 
-from ace_nwb.archive import is_valid, validate
-from ace_nwb.convert import convert
-from ace_nwb.nwb.session import open_session
+from ace_nwb import convert, is_valid, open_session, validate
 
 acquisition, metadata, session = map(Path, sys.argv[1:4])
 

@@ -6,8 +6,7 @@ Use: python publish.py SESSION_NWB META_YAML DANDISET_FOLDER DANDISET_NUMBER
 import sys
 from pathlib import Path
 
-from ace_nwb.archive.dandiset import prepare_dandiset
-from ace_nwb.archive.description import describe
+from ace_nwb import describe, prepare_dandiset
 
 session, metadata, folder = map(Path, sys.argv[1:4])
 

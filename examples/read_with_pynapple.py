@@ -10,8 +10,7 @@ import sys
 
 import pynapple as nap
 
-from ace_nwb.nwb.content.events import read_events
-from ace_nwb.nwb.session import open_session
+from ace_nwb import open_session, read_events
 
 path = sys.argv[1]
 data = nap.load_file(path)

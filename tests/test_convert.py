@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from pynwb import NWBHDF5IO
 
-from ace_nwb.convert import convert
+from ace_nwb.conversion import convert
 from ace_nwb.errors import AceNwbWarning
 from ace_nwb.interfaces.movie_source import iterate_frames
 from ace_nwb.interfaces.video import probe_movie

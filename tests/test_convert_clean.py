@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from ace_nwb.archive import is_valid, validate
-from ace_nwb.convert import convert
+from ace_nwb.conversion import convert
 from ace_nwb.interfaces.policies import parse_policies
 from ace_nwb.interfaces.sources import SourceOptions
 from tests.fixtures.irregularities import CASES

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, example, given, settings
 
-from ace_nwb.convert import convert
+from ace_nwb.conversion import convert
 from ace_nwb.errors import AceNwbError
 from ace_nwb.inspection import inspect_folder
 from ace_nwb.interfaces.policies import parse_policies

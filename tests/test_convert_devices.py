@@ -9,7 +9,7 @@ import pytest
 from pynwb import NWBHDF5IO
 
 from ace_nwb.cli import run
-from ace_nwb.convert import convert
+from ace_nwb.conversion import convert
 from ace_nwb.interfaces.imaging_segments import join_recordings
 from ace_nwb.interfaces.onix.miniscope import read_recording
 from ace_nwb.interfaces.sources import SourceOptions

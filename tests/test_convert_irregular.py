@@ -7,7 +7,7 @@ import h5py
 import numpy as np
 import pytest
 
-from ace_nwb.convert import convert
+from ace_nwb.conversion import convert
 from ace_nwb.errors import InputError, ParameterError
 from ace_nwb.inspection import inspect_folder
 from ace_nwb.interfaces.policies import RULES, parse_policies

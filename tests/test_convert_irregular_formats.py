@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from ace_nwb.convert import convert
+from ace_nwb.conversion import convert
 from ace_nwb.errors import InputError
 from ace_nwb.inspection import inspect_folder
 from ace_nwb.interfaces.policies import parse_policies

@@ -14,7 +14,7 @@ import h5py
 import numpy as np
 import pytest
 
-from ace_nwb.convert import convert
+from ace_nwb.conversion import convert
 from ace_nwb.errors import InputError
 from tests.fixtures.recordings import (
     METADATA,

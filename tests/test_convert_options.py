@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from pynwb import NWBHDF5IO
 
-from ace_nwb.convert import convert
+from ace_nwb.conversion import convert
 from ace_nwb.errors import FormatError, MetadataError, OutputError, UnknownNameError
 from ace_nwb.inspection import inspect_folder, write_template_file
 from ace_nwb.interfaces.data_interfaces import MiniscopeDaqInterface

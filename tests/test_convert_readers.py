@@ -5,7 +5,7 @@ import warnings
 import numpy as np
 import pytest
 
-from ace_nwb.convert import convert
+from ace_nwb.conversion import convert
 from ace_nwb.interfaces.data_interfaces import MiniscopeDaqInterface, NeuralynxInterface
 from tests.fixtures.recordings import METADATA
 

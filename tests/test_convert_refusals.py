@@ -9,8 +9,8 @@ import h5py
 import numpy as np
 import pytest
 
-import ace_nwb.convert as convert_module
-from ace_nwb.convert import convert
+import ace_nwb.conversion as convert_module
+from ace_nwb.conversion import convert
 from ace_nwb.errors import (
     AceNwbError,
     EphysError,

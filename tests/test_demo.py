@@ -203,7 +203,7 @@ def test_parameter_chosen_once_is_kept_by_a_later_run(session_copy):
 
 
 def test_stage_without_what_it_needs_names_the_stage_to_run(demo, tmp_path):
-    from ace_nwb.convert import convert
+    from ace_nwb.conversion import convert
 
     recording = demo[1] / "recording"
     fresh = tmp_path / "fresh.nwb"
@@ -213,7 +213,7 @@ def test_stage_without_what_it_needs_names_the_stage_to_run(demo, tmp_path):
 
 
 def test_recording_without_ephys_runs_and_says_that_there_is_nothing_to_align(demo, tmp_path):
-    from ace_nwb.convert import convert
+    from ace_nwb.conversion import convert
 
     recording = demo[1] / "recording"
     fresh = tmp_path / "fresh.nwb"

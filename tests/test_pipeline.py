@@ -9,7 +9,7 @@ import yaml
 
 from ace_nwb import pipeline
 from ace_nwb.cli import run
-from ace_nwb.convert import convert
+from ace_nwb.conversion import convert
 from ace_nwb.curation import Draft, decide
 from ace_nwb.errors import CurationError, ParameterError, SessionFileError, StageError
 from ace_nwb.nwb.history import read_runs

@@ -14,7 +14,7 @@ from ace_nwb.archive.description import describe
 from ace_nwb.batch.blocks import spread_over
 from ace_nwb.batch.plan import SessionJob
 from ace_nwb.batch.settings import BatchSettings
-from ace_nwb.convert import convert
+from ace_nwb.conversion import convert
 from ace_nwb.engines.base import EngineSettings
 from ace_nwb.errors import InputError
 from ace_nwb.imaging.cropping import crop_from_legacy, resolve_crop

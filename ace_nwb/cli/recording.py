@@ -123,7 +123,7 @@ def convert(
     mapping
         YAML that says which file and column is what, for movies of no known program.
     """
-    from ace_nwb.convert import convert as convert_recording
+    from ace_nwb.conversion import convert as convert_recording
 
     with progress_bar("convert") as progress:
         convert_recording(

@@ -94,7 +94,7 @@ def write_movie(
 
 def convert_ours(folder: Path, out: Path) -> None:
     """Convert with ace_nwb."""
-    from ace_nwb.convert import convert
+    from ace_nwb.conversion import convert
 
     warnings.simplefilter("ignore")
     convert(folder, out, metadata=METADATA, overwrite=True)
@@ -125,7 +125,7 @@ def decode_only(folder: Path, _out: Path) -> None:
 
 
 MODULES = {
-    "ours": ("neuroconv.datainterfaces", "ace_nwb.convert"),
+    "ours": ("neuroconv.datainterfaces", "ace_nwb.conversion"),
     "neuroconv": ("neuroconv.converters",),
     "decode": ("ace_nwb.interfaces.movie_source",),
 }

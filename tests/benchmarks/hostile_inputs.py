@@ -80,7 +80,7 @@ _HEAVY = (
     "ace_nwb.archive",
     "ace_nwb.report",
     "ace_nwb.nwb.zarr.session",
-    "ace_nwb.convert",
+    "ace_nwb.conversion",
     "ace_nwb.inspection",
     "ace_nwb.adopt",
     "ace_nwb.batch",

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from ace_nwb import pipeline
-from ace_nwb.convert import convert
+from ace_nwb.conversion import convert
 from ace_nwb.engines.base import EngineSettings
 from ace_nwb.imaging.storage import turn_axes
 from ace_nwb.interfaces.sources import SourceOptions

@@ -6,7 +6,7 @@ import h5py
 import numpy as np
 import pytest
 
-from ace_nwb.convert import convert
+from ace_nwb.conversion import convert
 from ace_nwb.errors import FormatError, MissingPackageError, MovieError
 from ace_nwb.inspection import inspect_folder
 from ace_nwb.interfaces.inscopix import read_recording

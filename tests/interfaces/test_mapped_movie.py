@@ -4,7 +4,7 @@ import h5py
 import numpy as np
 import pytest
 
-from ace_nwb.convert import convert
+from ace_nwb.conversion import convert
 from ace_nwb.errors import FormatError, InputError, MetadataError
 from ace_nwb.inspection import inspect_folder
 from ace_nwb.interfaces.mapped_movie import read_recording

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from pynwb import NWBHDF5IO
 
-from ace_nwb.convert import convert
+from ace_nwb.conversion import convert
 from ace_nwb.errors import InputError, MetadataError, TimestampError
 from ace_nwb.inspection import inspect_folder
 from ace_nwb.interfaces.miniscope_v3 import read_recording, read_settings

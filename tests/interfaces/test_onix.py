@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from pynwb import NWBHDF5IO
 
-from ace_nwb.convert import convert
+from ace_nwb.conversion import convert
 from ace_nwb.errors import AceNwbWarning, EphysError, FormatError, TimestampError
 from ace_nwb.inspection import inspect_folder
 from ace_nwb.interfaces.onix.miniscope import read_recording

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from pynwb import NWBHDF5IO
 
-from ace_nwb.convert import convert
+from ace_nwb.conversion import convert
 from ace_nwb.errors import EphysError
 from ace_nwb.inspection import inspect_folder
 from ace_nwb.interfaces.open_ephys_binary import read_recording

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from ace_nwb import pipeline
-from ace_nwb.convert import convert
+from ace_nwb.conversion import convert
 from ace_nwb.nwb.content.events import read_events
 from ace_nwb.nwb.content.movie import NwbMovie
 from ace_nwb.nwb.content.sync import read_clock_fit, read_ledger
