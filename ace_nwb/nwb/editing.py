@@ -24,7 +24,7 @@ from ace_nwb.nwb.commit.interruption import InterruptGuard
 from ace_nwb.nwb.commit.lock import WriterLock
 from ace_nwb.nwb.commit.overlay import OverlayFile
 from ace_nwb.nwb.commit.superblock import read_end_of_file
-from ace_nwb.nwb.objects import removal, renaming, schema, tables, times, writing
+from ace_nwb.nwb.objects import removal, renaming, tables, writing
 from ace_nwb.nwb.objects.columns import Columns
 from ace_nwb.nwb.objects.precedence import Precedence
 from ace_nwb.nwb.opening import existing_file, open_for_writing, open_h5
@@ -180,11 +180,11 @@ class SessionWriter(Session):
 
     def replace_timestamps(self, path: str, values: np.ndarray) -> None:
         """Give a series or events table new times, session clock, seconds."""
-        self._kept += times.replace_times(self.h5, path, values)
+        self._kept += tables.replace_times(self.h5, path, values)
 
     def set_regular_times(self, path: str, *, rate_hz: float, start_s: float) -> None:
         """Give a series a rate and a starting time in place of time stamps."""
-        self._kept += times.set_regular(self.h5, path, rate_hz=rate_hz, start_s=start_s)
+        self._kept += tables.set_regular(self.h5, path, rate_hz=rate_hz, start_s=start_s)
 
     def set_reference_time(self, reference_time: datetime) -> None:
         """Set the wall-clock time of second zero of the session clock; must know its zone."""
@@ -207,7 +207,7 @@ class SessionWriter(Session):
         self.settle()
         self._precedence.end()
         if self._creates:
-            schema.provide_schema(self.h5)
+            writing.provide_schema(self.h5)
         tables.append_rows(self.h5["file_create_date"], [datetime.now().astimezone().isoformat()])
         self._kept.clear()
         self.close()

@@ -15,7 +15,7 @@ from ace_nwb.engines.regrouping import (
 from ace_nwb.imaging.segmentation import Segmentation
 from ace_nwb.nwb import layout
 from ace_nwb.nwb.content.imaging import read_field
-from ace_nwb.nwb.content.regrouped import read_extracted, restore_extracted, write_regrouped
+from ace_nwb.nwb.content.rois import read_extracted, restore_extracted, write_regrouped
 from ace_nwb.nwb.session import Session, SessionWriter
 from ace_nwb.stages.common.corrected import open_corrected_movie
 from ace_nwb.stages.common.curated import Curation, read_curation

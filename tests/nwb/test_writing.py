@@ -17,8 +17,14 @@ from ace_nwb.nwb import layout
 from ace_nwb.nwb.content.imaging import create_images
 from ace_nwb.nwb.content.series import write_series
 from ace_nwb.nwb.objects.copying import find_difference
-from ace_nwb.nwb.objects.schema import provide_schema
-from ace_nwb.nwb.objects.writing import Stored, compressed, link_target, region, stretches
+from ace_nwb.nwb.objects.writing import (
+    Stored,
+    compressed,
+    link_target,
+    provide_schema,
+    region,
+    stretches,
+)
 from ace_nwb.nwb.session import edit_session
 from tests.fixtures.changes import add_motion
 

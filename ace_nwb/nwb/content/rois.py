@@ -268,3 +268,51 @@ def _read_background(session: Session) -> RingBackground | None:
         raise SessionFileError(f"{session.path}: {layout.BACKGROUND_MODEL} is empty")
     baseline = read_images(session, layout.BACKGROUND_IMAGES)["baseline"]
     return RingBackground(weights, baseline, int(table["downsampling"].data[0]))
+
+
+_REPLACED = (layout.IMAGE_SEGMENTATION, layout.FLUORESCENCE)
+MADE_FROM = "Ids of the ROIs that a reviewer made this one from; empty if it was extracted."
+
+
+def read_extracted(session: Session) -> Segmentation:
+    """Return the segmentation as source extraction made it."""
+    is_regrouped = session.has(layout.EXTRACTED_SEGMENTATION)
+    return read_segmentation(session, kept_as=layout.EXTRACTED if is_regrouped else "")
+
+
+def write_regrouped(
+    writer: SessionWriter, segmentation: Segmentation, *, ids: Sequence[int], made_from: list[str]
+) -> None:
+    """Write merged and split ROIs with those that stayed; the extraction is kept beside.
+
+    Parameters
+    ----------
+    writer
+        The session.
+    segmentation
+        All ROIs that stand now.
+    ids
+        Id of each.
+    made_from
+        Ids of the ROIs each was made from, separated by semicolons; empty if extracted.
+    """
+    if writer.has(layout.EXTRACTED_SEGMENTATION):
+        writer.remove(_REPLACED)
+    else:
+        writer.keep_as(_REPLACED, layout.EXTRACTED)
+    write_rois(writer, segmentation, ids)
+    _set_origin(writer, made_from)
+
+
+def restore_extracted(writer: SessionWriter) -> None:
+    """Put the extraction back in place of merged and split ROIs, if there were any."""
+    if writer.has(layout.EXTRACTED_SEGMENTATION):
+        writer.remove(_REPLACED)
+        writer.take_back(_REPLACED, layout.EXTRACTED)
+    n_rois = len(writer.h5[f"{layout.PLANE_SEGMENTATION}/id"])
+    _set_origin(writer, [""] * n_rois)
+
+
+def _set_origin(writer: SessionWriter, made_from: list[str]) -> None:
+    """Write which ROIs each one was made from."""
+    writer.set_columns(layout.PLANE_SEGMENTATION, {"made_from": (MADE_FROM, made_from)})
