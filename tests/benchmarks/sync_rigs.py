@@ -223,8 +223,18 @@ def print_table(outcomes: list[Outcome]) -> None:
     print(f"an ideal observer places {len(known)}; of these not placed: {len(missed)} {missed}")
 
 
+def _measured(name: str) -> Recorder:
+    """Return the recorder of a lab that has measured its rig, by a category's start and stop."""
+    _, start, _, stop = name.split()
+    return MINISCOPE_DAQ_QT.measured(int(start), int(stop))
+
+
 def run(
-    rigs: ModuleType, names: list[str], seeds: range, recorder: Recorder, log: Path | None
+    rigs: ModuleType,
+    names: list[str],
+    seeds: range,
+    recorder_of: Callable[[str], Recorder],
+    log: Path | None,
 ) -> list[Outcome]:
     """Run sessions, those that a log holds already left out."""
     kept = log.read_text().splitlines() if log is not None and log.exists() else []
@@ -236,7 +246,7 @@ def run(
         one = CATEGORIES[name](rigs, np.random.default_rng([seed, 3]), seed)
         evidence = Evidence(
             record_press_s=0.0,
-            recorder=recorder,
+            recorder=recorder_of(name),
             recorded_s=one["span"],
             frames_per_pulse=one.get("every", 1),
         )
@@ -255,17 +265,21 @@ def main() -> None:
     parser.add_argument("--first-seed", type=int, default=900_000)
     parser.add_argument("--category", help="only categories whose name holds this")
     parser.add_argument("--trigger", action="store_true", help="state one pulse per frame")
+    parser.add_argument("--stated", action="store_true", help="state start and stop as measured")
     parser.add_argument("--log", type=Path, help="one line per session, to go on from")
     parser.add_argument("--show", help="print seeds and messages of outcomes of this kind")
     options = parser.parse_args()
     rigs = load(options.generator)
     recorder = TRIGGERED if options.trigger else MINISCOPE_DAQ_QT
+    recorder_of = _measured if options.stated else lambda _: recorder
     wanted = (options.category or "").split("|")
     names = [name for name in CATEGORIES if any(part in name for part in wanted)]
     if options.trigger:  # of these that statement is not true
         names = [name for name in names if name not in _NO_TRIGGER]
+    if options.stated:
+        names = [name for name in names if name.startswith("start ")]
     seeds = range(options.first_seed, options.first_seed + options.sessions)
-    outcomes = run(rigs, names, seeds, recorder, options.log)
+    outcomes = run(rigs, names, seeds, recorder_of, options.log)
     for outcome in outcomes:
         if outcome.kind == options.show:
             print(outcome)
