@@ -9,6 +9,7 @@ from ace_nwb.errors import SyncError
 from ace_nwb.sync.alignment import Alignment, align_frames
 from ace_nwb.sync.ends import price_silence
 from ace_nwb.sync.evidence import MINISCOPE_DAQ_QT, TRIGGERED, Evidence
+from ace_nwb.sync.placement import Placement
 from ace_nwb.sync.prices import FaultRates
 from ace_nwb.sync.terms import INNER_TERMS, MISSING, Cut, Segments
 from ace_nwb.sync.timeline import Timeline
@@ -112,3 +113,14 @@ def test_a_line_that_falls_silent_between_two_pieces_is_paid_for_once(shift: int
     segments = make_segments(range(10, 24), range(24, 40))  # unmoved: four of the six, and two
     scores = INNER_TERMS[MISSING](segments, line, RATES, np.array([shift]))
     assert scores.sum() == pytest.approx(price_silence(np.array(6), RATES.missing))
+
+
+def test_a_placement_that_does_not_settle_leaves_the_shifts_around_open() -> None:
+    shifts = np.arange(-3, 4)
+    posterior = np.array([[0, 0, 0.0, 0.9, 0.0, 0.1, 0]])
+    found = Placement(np.array([0]), np.array([0.9]), 0.0, shifts, posterior, None, {})  # type: ignore[arg-type]
+    wide = found.widened()
+    assert wide.posterior.sum() == pytest.approx(1.0)
+    assert (wide.posterior[0, 2:] > 1e-3).all()
+    assert not wide.posterior[0, :2].any()
+    assert wide.probability[0] < 0.9
