@@ -73,7 +73,7 @@ def test_removing_rois_removes_what_refers_to_them(analysed):
     with edit_session(analysed) as writer:
         removed = writer.remove([layout.IMAGE_SEGMENTATION])
         assert not writer.has(layout.DF_OVER_F)
-    assert layout.DFF_TRACES in removed
+    assert layout.DF_OVER_F in removed
     assert "/processing/events/CalciumEventsDerivative" in removed
     assert "/processing/events" in removed, "an empty module goes too"
     with h5py.File(analysed) as h5:
@@ -85,7 +85,7 @@ def test_removing_rois_removes_what_refers_to_them(analysed):
 def test_replaced_rois_are_the_new_ones_and_old_results_on_them_are_gone(analysed):
     with edit_session(analysed) as writer:
         replace_rois(writer)
-        assert layout.DFF_TRACES in writer.removed
+        assert layout.DF_OVER_F in writer.removed
     with open_session(analysed) as session:
         assert read_segmentation(session).n_rois == 4
         assert not session.has(layout.DF_OVER_F)

@@ -117,6 +117,21 @@ def test_what_a_lab_made_of_our_rois_outlives_them(path, add):
     check_valid(path)
 
 
+def test_a_container_that_a_lab_links_to_is_kept_when_all_in_it_goes(path):
+    run_stages(path, "extract", "dff")
+    add_with_pynwb(path, add_place_cells)
+    with h5py.File(path, "r+") as file:
+        file["processing/lab_analysis/OurDfOverF"] = h5py.SoftLink("/processing/ophys/DfOverF")
+        former = file["processing/ophys/DfOverF"].attrs["object_id"]
+    run_stages(path, "extract", "dff")
+    with h5py.File(path) as file:
+        linked = file["processing/lab_analysis/OurDfOverF"]
+        assert linked.attrs["object_id"] == former
+        assert len(linked["RoiResponseSeries/data"])
+        assert file["processing/ophys/DfOverF"].attrs["object_id"] != former
+    check_valid(path)
+
+
 def test_a_copy_that_a_lab_made_of_our_results_is_the_labs(path):
     run_stages(path, "extract", "dff")
     with h5py.File(path, "r+") as file:

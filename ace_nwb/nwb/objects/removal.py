@@ -59,6 +59,7 @@ def plan_removal(h5: h5py.File, paths: Iterable[str], is_own: IsOwn) -> Removal:
     if not doomed:
         return Removal(())
     references = list(iterate_references(h5))
+    doomed |= _emptied(h5, doomed, is_own)
     while more := {
         owner_path(h5, holder)
         for holder, target in references
@@ -66,6 +67,7 @@ def plan_removal(h5: h5py.File, paths: Iterable[str], is_own: IsOwn) -> Removal:
         if _is_ours(h5, holder, is_own)
     }:
         doomed |= more
+        doomed |= _emptied(h5, doomed, is_own)
     doomed = {path for path in doomed if not is_within(split_path(path)[0], doomed)}
     links = [(split_path(link)[0], target) for link, target in iterate_soft_links(h5)]
     going = doomed | _linked(h5, doomed, links, is_own)
@@ -73,6 +75,25 @@ def plan_removal(h5: h5py.File, paths: Iterable[str], is_own: IsOwn) -> Removal:
     kept = {path: reason for path, reason in reasons.items() if path in doomed}
     names = {path: free_name(h5, path, SUPERSEDED) for path in sorted(kept)}
     return Removal(tuple(sorted(doomed - set(kept))), names, kept)
+
+
+def _emptied(h5: h5py.File, doomed: set[str], is_own: IsOwn) -> set[str]:
+    """Return the containers of ours of which everything goes: somebody may refer to them."""
+    found: set[str] = set()
+    for path in doomed:
+        parent, _ = split_path(path)
+        while _is_container(h5, parent, is_own) and all(
+            is_within(f"{parent}/{name}", doomed | found) for name in h5[parent]
+        ):
+            found.add(parent)
+            parent, _ = split_path(parent)
+    return found
+
+
+def _is_container(h5: h5py.File, path: str, is_own: IsOwn) -> bool:
+    """Return whether a group of ours is more than a module."""
+    is_above = path in PERMANENT_GROUPS or split_path(path)[0] in PERMANENT_GROUPS
+    return not is_above and path in h5 and is_own(path)
 
 
 def _linked(
