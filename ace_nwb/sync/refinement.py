@@ -8,7 +8,7 @@ from functools import partial
 from itertools import pairwise
 
 import numpy as np
-from scipy.ndimage import uniform_filter1d
+from scipy.ndimage import maximum_filter1d, uniform_filter1d
 
 from ace_nwb.sync.audit import Audit, audit_placement
 from ace_nwb.sync.chain import Decoded, JitterModel, decode_rows
@@ -31,6 +31,10 @@ _MIN_FITTING = 0.9  # with fewer rows on the clock, the clock is wrong
 _LATE_SHARE = 0.3  # frames that stamps may be late where the rate changes: else a phase is open
 _QUEUED_SHARE = 0.5
 """Share of a frame interval within which a frame taken out of the queue follows the one before."""
+_BREATHER = 16
+"""Saved frames in time that are still of a burst, and beside one: a quarter of a second at 60 a
+second."""
+
 _IN_TIME, _LATE_IN_BURST = 0.8, 0.5
 """Share of time stamps that belong to no burst, and frames that stamps in one are late at least:
 in less, a frame is not taken for its neighbour."""
@@ -85,12 +89,12 @@ def _hides_losses(rows: Rows, captured: np.ndarray, late: np.ndarray) -> np.ndar
     """
     usual = max(float(np.quantile(late, _IN_TIME)), _LATE_IN_BURST)
     busy = uniform_filter1d((late > usual).astype(float), BESIDE + 1, mode="nearest") > 0.5
+    busy = maximum_filter1d(busy, 2 * _BREATHER + 1)  # for so long a host may catch its breath
     edges = np.flatnonzero(np.diff(np.concatenate([[0], busy.astype(int), [0]])))
     lost = np.flatnonzero((np.diff(captured) > 1) & (rows.daq_step[1:] == 0)) + 1
     hides = np.zeros(busy.size, dtype=bool)
     for start, stop in zip(edges[::2], edges[1::2], strict=True):
-        begin, end = max(start - BESIDE, 0), stop + BESIDE
-        hides[begin:end] |= bool(((lost >= begin) & (lost <= end)).any())
+        hides[start:stop] = bool(((lost >= start) & (lost <= stop)).any())
     return hides
 
 
