@@ -4,7 +4,6 @@ What a script needs is here, and is imported when it is asked for; the rest of t
 """
 
 from importlib import import_module
-from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -73,6 +72,8 @@ _HOMES = {
 def __getattr__(name: str) -> Any:
     """Import a public name when it is asked for: pynwb and NeuroConv take seconds."""
     if name == "__version__":
+        from importlib.metadata import version
+
         return version("ace-nwb")
     for home, names in _HOMES.items():
         if name in names:
