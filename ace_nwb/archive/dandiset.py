@@ -18,7 +18,7 @@ from typing import Any
 import h5py
 
 from ace_nwb.archive.requirements import Requirement, missing_requirements
-from ace_nwb.archive.validation import Finding, is_valid
+from ace_nwb.archive.validation import Finding, breaks_off_without_rows, is_valid
 from ace_nwb.errors import MissingPackageError, OutputError, SessionFileError
 from ace_nwb.forms.yaml_files import read_yaml
 from ace_nwb.nwb.checks import check_session
@@ -155,6 +155,7 @@ def check_dandiset(folder: Path) -> list[Finding]:
         Finding("ERROR", str(r["id"]), _relative(r.get("path"), folder), str(r["message"]))
         for r in results
         if r.get("severity") in ("ERROR", "CRITICAL")
+        and not breaks_off_without_rows(f"{r['id']} {r['message']}")
     ]
 
 

@@ -7,7 +7,9 @@ import pytest
 from pynwb import NWBHDF5IO
 from roiextractors import NwbImagingExtractor, NwbSegmentationExtractor
 
+from ace_nwb import process, read_events
 from ace_nwb.archive import is_valid, validate
+from ace_nwb.archive.validation import breaks_off_without_rows
 from ace_nwb.errors import SessionFileError
 from ace_nwb.nwb import layout
 from ace_nwb.nwb.content.rois import read_segmentation
@@ -26,6 +28,33 @@ def test_what_we_write_is_valid(analysed):
         "check_column_binary_capability",
         "check_layout_version",  # the fixture is not made by `convert`
     }
+
+
+def test_a_session_without_events_is_as_valid_as_one_with(session_copy):
+    def failing():
+        return {f.check for f in validate(session_copy) if not is_valid([f])}
+
+    before = failing()  # the videos, which the copy has left behind
+    process(session_copy, "events", {"threshold_sd": 100.0})
+    with open_session(session_copy) as session:
+        assert len(read_events(session, "/processing/events/CalciumEventsDeconvolution")[0]) == 0
+    assert failing() == before
+
+
+BROKEN = "During evaluation of 'check_x' - "
+
+
+@pytest.mark.parametrize(
+    ("text", "is_told"),
+    [
+        (f"{BROKEN}IndexError: Index (0) out of range for empty dimension", True),
+        (f"{BROKEN}IndexError: index 0 is out of bounds for axis 0 with size 0", True),
+        (f"{BROKEN}OSError: Can't read data", False),
+        ("check_single_row", False),
+    ],
+)
+def test_only_a_check_that_asks_for_a_first_row_is_passed_over(text, is_told):
+    assert breaks_off_without_rows(text) == is_told
 
 
 def own_checks(path):
