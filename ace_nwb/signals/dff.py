@@ -152,7 +152,8 @@ def compute_window_percentiles(
     pad_before = missing // 2
     rest = ((0, 0),) * (traces.ndim - 1)
     padded = np.pad(traces, ((pad_before, missing - pad_before), *rest), mode="reflect")
-    windows = padded.reshape(-1, window_frames, *traces.shape[1:])
+    n_windows = len(padded) // window_frames  # NumPy cannot tell it where there is no ROI
+    windows = padded.reshape(n_windows, window_frames, *traces.shape[1:])
     if np.isfinite(windows).all():
         return np.percentile(windows, quantile, axis=1), pad_before
     return _percentile_of_finite(windows, quantile), pad_before

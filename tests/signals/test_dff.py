@@ -104,3 +104,7 @@ def test_the_legacy_baseline_is_the_predecessors_formula():
     expected = np.apply_along_axis(lambda pixel: np.interp(at, np.arange(4), pixel), 0, levels)
     assert np.allclose(baseline, expected[10:-10])
     assert np.allclose(dff, (movie - baseline) / baseline)
+
+
+def test_a_field_without_rois_has_a_baseline_without_traces():
+    assert compute_baseline(np.empty((25, 0)), window_frames=10, quantile=50).shape == (25, 0)
