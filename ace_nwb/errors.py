@@ -16,6 +16,7 @@ AceNwbError
 ├── StageError               a stage cannot run
 │   ├── ParameterError       a parameter is unknown or out of bounds
 │   └── RequirementError     an earlier stage has not been run
+│       └── NothingToDoError the session holds nothing that the stage could work on
 ├── SyncError                frames and pulses cannot be aligned without guessing
 ├── UnknownNameError         a format, engine, stage or line of that name does not exist
 └── MissingPackageError      an optional package is not installed
@@ -105,6 +106,10 @@ class ParameterError(StageError):
 
 class RequirementError(StageError):
     """A stage needs the result of another one that has not been run."""
+
+
+class NothingToDoError(RequirementError):
+    """A session holds nothing that a stage could work on; a run of all stages passes it over."""
 
 
 class SyncError(AceNwbError):

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ace_nwb.errors import InputError, RequirementError
+from ace_nwb.errors import InputError, NothingToDoError, RequirementError
 from ace_nwb.nwb.content.ephys import list_ephys
 from ace_nwb.nwb.content.phase import write_filtered_ephys
 from ace_nwb.nwb.session import Session, SessionWriter
@@ -12,6 +12,9 @@ from ace_nwb.signals.filters import SkippedRun, apply_filter, design_filter
 from ace_nwb.stages.common.regular import RegularSignal, read_slow_ephys
 from ace_nwb.stages.running.context import StageContext
 from ace_nwb.stages.settings.params import EphysFilterParams
+
+SHOWN = 3
+"""Stretches left out that an error names; a recording in pieces has thousands."""
 
 
 @dataclass(frozen=True)
@@ -42,9 +45,12 @@ def compute(session: Session, params: EphysFilterParams, context: StageContext) 
         taper_samples=params.taper_samples,
     )
     filtered = [_filter_stretch(signal, params, context) for signal in signals]
+    stretches = [stretch for stretch in filtered if stretch is not None]
+    if not stretches:
+        raise NothingToDoError(_say_none_left(context.remarks))
     context.progress(1, 1)
     return FilteredEphys(
-        [stretch for stretch in filtered if stretch is not None],
+        stretches,
         f"{params.low_hz:g} to {params.high_hz:g} Hz, {params.kind} of order {params.order}, "
         f"zero phase; artefacts: {params.treatment}",
     )
@@ -62,6 +68,15 @@ def write(writer: SessionWriter, result: FilteredEphys) -> None:
             rate_hz=signal.rate_hz,
             start_s=signal.start_s,
         )
+
+
+def _say_none_left(remarks: list[str]) -> str:
+    """Say why no stretch could be filtered, by the first reasons."""
+    others = f" (and {len(remarks) - SHOWN} more)" if len(remarks) > SHOWN else ""
+    return (
+        f"No stretch of ephys can be filtered: {' '.join(remarks[:SHOWN])}{others} One that is "
+        "regular and long enough for the band was expected; see `ace-nwb inspect` on the recording."
+    )
 
 
 def _filter_stretch(

@@ -2,6 +2,8 @@
 
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from pynwb import NWBHDF5IO
 
 from ace_nwb.conversion import convert
@@ -43,6 +45,33 @@ def test_a_gap_of_the_sample_numbers_makes_two_series(tmp_path):
         second = io.read().acquisition["ElectricalSeries1"]
         assert second.starting_time == pytest.approx(23_000 / 30_000)
         assert np.array_equal(second.data[:], truth.samples[20_000:])
+
+
+@settings(
+    max_examples=30,
+    deadline=None,
+    derandomize=True,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
+@given(
+    seed=st.integers(0, 2**32 - 1),
+    jitter=st.floats(0, 0.499),
+    place=st.integers(1, 599),
+    n_lost=st.integers(0, 10**9),
+)
+def test_any_loss_of_whole_samples_and_only_that_is_a_gap(tmp_path, seed, jitter, place, n_lost):
+    """Time stamps in seconds may be late by any part of a sample; the numbers say what is lost."""
+    if not any(tmp_path.iterdir()):
+        write_recording(tmp_path, n_samples=600)
+    folder = next(tmp_path.rglob("structure.oebin")).parent / "continuous" / STREAM
+    numbers = FIRST_SAMPLE + np.arange(600)
+    numbers[place:] += n_lost
+    late = np.random.default_rng(seed).uniform(-jitter, jitter, 600)
+    np.save(folder / "sample_numbers.npy", numbers)
+    np.save(folder / "timestamps.npy", (numbers + late) / 30_000)
+    (stream,) = read_recording(folder.parents[1]).streams
+    assert stream.lengths == ((600,) if n_lost == 0 else (place, 600 - place))
+    assert stream.gaps_s == pytest.approx(() if n_lost == 0 else (n_lost / 30_000,), abs=1e-6)
 
 
 def test_inspect_counts_edges(tmp_path):

@@ -5,7 +5,7 @@ import pytest
 from scipy import signal as scipy_signal
 
 from ace_nwb import pipeline
-from ace_nwb.errors import ParameterError, UnknownNameError
+from ace_nwb.errors import NothingToDoError, ParameterError, UnknownNameError
 from ace_nwb.nwb import layout
 from ace_nwb.nwb.content.artifacts import read_artifacts
 from ace_nwb.nwb.content.ephys import list_ephys
@@ -14,6 +14,7 @@ from ace_nwb.nwb.content.series import read_series
 from ace_nwb.nwb.session import open_session
 from ace_nwb.stages.common.regular import read_slow_ephys
 from tests.fixtures.coupled_sessions import ARTEFACTS, EPHYS_RATE_HZ, run_stages
+from tests.fixtures.session_files import write_session_file
 
 MERGED = [[ARTEFACTS[0][0], ARTEFACTS[1][1]], list(ARTEFACTS[2])]
 
@@ -139,3 +140,16 @@ def test_refusals_say_numbers_and_leave_the_file_alone(file, stage, parameters, 
     with pytest.raises(error, match=message):
         pipeline.process(file, stage, parameters)
     assert file.read_bytes() == before
+
+
+def test_a_stage_that_filters_nothing_reports_no_success(tmp_path):
+    path = tmp_path / "pieces.nwb"
+    pieces = [(10.0 * number, np.ones((30, 2))) for number in range(5)]
+    write_session_file(path, ephys_uv=pieces)
+    before = path.read_bytes()
+    with pytest.raises(NothingToDoError, match=r"lasts only 0\.3 s .* \(and 2 more\)"):
+        pipeline.process(path, "ephys-filter")
+    outcome = pipeline.run(path, pipeline.Plan(stages=("ephys-filter",)))[0]
+    assert (outcome.stage, outcome.action) == ("ephys-filter", "not applicable")
+    assert "No stretch of ephys can be filtered" in outcome.remarks[0]
+    assert path.read_bytes() == before

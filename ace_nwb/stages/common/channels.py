@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ace_nwb.errors import InputError, RequirementError
+from ace_nwb.errors import InputError, NothingToDoError, RequirementError
 from ace_nwb.forms.commands import quoted
 from ace_nwb.nwb import layout
 from ace_nwb.nwb.content.conditions import read_conditions
@@ -90,7 +90,7 @@ def read_filtered(session: Session) -> list[RegularSignal]:
 
     Raises
     ------
-    RequirementError
+    NothingToDoError
         If there are none.
     """
     found = [
@@ -105,7 +105,7 @@ def read_filtered(session: Session) -> list[RegularSignal]:
         for series in list_filtered_ephys(session)
     ]
     if not found:
-        raise RequirementError(
+        raise NothingToDoError(
             f"{session.path} holds no band-passed ephys; at least one stretch is needed. Run "
             f"`ace-nwb process ephys-filter {quoted(session.path.name)}` first."
         )

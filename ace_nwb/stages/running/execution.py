@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from ace_nwb.engines.base import EngineSettings
-from ace_nwb.errors import AceNwbWarning, RequirementError, StageError
+from ace_nwb.errors import AceNwbWarning, NothingToDoError, RequirementError, StageError
 from ace_nwb.imaging.movie import ProgressCallback, no_progress
 from ace_nwb.nwb.commit.scratch import Scratch
 from ace_nwb.nwb.content.choices import waiting_choices
@@ -183,6 +183,10 @@ def run_stage(stage: Stage, job: Job, known: SessionState) -> StageOutcome:
         return StageOutcome(stage.name, "already done")
     try:
         outcome = _run_task(task, job, known)
+    except NothingToDoError as error:
+        if job.is_explicit:
+            raise
+        outcome = StageOutcome(stage.name, "not applicable", remarks=(str(error),))
     except KeyboardInterrupt as interrupt:
         raise KeyboardInterrupt(_tell_interrupted(stage, job.nwb_path, task.scratch)) from interrupt
     task.scratch.remove()
