@@ -64,6 +64,7 @@ WRITERS: dict[str, Callable[[Path], Path]] = {
     "v3": lambda folder: miniscope_v3.write_recording(folder).folder,
     "gui": lambda folder: open_ephys.write_recording(folder, lost=(9, 20)).folder,
     "onix": lambda folder: onix.write_acquisition(folder).folder,
+    "onix numbered": lambda f: onix.write_acquisition(f, suffix="7", n_channels=16).folder,
     "neuralynx": write_neuralynx,
     "oeb": lambda folder: open_ephys_binary.write_recording(folder, n_samples=3000).folder,
     "intan": lambda folder: intan.write_recording(folder).folder,
@@ -147,6 +148,29 @@ def add(amount: int) -> Callable[[np.ndarray], None]:
     return change
 
 
+def rename(pattern: str, old: str, new: str) -> Callable[[Path], Path]:
+    def damage(folder: Path) -> Path:
+        path = only(folder, pattern)
+        assert old in path.name
+        return path.rename(path.with_name(path.name.replace(old, new)))
+
+    return damage
+
+
+def digital_table(row: str, end: str = "") -> Callable[[Path], int]:
+    """Twenty rows of clock, inputs and buttons in place of the raw files."""
+
+    def damage(folder: Path) -> int:
+        for path in folder.glob("digital-*"):
+            path.unlink()
+        rows = "".join(row.format(1_000_000 + 9000 * n, n % 2) for n in range(20))
+        return (folder / "digital-input_0.csv").write_text(rows + end)
+
+    return damage
+
+
+CUT = ("cut_samples=salvage",)
+AC, DC = (f"acquisition/ElectricalSeriesRHS2116{kind}/data" for kind in ("AC", "DC"))
 SALVAGE = ("cut_movies=salvage",)
 CASES = {
     "V3: a movie cut": Case("v3", cut("msCam2.avi", 0.5), r"msCam2\.avi is cut off"),
@@ -213,8 +237,104 @@ CASES = {
         "397 are read",
         holds=(("acquisition/AnalogInput/data", 397), ("acquisition/AnalogCO2/data", 400)),
     ),
-    "ONIX: no analog clock": Case(
-        "onix", remove("analog-clock*"), "has no analog-clock file", holds=((MOVIE, 30),)
+    "ONIX: no analog clock": Case("onix", remove("analog-clock*"), "has no analog-clock file"),
+    "ONIX: no analog clock, left out": Case(
+        "onix",
+        remove("analog-clock*"),
+        "has no analog-clock file.*missing_clocks=leave_out",
+        ("missing_clocks=leave_out",),
+        ((MOVIE, 30), (AC, 6000)),
+    ),
+    "ONIX: no amplifier clock": Case(
+        "onix", remove("rhs2116pair-clock*"), r"pair-ac\S+ has no rhs2116pair-clock file"
+    ),
+    "ONIX: no amplifier clock, left out": Case(
+        "onix",
+        remove("rhs2116pair-clock*"),
+        r"pair-dc\S+ has no rhs2116pair-clock file",
+        ("missing_clocks=leave_out",),
+        ((MOVIE, 30), ("acquisition/AnalogInput/data", 400)),
+    ),
+    "ONIX: no clock of any stream": Case(
+        "onix",
+        lambda folder: [
+            path.unlink() for path in folder.glob("*-clock_*") if "v4" not in path.name
+        ],
+        r"pair-ac\S+ has no rhs2116pair-clock",
+    ),
+    "ONIX: no clock of any stream, left out": Case(
+        "onix",
+        lambda folder: [
+            path.unlink() for path in folder.glob("*-clock_*") if "v4" not in path.name
+        ],
+        r"pair-ac\S+ has no rhs2116pair-clock.*analog-data\S+ has no analog.*pins\S+ has no dig",
+        ("missing_clocks=leave_out",),
+        ((MOVIE, 30),),
+    ),
+    "ONIX: no digital clock": Case(
+        "onix", remove("digital-clock*"), r"digital-\w+_\S+ has no digital-clock file"
+    ),
+    "ONIX: no digital clock, left out": Case(
+        "onix",
+        remove("digital-clock*"),
+        "has no digital-clock file",
+        ("missing_clocks=leave_out",),
+        ((MOVIE, 30), (AC, 6000)),
+    ),
+    "ONIX: no frame clock": Case(
+        "onix", remove("ucla-miniscope-v4-clock*"), "lacks the movie or the frame clock"
+    ),
+    "ONIX: no movie": Case("onix", remove("*.avi"), "lacks the movie or the frame clock"),
+    "ONIX: AC of another start": Case(
+        "onix", rename("rhs2116pair-ac*", "12_34_56", "14_00_00"), "are of two starts"
+    ),
+    "ONIX: the movie of another start": Case(
+        "onix", rename("*.avi", "12_34_56", "12_36_00"), "are of two starts"
+    ),
+    "ONIX: writers that began seconds apart": Case(
+        "onix", rename("rhs2116pair-ac*", "12_34_56", "12_34_59"), holds=((AC, 6000),)
+    ),
+    "ONIX: numbered files of two starts": Case(
+        "onix numbered", rename("analog-data*", "_7", "_8"), "are of two starts"
+    ),
+    "ONIX: AC cut in the middle": Case(
+        "onix", cut("rhs2116pair-ac*", 0.7), r"is cut off: it holds 4200\S+ samples of 32 channels"
+    ),
+    "ONIX: AC cut in the middle, salvaged": Case(
+        "onix", cut("rhs2116pair-ac*", 0.7), "cut_samples", CUT, ((AC, 4200), (DC, 6000))
+    ),
+    "ONIX: AC cut to half": Case(
+        "onix", cut("rhs2116pair-ac*", 0.5), "holds 3000.00 samples of 32 channels, its clock 6000"
+    ),
+    "ONIX: AC cut to half, salvaged": Case(
+        "onix", cut("rhs2116pair-ac*", 0.5), "cut_samples", CUT, ((AC, 3000), (DC, 6000))
+    ),
+    "ONIX: the amplifier clock cut": Case(
+        "onix", cut("rhs2116pair-clock*", 0.5), "6000.00 samples of 32 channels, its clock 3000"
+    ),
+    "ONIX: the amplifier clock cut, salvaged": Case(
+        "onix", cut("rhs2116pair-clock*", 0.5), "cut_samples", CUT, ((AC, 3000), (DC, 3000))
+    ),
+    "ONIX: AC of 16 channels cut to half": Case(
+        "onix numbered", cut("rhs2116-ac*", 0.5), "holds 3000.00 samples of 16 channels"
+    ),
+    "ONIX: AC alone": Case("onix", remove("rhs2116pair-dc*"), holds=((AC, 6000), (MOVIE, 30))),
+    "ONIX: DC alone": Case("onix", remove("rhs2116pair-ac*"), holds=((DC, 6000), (MOVIE, 30))),
+    "ONIX: digital inputs in a table": Case(
+        "onix", digital_table("{0},{1},0\n"), holds=(("events/DigitalInput0/level", 19),)
+    ),
+    "ONIX: half a line of digital inputs": Case(
+        "onix", digital_table("{0},{1},0\n", "1000000"), r"line 21 breaks off \(1 of 3 cells\)"
+    ),
+    "ONIX: half a line of digital inputs, left out": Case(
+        "onix",
+        digital_table("{0},{1},0\n", "1000000"),
+        "line 21 breaks off",
+        ("cut_row=leave_out",),
+        (("events/DigitalInput0/level", 19),),
+    ),
+    "ONIX: a word among digital inputs": Case(
+        "onix", digital_table("{0},{1},0\n", "x,0,0\n9,0,0\n"), "line 21 holds 'x,0,0'"
     ),
     "ONIX: a single analog stream cut": Case(
         "onix",

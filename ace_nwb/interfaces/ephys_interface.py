@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from hdmf.common import DynamicTable, VectorData
 from neuroconv import BaseDataInterface
 from neuroconv.utils import DeepDict
 from pydantic import DirectoryPath
@@ -18,7 +19,7 @@ from ace_nwb.interfaces.base import object_name
 from ace_nwb.interfaces.ephys_recording import EphysRecording, SampleSegment, SampleStream, System
 from ace_nwb.interfaces.imaging_objects import add_clock_facts
 from ace_nwb.interfaces.imaging_recording import parse_zone
-from ace_nwb.interfaces.nwb_objects import NOT_STATED, add_events, section
+from ace_nwb.interfaces.nwb_objects import NOT_STATED, add_events, get_module, section
 from ace_nwb.interfaces.policies import (
     Policies,
     check_allowed,
@@ -106,12 +107,13 @@ class EphysInterface(BaseDataInterface):
         facts = []
         for stream in recording.streams:
             for index, segment in enumerate(stream.segments):
-                name = f"{stream.name}{index if len(stream.segments) > 1 else ''}"
+                name = _series_name(stream, index)
                 data = placer.place(f"/acquisition/{name}/data", segment.samples, title="ephys")
                 _add_samples(nwbfile, stream, segment, name=name, data=data)
                 if segment.clock is not None:
                     facts.append((f"/acquisition/{name}", segment.clock))
         add_clock_facts(nwbfile, facts)
+        _add_kinds(nwbfile, recording.streams)
         for line in recording.lines:
             add_events(
                 nwbfile,
@@ -132,6 +134,36 @@ class EphysInterface(BaseDataInterface):
             )
 
 
+def _series_name(stream: SampleStream, index: int) -> str:
+    """Return what a stretch of a stream is called in the file."""
+    return f"{stream.name}{index if len(stream.segments) > 1 else ''}"
+
+
+def _add_kinds(nwbfile: NWBFile, streams: tuple[SampleStream, ...]) -> None:
+    """Add what kind of signal each series holds, where the system says it."""
+    rows = [
+        (f"/acquisition/{_series_name(stream, index)}", stream.kind)
+        for stream in streams
+        if stream.kind and stream.electrodes
+        for index in range(len(stream.segments))
+    ]
+    if not rows:
+        return
+    table = DynamicTable(
+        name="SeriesKinds",
+        description="What series of electrodes hold; stages analyse LFP and wide-band.",
+        columns=[
+            VectorData(name="series", description="Path of the series.", data=[r[0] for r in rows]),
+            VectorData(
+                name="kind",
+                description="LFP, wide-band, DC or auxiliary.",
+                data=[r[1] for r in rows],
+            ),
+        ],
+    )
+    get_module(nwbfile, "misc").add(table)
+
+
 def _add_electrodes(nwbfile: NWBFile, recording: EphysRecording, *, ecephys: dict) -> None:
     """Add device, electrode group and one electrode per channel, with what the metadata say.
 
@@ -148,8 +180,14 @@ def _add_electrodes(nwbfile: NWBFile, recording: EphysRecording, *, ecephys: dic
     has_notes = any("description" in one for one in stated)
     if has_notes:
         nwbfile.add_electrode_column("signal", "What is recorded, by the experimenter.")
-    for electrode, one in zip(recording.electrodes, stated, strict=True):
+    kinds = [one.get("kind", e.kind) for one, e in zip(stated, recording.electrodes, strict=True)]
+    if any(kinds):
+        nwbfile.add_electrode_column(
+            "kind", "LFP, wide-band, DC, auxiliary or EMG, if it is known."
+        )
+    for electrode, one, kind in zip(recording.electrodes, stated, kinds, strict=True):
         row: dict[str, Any] = {"signal": one.get("description", "")} if has_notes else {}
+        row |= {"kind": kind} if any(kinds) else {}
         if has_numbers:
             row["ad_channel"] = -1 if electrode.input_number is None else electrode.input_number
         nwbfile.add_electrode(

@@ -16,6 +16,7 @@ from ace_nwb.imaging.storage import sample_chunk_shape
 from ace_nwb.interfaces.imaging_recording import ClockFacts
 from ace_nwb.interfaces.policies import (
     PARTIAL_STREAMS,
+    RULES,
     Irregularity,
     Policies,
 )
@@ -95,6 +96,8 @@ class SampleStream:
         Of samples times `scale` plus `offset`.
     filtering
         Filters of the system, if it says.
+    kind
+        "LFP", "wide-band", "DC" or "auxiliary", where the system says which.
     """
 
     name: str
@@ -107,6 +110,7 @@ class SampleStream:
     unit: str = "volts"
     offset: float = 0.0
     filtering: str | None = None
+    kind: str = ""
 
     @property
     def n_samples(self) -> int:
@@ -153,10 +157,11 @@ class EventList:
 
 @dataclass(frozen=True)
 class Electrode:
-    """A channel that records from tissue, and the number of its input, if it has one."""
+    """A channel of the headstage, the number of its input, and its kind, if they are known."""
 
     name: str
     input_number: int | None = None
+    kind: str = ""
 
 
 @dataclass(frozen=True)
@@ -206,9 +211,11 @@ class EphysRecording:
     def told(self) -> list[str]:
         """Return what was left out and let pass, in sentences."""
         passed = [
-            f"{item.found}."
+            f"{item.device} is cut off, read up to its break ({item.policy}={item.choice})."
+            if item.policy == "cut_samples"
+            else f"{item.found}."
             if item.policy == PARTIAL_STREAMS
-            else f"{item.device} is cut off, read up to its break ({item.policy}={item.choice})."
+            else f"{item.found}; {RULES[item.policy][item.choice]} ({item.policy}={item.choice})."
             for item in self.irregularities
         ]
         return [*self.warnings, *passed]

@@ -159,7 +159,10 @@ class ChannelMetadata(MetadataModel):
     """One ephys channel."""
 
     location: str | None = Field(default=None, description="Brain area or muscle.")
-    description: str | None = Field(default=None, description="Such as LFP or EMG.")
+    description: str | None = Field(default=None, description="What is recorded, in words.")
+    kind: Literal["LFP", "wide-band", "DC", "auxiliary", "EMG"] | None = Field(
+        default=None, description="Stages analyse LFP and wide-band, and others if they are named."
+    )
 
 
 class EcephysMetadata(MetadataModel):

@@ -5,6 +5,7 @@ structure.oebin says which streams and lines there are.
 """
 
 import json
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
@@ -37,7 +38,7 @@ from ace_nwb.interfaces.policies import Policies, partial_streams
 
 NAME = "open-ephys-binary"
 STRUCTURE = "structure.oebin"
-TTL_BITS = 64
+_INPUT = re.compile(r"(?:.+_)?(?:ADC|AUX)\d+", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -119,13 +120,18 @@ def read_recording(folder_path: Path, policies: Policies | None = None) -> Ephys
             NAME,
             *(f"{s.name} {s.samples.shape} {s.first_number}" for s in streams),
         ),
-        electrodes=tuple(Electrode(name) for name in names),
+        electrodes=tuple(Electrode(name, kind=_kind(name)) for name in names),
         streams=tuple(_neutral(streams)),
         lines=tuple(lines),
         irregularities=partial_streams(
             incomplete, policies=policies or Policies(), device="Open Ephys"
         ),
     )
+
+
+def _kind(channel_name: str) -> str:
+    """Return the kind of a channel by the name that the GUI gives it: ADC and AUX are inputs."""
+    return "auxiliary" if _INPUT.fullmatch(channel_name) else ""
 
 
 def _neutral(streams: list[OebStream]) -> Iterator[SampleStream]:

@@ -55,6 +55,10 @@ RULES: dict[str, dict[str, str]] = {
         **_REFUSE,
         "salvage": "take the whole samples before the break, in Intan files the whole blocks",
     },
+    "missing_clocks": {
+        **_REFUSE,
+        "leave_out": "leave out the streams whose clock is missing and go on with the others",
+    },
     PARTIAL_STREAMS: {
         "keep": "go on with what is whole",
         **_REFUSE,

@@ -85,6 +85,7 @@ SESSION_MATCHES = "/processing/ophys/SessionMatches"
 SESSION_ALIGNMENT = "/processing/ophys/SessionAlignment"
 SESSION_DISPLACEMENT = "/processing/ophys/SessionDisplacement"
 
+SERIES_KINDS = "/processing/misc/SeriesKinds"
 REMOVED_MOVIES = "/processing/misc/RemovedMovies"
 
 STAGE_RUNS = "/processing/misc/stage_runs"

@@ -87,6 +87,11 @@ PLACES: tuple[Place, ...] = (
         layout.CLOCK_FACTS, "Clocks that the recorder stamped series with.", "series clock rate_hz"
     ),
     _table(
+        layout.SERIES_KINDS,
+        "What series of electrodes hold: LFP, wide-band, DC or auxiliary, as the recorder says.",
+        "series kind",
+    ),
+    _table(
         layout.REGULAR_SERIES,
         "Series that had a rate in place of time stamps before alignment.",
         "series rate_hz starting_time_s",

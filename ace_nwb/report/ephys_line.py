@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from ace_nwb.nwb.content.ephys import list_ephys
+from ace_nwb.nwb.content.ephys import list_analysed, list_ephys
 from ace_nwb.nwb.session import Session
 
 
@@ -22,13 +22,17 @@ class Line:
 def read_ephys_line(
     session: Session, span_s: tuple[float, float], channel: str | None = None
 ) -> Line | None:
-    """Return one ephys channel within a span of time, the first one if none is named.
+    """Return one ephys channel within a span of time.
 
-    Stretches of the channel are joined, with NaN between them.
+    If none is named, it is the first of field potentials. Stretches of the channel are joined, with
+    NaN between them.
     """
     times_s, volts = [], []
-    for series in list_ephys(session):
-        channel = channel or series.channel_names[0]
+    recorded = list_ephys(session)
+    preferred = next(iter([*list_analysed(session)[0], *recorded]), None)
+    if channel is None and preferred is not None:
+        channel = preferred.channel_names[0]
+    for series in recorded:
         first, last = _sample_range(series, span_s)
         if channel not in series.channel_names or last - first < 2:
             continue

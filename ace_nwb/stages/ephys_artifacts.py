@@ -6,7 +6,7 @@ import numpy as np
 
 from ace_nwb.errors import RequirementError
 from ace_nwb.nwb.content.artifacts import ChannelArtifacts, write_artifacts
-from ace_nwb.nwb.content.ephys import list_ephys
+from ace_nwb.nwb.content.ephys import NOT_ANALYSED, EphysSeries, list_analysed, list_ephys
 from ace_nwb.nwb.session import Session, SessionWriter
 from ace_nwb.signals.artefacts import detect_artefacts
 from ace_nwb.stages.common.choosing import choose_names
@@ -40,8 +40,7 @@ def compute(
             f"{session.path} holds no electrical series; at least one is needed to look for "
             "artefacts. Convert the recording with its ephys folder."
         )
-    every = list(dict.fromkeys(name for series in recorded for name in series.channel_names))
-    chosen = choose_names("channel", params.channels, every)
+    recorded, chosen = _choose(session, recorded, params, context)
     found = []
     for number, series in enumerate(recorded, start=1):
         samples = LazySamples(series, scale=MICROVOLTS)
@@ -57,6 +56,28 @@ def compute(
         context.progress(number, len(recorded))
     context.remarks.append(_summarise(found))
     return FoundArtifacts(found, f"Samples beyond {params.threshold_uv:g} uV, and those between.")
+
+
+def _choose(
+    session: Session,
+    recorded: list[EphysSeries],
+    params: EphysArtifactsParams,
+    context: StageContext,
+) -> tuple[list[EphysSeries], set[str]]:
+    """Return the series to search, and the channels: those named, or all of field potentials."""
+    if params.channels is None:
+        recorded, left_out = list_analysed(session)
+        context.remarks.extend(left_out)
+        named = [
+            name
+            for series in recorded
+            for name, kind in zip(series.channel_names, series.kinds, strict=True)
+            if kind not in NOT_ANALYSED
+        ]
+        return recorded, set(named)
+    every = list(dict.fromkeys(name for series in recorded for name in series.channel_names))
+    chosen = set(choose_names("channel", params.channels, every))
+    return [series for series in recorded if chosen & set(series.channel_names)], chosen
 
 
 def write(writer: SessionWriter, result: FoundArtifacts) -> None:

@@ -53,6 +53,7 @@ def compute(session: Session, params: PhaseParams, context: StageContext) -> Pha
             values=phase,
             start_s=series.start_s,
             rate_hz=series.rate_hz,
+            kinds=series.kinds,
         )
         ephys.append(signal)
         ephys_amplitude.append(signal.with_values(amplitude))

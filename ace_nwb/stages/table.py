@@ -148,10 +148,12 @@ STAGES: dict[str, Stage] = {
         Stage(
             "ephys-artifacts",
             p.EphysArtifactsParams,
+            revision=2,  # field potentials only: DC, auxiliary and EMG by name
         ),
         Stage(
             "ephys-filter",
             p.EphysFilterParams,
+            revision=2,  # field potentials only: DC, auxiliary and EMG by name
             uses=("ephys-artifacts",),
         ),
         Stage(
@@ -171,6 +173,7 @@ STAGES: dict[str, Stage] = {
             p.SpectrogramParams,
             requires=("dff",),
             uses=("evaluate", "curate", "ephys-artifacts", "sync"),
+            revision=2,  # field potentials only
         ),
         Stage(
             "flash-check",
@@ -202,7 +205,7 @@ STAGES: dict[str, Stage] = {
             p.CoherenceParams,
             requires=("dff",),
             uses=("evaluate", "curate", "ephys-artifacts", "conditions", "sync"),
-            revision=2,
+            revision=3,  # field potentials only
             on_request=True,
         ),
         Stage(
@@ -210,6 +213,7 @@ STAGES: dict[str, Stage] = {
             p.CorrelationParams,
             requires=("dff",),
             uses=("evaluate", "curate", "ephys-artifacts", "ephys-filter", "conditions", "sync"),
+            revision=2,  # field potentials only
             on_request=True,
         ),
         Stage(

@@ -14,6 +14,8 @@ from ace_nwb.inspection import inspect_folder
 from ace_nwb.interfaces.data_interfaces import IntanInterface, SpikeGlxInterface
 from ace_nwb.interfaces.neo_ephys import intan, spikeglx
 from ace_nwb.interfaces.neo_ephys.streams import find_edges
+from ace_nwb.nwb.content.ephys import list_analysed, list_ephys
+from ace_nwb.nwb.session import open_session
 from ace_nwb.pipeline import process
 from tests.fixtures.recordings import METADATA, make_tiny_recording
 from tests.simulators.intan import MICROVOLT_PER_BIT, ZERO
@@ -54,6 +56,19 @@ def test_an_intan_file_round_trips(tmp_path, suffix):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the stream of stimulation is announced as left out
         read_back(tmp_path, truth, check)
+
+
+def test_dc_of_an_intan_headstage_is_told_apart_from_its_amplifier(tmp_path):
+    truth = write_intan(tmp_path / "raw", suffix="rhs")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        path = convert(truth.folder, tmp_path / "out.nwb", metadata=STATED)
+    with open_session(path) as session:
+        names = {series.name: series.channel_names[0] for series in list_ephys(session)}
+        kept, told = list_analysed(session)
+    assert names == {"ElectricalSeries": "A-000", "ElectricalSeriesDC": "DC/A-000"}
+    assert [series.name for series in kept] == ["ElectricalSeries"]
+    assert "ElectricalSeriesDC is left out" in told[0]
 
 
 def test_a_spikeglx_run_round_trips_with_every_clock_named(tmp_path):

@@ -11,6 +11,8 @@ from ace_nwb.errors import AceNwbWarning, EphysError, FormatError, TimestampErro
 from ace_nwb.inspection import inspect_folder
 from ace_nwb.interfaces.onix.miniscope import read_recording
 from ace_nwb.interfaces.onix.streams import read_streams
+from ace_nwb.nwb.content.ephys import list_analysed
+from ace_nwb.nwb.session import open_session
 from tests.fixtures.recordings import METADATA
 from tests.simulators.onix import CLOCK_HZ, SAMPLE_STEP, write_acquisition
 
@@ -123,3 +125,21 @@ def test_two_acquisitions_in_one_folder_are_refused(tmp_path):
     write_acquisition(truth.folder, suffix="other")
     with pytest.raises(FormatError, match="One acquisition was expected"):
         read_streams(truth.folder)
+
+
+def test_ac_is_the_field_potential_and_dc_is_not(tmp_path):
+    truth = write_acquisition(tmp_path / "raw")
+    path = convert(truth.folder, tmp_path / "out.nwb", metadata=METADATA)
+    with open_session(path) as session:
+        kept, told = list_analysed(session)
+    assert [series.name for series in kept] == ["ElectricalSeriesRHS2116AC"]
+    assert kept[0].channel_names[:2] == ("RHS2116_0", "RHS2116_1")
+    assert told == ["ElectricalSeriesRHS2116DC is left out (DC, no field potential)."]
+
+
+def test_files_that_no_reader_takes_are_named(tmp_path):
+    truth = write_acquisition(tmp_path / "raw")
+    for name in ("memory-use_0.csv", "rhs2116trigger_0.raw", "protocol.docx"):
+        (truth.folder / name).write_bytes(b"x")
+    text = inspect_folder(truth.folder, metadata=METADATA).to_text()
+    assert text.count("Not read: memory-use_0.csv, protocol.docx, rhs2116trigger_0.raw.") == 1

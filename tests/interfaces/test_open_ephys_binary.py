@@ -10,6 +10,8 @@ from ace_nwb.conversion import convert
 from ace_nwb.errors import EphysError
 from ace_nwb.inspection import inspect_folder
 from ace_nwb.interfaces.open_ephys_binary import read_recording
+from ace_nwb.nwb.content.ephys import list_ephys
+from ace_nwb.nwb.session import open_session
 from tests.fixtures.recordings import METADATA
 from tests.simulators.open_ephys_binary import FIRST_SAMPLE, STREAM, write_recording
 
@@ -72,6 +74,19 @@ def test_any_loss_of_whole_samples_and_only_that_is_a_gap(tmp_path, seed, jitter
     (stream,) = read_recording(folder.parents[1]).streams
     assert stream.lengths == ((600,) if n_lost == 0 else (place, 600 - place))
     assert stream.gaps_s == pytest.approx(() if n_lost == 0 else (n_lost / 30_000,), abs=1e-6)
+
+
+def test_inputs_are_no_field_potential_and_a_muscle_is_what_the_metadata_say(tmp_path):
+    truth = write_recording(tmp_path / "raw")
+    structure = truth.folder / "structure.oebin"
+    structure.write_text(
+        structure.read_text().replace('"CH3"', '"ADC1"').replace('"CH4"', '"A_AUX2"')
+    )
+    stated = STATED | {"Ecephys": {"location": "CA1", "channels": {"CH2": {"kind": "EMG"}}}}
+    path = convert(tmp_path / "raw", tmp_path / "out.nwb", metadata=stated)
+    with open_session(path) as session:
+        (series,) = list_ephys(session)
+    assert series.kinds == ("", "EMG", "auxiliary", "auxiliary")
 
 
 def test_inspect_counts_edges(tmp_path):

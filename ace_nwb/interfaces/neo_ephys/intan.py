@@ -35,6 +35,11 @@ LABELS = {
 }
 """Streams that are converted -> what their series are called."""
 
+KINDS = {
+    "RHD2000 amplifier channel": "wide-band",
+    "RHS2000 amplifier channel": "wide-band",
+    "DC Amplifier channel": "DC",
+}
 ELECTRODES = ("", "DC")
 SI = {"uV": ("volts", 1e-6), "mV": ("volts", 1e-3), "V": ("volts", 1.0)}
 DIGITAL = ("USB board digital input channel", "USB board digital output channel")
@@ -127,6 +132,7 @@ def _add_stream(table: StreamTable, readers: Any, path: Path, name: str) -> None
         scale=np.asarray(recording.get_property("gain_to_physical_unit"), float) * factor,
         offset=np.asarray(recording.get_property("offset_to_physical_unit"), float) * factor,
         unit=unit,
+        kind=KINDS.get(name, ""),
     )
 
 

@@ -30,6 +30,7 @@ from ace_nwb.registry import load_module
 
 NAME = "spikeglx"
 SYNC = "-SYNC"
+KINDS = {"ap": "wide-band", "lf": "LFP"}
 SYNC_BIT = 6
 """Bit of a probe's sync word that carries the sync line."""
 
@@ -136,6 +137,7 @@ def _add_stream(table: StreamTable, name: str, recording: Any, zero_s: float) ->
         starts_s=[start_s - zero_s for start_s in starts_s],
         scale=scale[kept],
         offset=np.zeros(len(kept)),
+        kind=KINDS.get(name.rpartition(".")[2], ""),
         clock=ClockFacts(f"SpikeGLX {_device(name)}", rate_hz, round(starts_s[0] * rate_hz)),
     )
 

@@ -48,6 +48,7 @@ class StreamTable:
         scale: np.ndarray,
         offset: np.ndarray,
         unit: str = "volts",
+        kind: str = "",
         clock: ClockFacts | None = None,
     ) -> None:
         """Add a stream.
@@ -66,16 +67,18 @@ class StreamTable:
             Time of the first sample of each gap-free segment, seconds from the first of the system.
         scale, offset, unit
             Unit per bit, and at zero bits, shape (channel,).
+        kind
+            Of its signals, if the program says.
         clock
             The clock that its samples are counted on; None if all streams share one.
         """
         names = tuple(channels.values())
-        kind = "Raw samples" if has_electrodes else "Inputs"
+        what = "Raw samples" if has_electrodes else "Inputs"
         sites = map(_site, names if has_electrodes else ())
         rows = tuple(self._rows.setdefault(site, len(self._rows)) for site in sites)
         stream = SampleStream(
             name=f"ElectricalSeries{label}" if has_electrodes else label,
-            description=f"{kind} as recorded: {name if has_electrodes else ', '.join(names)}.",
+            description=f"{what} as recorded: {name if has_electrodes else ', '.join(names)}.",
             segments=tuple(
                 SampleSegment(start_s, _samples(recording, tuple(channels), index), clock)
                 for index, start_s in enumerate(starts_s)
@@ -86,6 +89,7 @@ class StreamTable:
             electrodes=rows,
             unit=unit,
             offset=float(offset[0]),
+            kind=kind,
         )
         self.streams.append(stream)
         self.facts.append(f"{name} {stream.lengths} {names}")

@@ -21,6 +21,24 @@ CLOCK_HZ = 250_000_000.0
 VIDEO = ("ucla-miniscope-v4-video", "ucla-miniscope-v4-image", "video")
 VIDEO_CLOCK = ("ucla-miniscope-v4-clock", "video-clock")
 RHS2116 = ("rhs2116pair", "rhs2116")
+ANALOG = ("analog-clock", "analog-data")
+SINGLE_ANALOG = ("o2", "co2", "iso", "sev")
+"""Inputs of the breakout board that labs write one by one, on the analog clock."""
+DIGITAL = ("digital-clock", "digital-pins", "digital-buttons")
+DIGITAL_TABLES = ("digital-input", "digital-inputs", "digital")
+_SAMPLES = tuple(f"{prefix}-{kind}" for prefix in RHS2116 for kind in ("ac", "dc", "recovery"))
+_CLOCKS = (*(f"{prefix}-clock" for prefix in RHS2116), ANALOG[0])
+_RUNNING = ("start-time", *VIDEO, *VIDEO_CLOCK, *_CLOCKS, *_SAMPLES, *ANALOG, *SINGLE_ANALOG)
+"""Files that Bonsai begins with the acquisition; others begin with their first event."""
+_READ = (*_RUNNING, *DIGITAL, *DIGITAL_TABLES, "bno055", "port-status")
+
+START_SPREAD_S = 60.0
+"""Files of one start are named within this time of each other, s: each writer takes the time of
+its first block, and headstages take seconds to power up."""
+
+_MARK = re.compile(r"(\d{4}-\d\d-\d\dT\d\d)[_:.-](\d\d)[_:.-](\d\d)|(\d+)(?=[_.]|$)")
+"""In the name of a file behind its prefix: when it was begun, or its number."""
+
 _FRACTION = re.compile(r"(\.\d{1,6})\d*")
 _ISO = re.compile(r"\d{4}-\d\d-\d\dT[0-9:.]+(?:Z|[+-]\d\d:?\d\d)?")
 
@@ -41,8 +59,7 @@ def find_miniscopes(folder_path: Path) -> list[Candidate]:
             MINISCOPE_NAME,
             path,
             (
-                Evidence(2, f"movie {_videos(path)[0].name}"),
-                Evidence(3, f"frame clock {find_files(path, VIDEO_CLOCK, 'raw')[0].name}"),
+                *(Evidence(3, f"movie or frame clock {file.name}") for file in _videos(path)),
                 *_start_evidence(path),
             ),
         )
@@ -58,7 +75,7 @@ def find_ephys(folder_path: Path) -> list[Candidate]:
             EPHYS_NAME,
             path,
             (
-                *(Evidence(3, f"sample clock {file.name}") for file in _stream_clocks(path)),
+                *(Evidence(3, f"samples or clock {file.name}") for file in _stream_clocks(path)),
                 Evidence(2, "raw streams of Bonsai beside it"),
                 *_start_evidence(path),
             ),
@@ -121,6 +138,64 @@ def parse_iso(stamp: str) -> datetime:
     return parsed if parsed.tzinfo is not None else parsed.replace(tzinfo=UTC)
 
 
+def check_one_start(folder_path: Path) -> None:
+    """Raise if files are of two starts by their names: their counts or times differ.
+
+    Raises
+    ------
+    FormatError
+        Naming two of them.
+    """
+    marks = [
+        (mark, path)
+        for path in sorted(folder_path.iterdir())
+        if _prefix(path) in _RUNNING and (mark := _read_mark(path)) is not None
+    ]
+    for is_time, spread in ((True, START_SPREAD_S), (False, 0.0)):
+        alike = [
+            (value, path)
+            for (is_named_by_time, value), path in marks
+            if is_named_by_time is is_time
+        ]
+        if not alike:
+            continue
+        (first, one), (last, other) = min(alike), max(alike)
+        if last - first > spread:
+            raise FormatError(
+                f"{one} and {other.name} are of two starts by their names. One acquisition was "
+                "expected; move the files of each start into a folder of its own."
+            )
+
+
+def describe_unread(folder_path: Path) -> tuple[str, ...]:
+    """Say which files of the folder neither reader takes."""
+    names = [
+        path.name
+        for path in sorted(folder_path.iterdir())
+        if path.is_file() and _prefix(path) not in _READ and not path.name.startswith(".")
+    ]
+    return (f"Not read: {', '.join(names)}.",) if names else ()
+
+
+def _prefix(path: Path) -> str:
+    """Return what a file holds by its name, in lower case."""
+    return path.name.partition("_")[0].lower()
+
+
+def _read_mark(path: Path) -> tuple[bool, float] | None:
+    """Return (whether it is a time, seconds or number) from a file's name; None without one."""
+    found = _MARK.match(path.stem.partition("_")[2])
+    if found is None:
+        return None
+    hour, minute, second, number = found.groups()
+    if number is not None:
+        return False, float(number)
+    try:
+        return True, datetime.fromisoformat(f"{hour}:{minute}:{second}").timestamp()
+    except ValueError:
+        return None
+
+
 def map_raw(file_path: Path, dtype: type | np.dtype) -> np.ndarray:
     """Map a file of plain numbers; a cut last number is left out."""
     item = np.dtype(dtype)
@@ -147,16 +222,23 @@ def check_clock(clock: np.ndarray, file_path: Path) -> None:
 
 
 def _videos(path: Path) -> list[Path]:
-    """Return the movies of a folder that have a frame clock beside them."""
-    if not find_files(path, VIDEO_CLOCK, "raw"):
-        return []
-    return find_files(path, VIDEO, "avi")
+    """Return movies and frame clocks of a folder; one of them alone if its name is ONIX's."""
+    movies, clocks = find_files(path, VIDEO, "avi"), find_files(path, VIDEO_CLOCK, "raw")
+    if movies and clocks:
+        return [*movies, *clocks]
+    return [
+        file for file in (*movies, *clocks) if _prefix(file) not in ("video", "video-clock")
+    ] or ([*movies, *clocks] if find_files(path, ("start-time",), "csv") else [])
+
+
+def has_streams(folder_path: Path) -> bool:
+    """Return whether the folder holds streams beside the Miniscope."""
+    return bool(_stream_clocks(folder_path))
 
 
 def _stream_clocks(path: Path) -> list[Path]:
-    """Return the sample clocks of a folder."""
-    names = [f"{prefix}-clock" for prefix in RHS2116] + ["analog-clock"]
-    return find_files(path, names, "raw")
+    """Return the sample clocks of a folder, or the samples that lack theirs."""
+    return find_files(path, _CLOCKS, "raw") or find_files(path, (*_SAMPLES, ANALOG[1]), "raw")
 
 
 def _start_evidence(path: Path) -> list[Evidence]:

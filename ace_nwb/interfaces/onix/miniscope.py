@@ -29,7 +29,10 @@ from ace_nwb.interfaces.onix.files import (
     MINISCOPE_NAME,
     VIDEO,
     VIDEO_CLOCK,
+    check_one_start,
+    describe_unread,
     find_one,
+    has_streams,
     map_raw,
     read_start,
 )
@@ -60,12 +63,16 @@ def read_recording(folder_path: Path, options: ReadOptions | None = None) -> Ima
         base_path=folder_path,
         start_time=began,
         devices=() if device is None else (device,),
-        remarks=(f"Times are counts of the ONIX clock at {clock_hz:.0f} Hz.",),
+        remarks=(
+            f"Times are counts of the ONIX clock at {clock_hz:.0f} Hz.",
+            *(() if has_streams(folder_path) else describe_unread(folder_path)),
+        ),
     )
 
 
 def read_miniscope(folder_path: Path, *, options: ReadOptions, clock_hz: float) -> DeviceRecording:
     """Read movie, frame clock and head orientation."""
+    check_one_start(folder_path)
     movie_path = find_one(folder_path, VIDEO, "avi")
     clock_path = find_one(folder_path, VIDEO_CLOCK, "raw")
     if movie_path is None or clock_path is None:

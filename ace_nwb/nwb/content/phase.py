@@ -1,7 +1,7 @@
 """Band-passed ephys and the phases of events in a session file."""
 
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -95,8 +95,15 @@ def filtered_path(series: EphysSeries) -> str:
 
 def list_filtered_ephys(session: Session) -> list[EphysSeries]:
     """Return the band-passed stretches of the recorded series, channel by channel in time."""
-    paths = [filtered_path(series) for series in list_ephys(session)]
-    return [describe_series(path, session.get(path)) for path in paths if session.has(path)]
+    return [
+        replace(
+            describe_series(path, session.get(path)),
+            channel_names=series.channel_names,
+            kinds=series.kinds,
+        )
+        for series in list_ephys(session)
+        if session.has(path := filtered_path(series))
+    ]
 
 
 def write_event_phase(writer: SessionWriter, phases: EventPhase) -> str:

@@ -68,10 +68,11 @@ def choose_rois(session: Session, rois: str) -> np.ndarray:
 
 
 def join_channels(stretches: list[RegularSignal], wanted: str | None = None) -> list[Channel]:
-    """Put the stretches of every channel behind each other."""
+    """Put the stretches of every channel behind each other, by default of field potentials."""
     every = list(dict.fromkeys(name for part in stretches for name in part.channel_names))
+    analysed = list(dict.fromkeys(name for part in stretches for name in part.analysed))
     joined = []
-    for name in choose_names("channel", wanted, every):
+    for name in choose_names("channel", wanted, every) if wanted is not None else analysed:
         parts = sorted(
             (part for part in stretches if name in part.channel_names), key=lambda p: p.start_s
         )
@@ -101,6 +102,7 @@ def read_filtered(session: Session) -> list[RegularSignal]:
             series.read(),
             series.start_s,
             series.rate_hz,
+            series.kinds,
         )
         for series in list_filtered_ephys(session)
     ]

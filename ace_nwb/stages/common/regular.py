@@ -7,7 +7,7 @@ from typing import Any, Literal, cast
 import numpy as np
 
 from ace_nwb.nwb.content.artifacts import read_artifacts
-from ace_nwb.nwb.content.ephys import EphysSeries, list_ephys
+from ace_nwb.nwb.content.ephys import NOT_ANALYSED, EphysSeries, list_analysed
 from ace_nwb.nwb.content.movie import NwbMovie
 from ace_nwb.nwb.session import Session
 from ace_nwb.signals.artefacts import TreatedSamples
@@ -16,6 +16,9 @@ from ace_nwb.signals.resampling import RegularGrid, decimate, place_on_grid
 Treatment = Literal["none", "missing", "interpolate", "hann"]
 MAX_FILL_FRAMES = 2
 """Frames lost in a row that are bridged by a straight line; longer gaps stay gaps."""
+
+SHOWN = 3
+"""Stretches that a remark names of many that are alike."""
 
 
 @dataclass(frozen=True)
@@ -34,6 +37,8 @@ class RegularSignal:
         Shape (sample, channel), volts unless replaced.
     start_s, rate_hz
         Time of the first sample, session clock, seconds, and samples per second.
+    kinds
+        What each channel holds, as `EphysSeries` says it; empty if nothing is known.
     """
 
     name: str
@@ -42,11 +47,22 @@ class RegularSignal:
     values: np.ndarray
     start_s: float
     rate_hz: float
+    kinds: tuple[str, ...] = ()
 
     @property
     def times_s(self) -> np.ndarray:
         """Times of the samples, session clock, seconds."""
         return self.start_s + np.arange(len(self.values)) / self.rate_hz
+
+    @property
+    def analysed(self) -> tuple[str, ...]:
+        """Channels that hold field potentials, as far as is known."""
+        kinds = self.kinds or ("",) * len(self.channel_names)
+        return tuple(
+            name
+            for name, kind in zip(self.channel_names, kinds, strict=True)
+            if kind not in NOT_ANALYSED
+        )
 
     def with_values(self, values: np.ndarray) -> "RegularSignal":
         """Return the same stretch with other values."""
@@ -87,12 +103,13 @@ def read_slow_ephys(
     treatment: Treatment = "none",
     taper_samples: int = 0,
 ) -> list[RegularSignal]:
-    """Read every gap-free ephys series, decimated without aliasing for frequencies up to a limit.
+    """Read every gap-free series of field potentials, decimated without aliasing.
 
     Parameters
     ----------
     max_frequency_hz
-        Highest frequency of interest; at least ten samples per period are kept where there are.
+        Highest frequency of interest; nothing aliases below it, and at least ten samples per
+        period are kept where there are.
     skip
         Told why a series is left out.
     treatment
@@ -103,14 +120,17 @@ def read_slow_ephys(
     """
     signals = []
     artefacts = read_artifacts(session) if treatment != "none" else {}
-    for series in list_ephys(session):
+    recorded, left_out = list_analysed(session)
+    for remark in left_out:
+        skip(remark)
+    too_short = []
+    for series in recorded:
         if not series.is_regular:
             skip(f"{series.name} has irregular time stamps and is left out.")
             continue
         factor = max(1, int(series.rate_hz // (10 * max_frequency_hz)))
         if series.n_samples <= 40 * factor:
-            seconds = series.n_samples / series.rate_hz
-            skip(f"{series.name} lasts only {seconds:.3g} s and is left out.")
+            too_short.append(series)
             continue
         spoilt = [
             artefacts.get((series.path, name), np.zeros((0, 2), np.intp))
@@ -133,9 +153,21 @@ def read_slow_ephys(
                 values=values,
                 start_s=series.start_s,
                 rate_hz=series.rate_hz / factor,
+                kinds=series.kinds,
             )
         )
+    if too_short:
+        skip(_describe_short(too_short))
     return signals
+
+
+def _describe_short(series: list[EphysSeries]) -> str:
+    """Say which stretches are too short; a recording in pieces has thousands."""
+    named = ", ".join(
+        f"{one.name} lasts only {one.n_samples / one.rate_hz:.3g} s" for one in series[:SHOWN]
+    )
+    others = f" ({len(series)} such stretches)" if len(series) > SHOWN else ""
+    return f"{named}{others}: too short, left out."
 
 
 def _drop(values: np.ndarray, spoilt: list[np.ndarray], *, factor: int) -> None:
