@@ -14,7 +14,8 @@ from ace_nwb.errors import ParameterError
 from ace_nwb.nwb.commit.lock import WAIT_FOR_STAGE_S
 from ace_nwb.nwb.content.choices import append_choices
 from ace_nwb.nwb.history import current_runs
-from ace_nwb.nwb.session import check_changeable, edit_session, find_folder, open_session
+from ace_nwb.nwb.location import check_changeable, find_folder
+from ace_nwb.nwb.session import edit_session, open_session
 from ace_nwb.stages.common.curated import read_curation
 from ace_nwb.stages.running.execution import (
     Choices,

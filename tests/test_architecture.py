@@ -4,6 +4,7 @@ import ast
 import shutil
 import subprocess
 import sys
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -104,6 +105,50 @@ def test_module_has_a_topic_a_docstring_and_a_readable_length(path):
     assert path.stem not in TOPICLESS
     assert len(text.splitlines()) <= 400
     assert ast.get_docstring(ast.parse(text)), "what is here, and where is the rest?"
+
+
+def module_name(path: Path) -> str:
+    parts = path.relative_to(REPOSITORY).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+def imported_by(path: Path) -> set[str]:
+    """Return what a module imports of ours when it runs, also inside its functions."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    blocks = [n for n in ast.walk(tree) if isinstance(n, ast.If)]
+    for_types = [n for n in blocks if getattr(n.test, "id", "") == "TYPE_CHECKING"]
+    skipped = {id(inner) for block in for_types for inner in ast.walk(block)}
+    found = set()
+    for node in ast.walk(tree):
+        if id(node) in skipped:
+            continue
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        if isinstance(node, ast.ImportFrom):
+            found |= {node.module} | {f"{node.module}.{alias.name}" for alias in node.names}
+    return found
+
+
+def find_circle(imports: dict[str, set[str]]) -> list[str]:
+    """Return modules that import each other in a circle, or none."""
+    within = {name: {one for one in found if one in imports} for name, found in imports.items()}
+    try:
+        TopologicalSorter(within).prepare()
+    except CycleError as error:
+        return list(error.args[1])
+    return []
+
+
+def test_no_modules_import_each_other_in_a_circle():
+    files = [path for path in MODULES if path.name != "__init__.py"]
+    assert find_circle({module_name(path): imported_by(path) for path in files}) == []
+
+
+def test_a_circle_is_seen(tmp_path):
+    (tmp_path / "a.py").write_text("from x.b import f", encoding="utf-8")
+    (tmp_path / "b.py").write_text("def f():\n    from x import a", encoding="utf-8")
+    imports = {f"x.{name}": imported_by(tmp_path / f"{name}.py") for name in "ab"}
+    assert set(find_circle(imports)) == {"x.a", "x.b"}
 
 
 def functions(path: Path) -> list[ast.FunctionDef]:

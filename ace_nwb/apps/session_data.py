@@ -12,7 +12,8 @@ from ace_nwb.nwb import layout
 from ace_nwb.nwb.content.imaging import read_field, read_images
 from ace_nwb.nwb.content.movie import NwbMovie
 from ace_nwb.nwb.field import FieldOfView
-from ace_nwb.nwb.session import Session, open_apart
+from ace_nwb.nwb.location import open_apart
+from ace_nwb.nwb.session import Session
 
 T = TypeVar("T")
 

@@ -9,8 +9,9 @@ from ace_nwb.archive.layout import check_layout
 from ace_nwb.errors import SessionFileError, SessionLockedError
 from ace_nwb.nwb.checks import check_schema, check_session
 from ace_nwb.nwb.findings import Finding
+from ace_nwb.nwb.location import as_url
 from ace_nwb.nwb.opening import existing_file
-from ace_nwb.nwb.session import Session, as_url, open_session
+from ace_nwb.nwb.session import Session, open_session
 
 __all__ = ["Finding", "is_valid", "validate"]
 

@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from ace_nwb.batch.cluster import load_package, open_client
+from ace_nwb.batch.dask_client import load_package, open_client
 from ace_nwb.errors import AceNwbError, InputError, StageError
 from ace_nwb.imaging.blocks import spread_blocks
 from ace_nwb.imaging.movie import Movie

@@ -13,12 +13,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ace_nwb.batch.dask_client import load_package, open_client
 from ace_nwb.batch.launch import run_in_own_process
 from ace_nwb.batch.plan import SessionJob
 from ace_nwb.batch.settings import BatchSettings
-from ace_nwb.errors import InputError, MissingPackageError
-
-_CONNECT_S = 20
 
 
 @dataclass(frozen=True)
@@ -89,22 +87,6 @@ def connect(address: str, settings: BatchSettings) -> Iterator[DaskPool]:
 
 
 @contextmanager
-def open_client(address: str) -> Iterator[Any]:
-    """Open a client of a Dask cluster that exists; see `connect`."""
-    distributed = load_package("distributed")
-    where = {"scheduler_file": address} if address.endswith(".json") else {"address": address}
-    try:
-        client = distributed.Client(**where, timeout=_CONNECT_S, set_as_default=False)
-    except (OSError, TimeoutError, ValueError) as error:
-        raise InputError(
-            f"No Dask scheduler answers at {address} ({error}). The address that `dask scheduler` "
-            "prints was expected, such as tcp://10.0.0.1:8786."
-        ) from error
-    with client:
-        yield client
-
-
-@contextmanager
 def start_slurm(
     options: SlurmOptions, settings: BatchSettings, log_folder: Path
 ) -> Iterator[DaskPool]:
@@ -156,22 +138,3 @@ def _mirror(dask_future: Any) -> "Future[dict[str, Any]]":
         lambda finished: threading.Thread(target=follow, args=(finished,), daemon=True).start()
     )
     return future
-
-
-def load_package(name: str) -> Any:
-    """Import a package of the extra `batch`.
-
-    Raises
-    ------
-    MissingPackageError
-        If it is not installed.
-    """
-    from importlib import import_module
-
-    try:
-        return import_module(name)
-    except ImportError as error:
-        raise MissingPackageError(
-            f"The package {name.replace('_', '-')} is not installed. Clusters need it; run "
-            'pip install "ace-nwb[batch]".'
-        ) from error

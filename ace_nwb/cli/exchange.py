@@ -51,7 +51,7 @@ def export(
 
         say(f"Wrote {rois}, {export_rois(file, rois)} rows.")
     if zarr is not None:
-        from ace_nwb.nwb.zarr.session import export_zarr
+        from ace_nwb.nwb.zarr.exchange import export_zarr
 
         with progress_bar("export") as progress:
             export_zarr(file, zarr, progress=progress)
@@ -101,7 +101,7 @@ def import_session(
             movies = join_movies(source, raw, output, progress=progress)
         say(f"Wrote {output} with {', '.join(movies)}.")
         return
-    from ace_nwb.nwb.zarr.session import import_zarr
+    from ace_nwb.nwb.zarr.exchange import import_zarr
 
     with progress_bar("import") as progress:
         import_zarr(source, output, fill_missing_chunks=fill_missing_chunks, progress=progress)

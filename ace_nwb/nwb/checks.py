@@ -16,10 +16,11 @@ from ace_nwb.errors import SessionFileError
 from ace_nwb.nwb import layout
 from ace_nwb.nwb.content.sync import find_unaligned
 from ace_nwb.nwb.findings import Finding
+from ace_nwb.nwb.location import open_at
 from ace_nwb.nwb.objects.columns import read_columns
 from ace_nwb.nwb.objects.links import find_dangling_links
+from ace_nwb.nwb.reading import Session
 from ace_nwb.nwb.safety import file_beside
-from ace_nwb.nwb.session import Session, open_session
 
 _BLOCK = 1_000_000
 
@@ -57,7 +58,7 @@ def check_session(session: Session) -> list[Finding]:
 
 def check_rules(location: Path | str) -> list[Finding]:
     """Return where a session breaks the NWB schema, or our own rules so that it hinders readers."""
-    session = open_session(location)
+    session = open_at(location)
     try:
         found = []
         if isinstance(session.h5, h5py.File):

@@ -10,10 +10,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ace_nwb.nwb import layout
+from ace_nwb.nwb.editing import SessionWriter
 from ace_nwb.nwb.objects import tables
 from ace_nwb.nwb.objects.columns import Columns, build_table
 from ace_nwb.nwb.ownership import Owned, list_objects, read_owned
-from ace_nwb.nwb.session import Session, SessionWriter
+from ace_nwb.nwb.reading import Session
 
 if TYPE_CHECKING:
     from pynwb import NWBFile

@@ -1,6 +1,6 @@
 """A session opened for reading, as pynwb and as HDF5 see it."""
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from datetime import datetime
 from functools import cached_property
 from pathlib import Path
@@ -13,7 +13,6 @@ import numpy as np
 from ace_nwb.errors import SessionFileError
 from ace_nwb.forms.commands import quoted
 from ace_nwb.nwb import layout, ownership
-from ace_nwb.nwb.faults import explain
 from ace_nwb.nwb.objects.columns import decode_texts
 from ace_nwb.nwb.objects.stored import iterate_references, open_stored
 
@@ -21,6 +20,10 @@ if TYPE_CHECKING:
     from pynwb import NWBFile
 
 _ONE_PER_SCOPE = (layout.MOVIE, layout.FRAME_LEDGER)
+
+
+def _leave_untold(_error: BaseException | None, _location: Path | str) -> None:
+    """Leave an exception what it is."""
 
 
 class Session:
@@ -39,11 +42,17 @@ class Session:
         The file.
     h5
         The open HDF5 file.
+    explain
+        How an exception that leaves the session is told, given it and the location: as an error
+        of the file, or None if it stays what it is. `open_session` sets it.
     """
+
+    explain: Callable[[BaseException | None, Path | str], Exception | None]
 
     def __init__(self, path: Path, h5: h5py.File):
         self.path = path
         self.h5 = h5
+        self.explain = _leave_untold
         self._io: Any = None
         self._nwbfile: NWBFile | None = None
 
@@ -197,7 +206,7 @@ class Session:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        told = explain(error, self.location)  # a closed file knows no names any more
+        told = self.explain(error, self.location)  # a closed file knows no names any more
         self.close()
         if told is not None:
             raise told from error

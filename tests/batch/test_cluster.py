@@ -50,7 +50,7 @@ def test_sessions_run_on_a_cluster_and_a_failing_one_stops_no_other(make_job, cl
 
 
 def test_a_cluster_that_does_not_answer_is_named(monkeypatch):
-    monkeypatch.setattr("ace_nwb.batch.cluster._CONNECT_S", 0.2)
+    monkeypatch.setattr("ace_nwb.batch.dask_client._CONNECT_S", 0.2)
     with (
         pytest.raises(InputError, match=r"No Dask scheduler answers at tcp://127\.0\.0\.1:9"),
         connect("tcp://127.0.0.1:9", BatchSettings()),

@@ -35,7 +35,7 @@ from ace_nwb.nwb.content.imaging import read_field
 from ace_nwb.nwb.layout import MOVIE
 from ace_nwb.nwb.session import Session, open_session
 from ace_nwb.nwb.shared.light import write_light_session
-from ace_nwb.nwb.zarr.session import export_zarr
+from ace_nwb.nwb.zarr.exchange import export_zarr
 from ace_nwb.stages.running.replacement import Replacement
 from tests.adopt.foreign_files import draw_known, write_caiman
 from tests.fixtures import foreign_results as foreign

@@ -79,7 +79,7 @@ _HEAVY = (
     "ace_nwb.pipeline",
     "ace_nwb.archive",
     "ace_nwb.report",
-    "ace_nwb.nwb.zarr.session",
+    "ace_nwb.nwb.zarr.exchange",
     "ace_nwb.conversion",
     "ace_nwb.inspection",
     "ace_nwb.adopt",
@@ -138,7 +138,7 @@ def make_sound(folder: Path) -> Sound:
     """Simulate a recording, process it, and write it in every form that is damaged."""
     from ace_nwb.curation_table import export_rois
     from ace_nwb.demo import run_demo
-    from ace_nwb.nwb.zarr.session import export_zarr
+    from ace_nwb.nwb.zarr.exchange import export_zarr
 
     if not (folder / "session.nwb").exists():
         run_demo(folder, size="toy", seed=6)

@@ -22,8 +22,8 @@ from ace_nwb.nwb.content.sync import read_clock_fit, read_ledger
 from ace_nwb.nwb.history import read_runs
 from ace_nwb.nwb.objects.copying import find_difference
 from ace_nwb.nwb.session import open_session
-from ace_nwb.nwb.zarr import session as zarr_session
-from ace_nwb.nwb.zarr.session import export_zarr, import_zarr
+from ace_nwb.nwb.zarr import exchange
+from ace_nwb.nwb.zarr.exchange import export_zarr, import_zarr
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")
 
@@ -39,7 +39,7 @@ def exported(exported_template, tmp_path):
 
 
 def test_there_and_back_nothing_is_lost(analysed, tmp_path, monkeypatch):
-    monkeypatch.setattr(zarr_session, "LARGE_BYTES", 2000)  # some arrays go piece by piece
+    monkeypatch.setattr(exchange, "LARGE_BYTES", 2000)  # some arrays go piece by piece
     export_zarr(analysed, tmp_path / "there.nwb.zarr")
     import_zarr(tmp_path / "there.nwb.zarr", tmp_path / "back.nwb")
     with h5py.File(analysed) as first, h5py.File(tmp_path / "back.nwb") as second:
@@ -95,7 +95,7 @@ def test_a_failure_leaves_nothing_behind(analysed, exported, tmp_path, function,
     def fail(*arguments):
         raise RuntimeError("stop")
 
-    monkeypatch.setattr(zarr_session, "_stream_large_arrays", fail)
+    monkeypatch.setattr(exchange, "_stream_large_arrays", fail)
     before = set(tmp_path.iterdir())
     source = analysed if function is export_zarr else exported
     with pytest.raises(RuntimeError):
@@ -104,7 +104,7 @@ def test_a_failure_leaves_nothing_behind(analysed, exported, tmp_path, function,
 
 
 def test_progress_counts_the_bytes_of_large_arrays(analysed, tmp_path, monkeypatch):
-    monkeypatch.setattr(zarr_session, "LARGE_BYTES", 1000)
+    monkeypatch.setattr(exchange, "LARGE_BYTES", 1000)
     calls = []
     export_zarr(analysed, tmp_path / "x.nwb.zarr", progress=lambda *call: calls.append(call))
     assert calls[-1][0] == calls[-1][1] > 60 * 14 * 20

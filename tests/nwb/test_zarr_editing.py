@@ -16,7 +16,7 @@ from ace_nwb.nwb.content.choices import read_choices
 from ace_nwb.nwb.content.series import read_series
 from ace_nwb.nwb.session import open_session
 from ace_nwb.nwb.zarr import editing as zarr_editing
-from ace_nwb.nwb.zarr.session import export_zarr
+from ace_nwb.nwb.zarr.exchange import export_zarr
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")
 

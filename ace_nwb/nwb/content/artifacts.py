@@ -7,9 +7,10 @@ import numpy as np
 
 from ace_nwb.nwb import layout
 from ace_nwb.nwb.content.ephys import EphysSeries
+from ace_nwb.nwb.editing import SessionWriter
 from ace_nwb.nwb.objects.columns import Columns, decode_texts
 from ace_nwb.nwb.objects.writing import stretches
-from ace_nwb.nwb.session import Session, SessionWriter
+from ace_nwb.nwb.reading import Session
 
 
 @dataclass(frozen=True)

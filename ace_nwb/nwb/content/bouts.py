@@ -7,8 +7,9 @@ import numpy as np
 from ace_nwb.nwb import layout
 from ace_nwb.nwb.content.artifacts import write_intervals
 from ace_nwb.nwb.content.phase import list_filtered_ephys
+from ace_nwb.nwb.editing import SessionWriter
 from ace_nwb.nwb.objects.columns import decode_texts
-from ace_nwb.nwb.session import Session, SessionWriter
+from ace_nwb.nwb.reading import Session
 
 
 @dataclass(frozen=True)

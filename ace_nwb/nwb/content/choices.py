@@ -9,9 +9,10 @@ from datetime import UTC, datetime
 from typing import Any
 
 from ace_nwb.nwb import layout
+from ace_nwb.nwb.editing import SessionWriter
 from ace_nwb.nwb.history import RunParameter, StageRun, next_run_id
 from ace_nwb.nwb.objects import tables
-from ace_nwb.nwb.session import Session, SessionWriter
+from ace_nwb.nwb.reading import Session
 
 _COLUMNS = {
     "stage": "Name of the stage.",

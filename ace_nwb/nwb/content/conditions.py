@@ -6,9 +6,10 @@ from typing import Any
 import numpy as np
 
 from ace_nwb.nwb import layout
+from ace_nwb.nwb.editing import SessionWriter
 from ace_nwb.nwb.objects.columns import decode_texts
 from ace_nwb.nwb.objects.stored import is_ragged, is_region
-from ace_nwb.nwb.session import Session, SessionWriter
+from ace_nwb.nwb.reading import Session
 
 _NAME_COLUMNS = ("condition", "label", "tags")
 

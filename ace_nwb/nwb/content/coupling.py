@@ -10,9 +10,10 @@ import numpy as np
 
 from ace_nwb.nwb import layout
 from ace_nwb.nwb.content.ephys import list_ephys
+from ace_nwb.nwb.editing import SessionWriter
 from ace_nwb.nwb.objects.columns import Columns
 from ace_nwb.nwb.objects.writing import region
-from ace_nwb.nwb.session import Session, SessionWriter
+from ace_nwb.nwb.reading import Session
 
 _ELECTRODES = "/general/extracellular_ephys/electrodes"
 _ROI_COLUMNS = ("roi", "partner_roi")

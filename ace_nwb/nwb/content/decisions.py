@@ -12,10 +12,11 @@ from typing import Any, Literal
 import numpy as np
 
 from ace_nwb.nwb import layout
+from ace_nwb.nwb.editing import SessionWriter
 from ace_nwb.nwb.history import record_outputs
 from ace_nwb.nwb.objects import tables
 from ace_nwb.nwb.ownership import list_objects
-from ace_nwb.nwb.session import Session, SessionWriter
+from ace_nwb.nwb.reading import Session
 
 Action = Literal["accept", "reject", "unsure", "merge", "split", "undo"]
 Line = tuple[float, float, float, float]

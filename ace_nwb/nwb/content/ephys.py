@@ -10,7 +10,7 @@ import numpy as np
 from ace_nwb.nwb import layout
 from ace_nwb.nwb.content.series import read_times
 from ace_nwb.nwb.objects.columns import decode_texts, read_columns
-from ace_nwb.nwb.session import Session
+from ace_nwb.nwb.reading import Session
 
 _NAME_COLUMNS = ("channel_name", "label", "channel_id")
 

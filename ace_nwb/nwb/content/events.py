@@ -6,11 +6,12 @@ from typing import Any
 import numpy as np
 
 from ace_nwb.nwb import layout
+from ace_nwb.nwb.editing import SessionWriter
 from ace_nwb.nwb.objects.columns import read_columns
 from ace_nwb.nwb.objects.stored import is_region
 from ace_nwb.nwb.objects.writing import compressed, region
 from ace_nwb.nwb.ownership import matching_paths
-from ace_nwb.nwb.session import Session, SessionWriter
+from ace_nwb.nwb.reading import Session
 
 _COLUMN_DESCRIPTIONS = {
     "duration": "Duration of the event.",

@@ -7,9 +7,10 @@ import numpy as np
 from ace_nwb.imaging.storage import turn_axes
 from ace_nwb.nwb import layout
 from ace_nwb.nwb.content.series import read_series, write_series
+from ace_nwb.nwb.editing import SessionWriter
 from ace_nwb.nwb.field import FieldOfView
 from ace_nwb.nwb.objects.writing import compressed, create_data
-from ace_nwb.nwb.session import Session, SessionWriter
+from ace_nwb.nwb.reading import Session
 
 _DESCRIPTIONS = {
     "mean": "Mean over all frames.",

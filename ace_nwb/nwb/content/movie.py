@@ -18,7 +18,8 @@ from isal import isal_zlib
 from ace_nwb.errors import SessionFileError
 from ace_nwb.imaging.storage import turn_axes
 from ace_nwb.nwb.layout import MOVIE
-from ace_nwb.nwb.session import Session, open_apart
+from ace_nwb.nwb.location import open_apart
+from ace_nwb.nwb.reading import Session
 from ace_nwb.signals.runs import find_breaks
 
 _ALL = slice(None)

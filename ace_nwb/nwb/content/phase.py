@@ -9,9 +9,10 @@ import numpy as np
 from ace_nwb.nwb import layout
 from ace_nwb.nwb.content.ephys import EphysSeries, describe_series, list_ephys
 from ace_nwb.nwb.content.series import write_series
+from ace_nwb.nwb.editing import SessionWriter
 from ace_nwb.nwb.objects.columns import read_columns
 from ace_nwb.nwb.objects.writing import create_column, region
-from ace_nwb.nwb.session import Session, SessionWriter
+from ace_nwb.nwb.reading import Session
 
 _COLUMNS = {
     "roi": "The ROI whose events were taken.",

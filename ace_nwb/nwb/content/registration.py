@@ -8,9 +8,10 @@ import numpy as np
 from ace_nwb.imaging.storage import turn_axes
 from ace_nwb.nwb import layout
 from ace_nwb.nwb.content.imaging import create_images
+from ace_nwb.nwb.editing import SessionWriter
 from ace_nwb.nwb.objects.columns import read_columns
 from ace_nwb.nwb.objects.writing import region
-from ace_nwb.nwb.session import Session, SessionWriter
+from ace_nwb.nwb.reading import Session
 
 _ROI = "ROI of this session."
 PATHS = (

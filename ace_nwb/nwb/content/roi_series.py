@@ -6,9 +6,10 @@ import numpy as np
 
 from ace_nwb.nwb import layout
 from ace_nwb.nwb.content.series import write_series
+from ace_nwb.nwb.editing import SessionWriter
 from ace_nwb.nwb.objects.columns import read_columns
 from ace_nwb.nwb.objects.writing import compressed, create_column, region
-from ace_nwb.nwb.session import Session, SessionWriter
+from ace_nwb.nwb.reading import Session
 
 
 def read_roi_table(session: Session) -> dict[str, np.ndarray]:

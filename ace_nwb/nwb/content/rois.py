@@ -13,10 +13,11 @@ from ace_nwb.imaging.storage import turn_axes
 from ace_nwb.nwb import layout
 from ace_nwb.nwb.content.imaging import read_field, read_images, write_images
 from ace_nwb.nwb.content.roi_series import read_roi_series, write_roi_series
+from ace_nwb.nwb.editing import SessionWriter
 from ace_nwb.nwb.field import FieldOfView
 from ace_nwb.nwb.objects.columns import read_columns
 from ace_nwb.nwb.objects.writing import Stored, compressed, link_target
-from ace_nwb.nwb.session import Session, SessionWriter
+from ace_nwb.nwb.reading import Session
 
 _COLUMNS = {
     "size_px": "Number of pixels of the footprint.",

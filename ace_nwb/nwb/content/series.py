@@ -5,9 +5,10 @@ from typing import Any
 import h5py
 import numpy as np
 
+from ace_nwb.nwb.editing import SessionWriter
 from ace_nwb.nwb.layout import MOVIE
 from ace_nwb.nwb.objects.writing import Stored, compressed, create_data, link_target
-from ace_nwb.nwb.session import Session, SessionWriter
+from ace_nwb.nwb.reading import Session
 
 
 def write_series(

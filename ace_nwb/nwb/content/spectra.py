@@ -8,6 +8,7 @@ import numpy as np
 
 from ace_nwb.nwb import layout
 from ace_nwb.nwb.content.series import read_times, write_series
+from ace_nwb.nwb.editing import SessionWriter
 from ace_nwb.nwb.objects.columns import Columns
 from ace_nwb.nwb.objects.writing import (
     create_column,
@@ -16,7 +17,7 @@ from ace_nwb.nwb.objects.writing import (
     link_target,
     region,
 )
-from ace_nwb.nwb.session import Session, SessionWriter
+from ace_nwb.nwb.reading import Session
 
 
 @dataclass(frozen=True)

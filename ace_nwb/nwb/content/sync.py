@@ -16,10 +16,11 @@ import numpy as np
 from ace_nwb.errors import SessionFileError
 from ace_nwb.nwb import layout
 from ace_nwb.nwb.content.series import read_times, write_series
+from ace_nwb.nwb.editing import SessionWriter
 from ace_nwb.nwb.history import read_runs
 from ace_nwb.nwb.objects.columns import Columns, read_columns
 from ace_nwb.nwb.objects.links import is_within
-from ace_nwb.nwb.session import Session, SessionWriter
+from ace_nwb.nwb.reading import Session
 
 DEVICE_TIME_COLUMN = "device_time_s"
 """Column of an aligned events table with the device's own times."""

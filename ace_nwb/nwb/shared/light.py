@@ -20,11 +20,12 @@ from ace_nwb.nwb import layout
 from ace_nwb.nwb.commit.new_file import claim, new_h5
 from ace_nwb.nwb.commit.repack import repack
 from ace_nwb.nwb.content.imaging import create_images
+from ace_nwb.nwb.location import find_folder
 from ace_nwb.nwb.objects.copying import copy_file
 from ace_nwb.nwb.objects.links import iterate_soft_links
 from ace_nwb.nwb.opening import existing_file
 from ace_nwb.nwb.safety import file_beside
-from ace_nwb.nwb.session import Session, SessionWriter, edit_session, find_folder, open_session
+from ace_nwb.nwb.session import Session, SessionWriter, edit_session, open_session
 from ace_nwb.nwb.shared import anonymity
 
 _COLUMNS = {

@@ -17,9 +17,9 @@ from ace_nwb.nwb.commit.disk import Disk
 from ace_nwb.nwb.commit.lock import WriterLock
 from ace_nwb.nwb.commit.superblock import read_end_of_file
 from ace_nwb.nwb.editing import Edit, SessionWriter, check_writable
+from ace_nwb.nwb.location import replaced_path
 from ace_nwb.nwb.opening import open_h5, real_path
-from ace_nwb.nwb.session import replaced_path
-from ace_nwb.nwb.zarr.session import export_zarr, import_zarr
+from ace_nwb.nwb.zarr.exchange import export_zarr, import_zarr
 
 
 @contextmanager
