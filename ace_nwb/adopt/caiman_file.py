@@ -23,7 +23,7 @@ from ace_nwb.nwb.history import current_runs
 from ace_nwb.nwb.session import Session
 
 _NOTHING = (b"NoneType", "NoneType")
-_LARGEST_PARAMETER = 16
+_LARGEST_PARAMETER = 16  # elements; longer ones are data (shifts, masks), no settings
 NORM = "footprint_norm"
 """Column of the ROI table: Euclidean norm that a footprint had in the program it came from."""
 

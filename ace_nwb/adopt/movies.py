@@ -19,9 +19,9 @@ from ace_nwb.nwb.content.movie import NwbMovie
 from ace_nwb.nwb.session import Session
 from ace_nwb.stages.common.corrected import open_corrected_movie
 
-_BLOCK_FRAMES = 64
+_BLOCK_FRAMES = 64  # frames; 23 MB at 608 x 608 in 8 bits
 _CODECS = {".avi": ("ffv1", "gray", "gray16le"), ".mp4": ("libx264", "yuv420p", "")}
-_RATE_DIGITS = 1000
+_RATE_DIGITS = 1000  # mHz: a rate is kept to a thousandth of a Hz, the fraction small
 
 
 @dataclass(frozen=True)

@@ -39,7 +39,7 @@ from ace_nwb.stages.table import STAGES
 STAGE = "adopt"
 """Name in the history under which the foreign program's own parameters are kept."""
 
-_SAMPLED_FRAMES = 100
+_SAMPLED_FRAMES = 100  # frames; the standard error of a mean over them is a tenth of the noise
 _EQUIVALENT = {
     "extract": {
         "init.min_corr": "min_correlation",

@@ -12,9 +12,10 @@ from ace_nwb.nwb.content.series import read_series
 from ace_nwb.nwb.session import Session
 
 BEFORE_S, AFTER_S = 0.6, 2.0
-MARGIN_PX = 14
-_MOST_FRAMES = 60
-_MOST_SIDE_PX = 160
+"""Seconds, chosen by eye: the rise of an event, and most of the decay of a slow indicator."""
+MARGIN_PX = 14  # px around the footprint: about a cell's diameter, so that the surround shows
+_MOST_FRAMES = 60  # frames sent to the browser: 20 fps for 2.6 s; faster movies are thinned
+_MOST_SIDE_PX = 160  # px; larger patches show neighbours, not the ROI
 
 
 @dataclass(frozen=True)

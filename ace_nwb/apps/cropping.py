@@ -124,6 +124,7 @@ class CropDesk:
 
 
 _N_FRAMES = 96
+"""Frames spread over the session: a maximum shows most cells, and nobody waits long."""
 
 
 def sample_projections(data: SessionData, n_frames: int = _N_FRAMES) -> dict[str, np.ndarray]:

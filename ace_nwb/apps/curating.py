@@ -22,8 +22,8 @@ from ace_nwb.stages.running.execution import SessionState
 from ace_nwb.stages.running.status import decision_inputs, stage_statuses
 
 IMAGES = ("mean", "max", "correlation", "peak_to_noise", "std", "range", "median", "min")
-_MOST_BINS = 4000
-_MOST_DRAFTS = 2000
+_MOST_BINS = 4000  # points of a trace per answer: a screen of 3,840 columns shows no more
+_MOST_DRAFTS = 2000  # decisions in one request: more ROIs than a miniscope's field holds
 
 
 def build_curate_app(path: Path, *, reviewer: str = "") -> App:

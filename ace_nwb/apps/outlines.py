@@ -3,7 +3,7 @@
 import numpy as np
 from contourpy import LineType, contour_generator
 
-_LEVEL = 0.25
+_LEVEL = 0.25  # of the peak of the footprint: what the report's outlines enclose too
 
 
 def trace_outline(

@@ -22,7 +22,7 @@ from ace_nwb.nwb.content.roi_series import read_roi_table
 from ace_nwb.nwb.session import Session
 from ace_nwb.stages.common.curated import Curation
 
-_KEPT_ROIS = 48
+_KEPT_ROIS = 48  # ROIs whose answers are kept for who goes back and forth
 _TABLES = (
     (layout.IMAGE_SEGMENTATION, layout.FLUORESCENCE),
     (

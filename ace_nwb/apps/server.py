@@ -25,11 +25,11 @@ from ace_nwb.errors import AceNwbError, CurationError, InputError, OutputError, 
 
 logger = logging.getLogger(__name__)
 
-DEFAULT_PORT = 8765
-_PORTS_TRIED = 20
-_HIGHEST_PORT = 2**16 - 1
-_LARGEST_BODY = 2**18
-_LONGEST_ANSWER_S = 30.0
+DEFAULT_PORT = 8765  # any port above 1023 that no common service uses would do
+_PORTS_TRIED = 20  # as many pages may be open at once before --port is needed
+_HIGHEST_PORT = 2**16 - 1  # of TCP: 16 bits
+_LARGEST_BODY = 2**18  # bytes of a request: 2,000 decisions with short reasons are 200 kB
+_LONGEST_ANSWER_S = 30.0  # seconds that an answer under way may take when the page is closed
 _HEADERS = {
     "Cache-Control": "no-store",
     "Cross-Origin-Opener-Policy": "same-origin",

@@ -33,9 +33,9 @@ from ace_nwb.stages.settings.texts import Choice, build_parameters
 from ace_nwb.stages.table import STAGES
 from ace_nwb.tuning.stretch import load_box, middle_stretch
 
-_WORKERS = 2
-_MOST_BYTES = 400_000_000
-_MOST_SEEDS = 20_000
+_WORKERS = 2  # threads: a page leaves the computer to the person in front of it
+_MOST_BYTES = 400_000_000  # bytes of a trial's frames in 32 bits: fits beside a browser in 4 GB
+_MOST_SEEDS = 20_000  # seeds drawn; more are noise, and a browser draws no more smoothly
 _RECORDED = (
     "cell_diameter_px",
     "min_correlation",

@@ -26,8 +26,8 @@ from ace_nwb.imaging.packing import PackedMovie
 from ace_nwb.nwb.content.movie import NwbMovie
 from ace_nwb.stages.running.execution import software
 
-_BLOCKS_PER_THREAD = 3
-_WAIT_FOR_WORKERS_S = 60
+_BLOCKS_PER_THREAD = 3  # one in work, one ahead, one on its way, so that no worker waits
+_WAIT_FOR_WORKERS_S = 60  # seconds; a worker that was just started imports the package first
 
 
 @contextmanager

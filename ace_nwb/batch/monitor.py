@@ -11,8 +11,8 @@ from typing import Any, Protocol
 
 from ace_nwb.batch.plan import SessionJob
 
-_LEAST_POLL_S = 0.25
-_SESSIONS_PER_SECOND = 2000
+_LEAST_POLL_S = 0.25  # seconds: an eye takes it for "at once"
+_SESSIONS_PER_SECOND = 2000  # state files read per second at most: others use the disk too
 _EXPECTED_STAGES = 17
 """Steps of a session with all stages; only the time left is guessed with it."""
 

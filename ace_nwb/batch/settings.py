@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-GB = 2**30
+GB = 2**30  # bytes
 
 
 @dataclass(frozen=True)

@@ -22,7 +22,8 @@ from ace_nwb.batch.settings import BatchSettings
 from ace_nwb.errors import AceNwbError, AceNwbWarning, SessionLockedError
 
 DONE, FAILED, LOCKED, LEASH = 0, 3, 4, 5
-_REPORT_INTERVAL_S = 0.5
+"""Exit codes; 1 and 2 are Python's and the command line's own."""
+_REPORT_INTERVAL_S = 0.5  # seconds between states: nobody sees more, and it costs nothing
 
 
 class Reporter:

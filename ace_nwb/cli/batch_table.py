@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from ace_nwb.batch import Snapshot
 
 _STYLES = {"done": "green", "failed": "bold red", "running": "cyan"}
-_MOST_ROWS = 40
+_MOST_ROWS = 40  # rows: what a terminal window shows
 
 
 @contextmanager

@@ -10,8 +10,8 @@ from typing import Any
 
 from ace_nwb.errors import ParameterError
 
-WIDTH_IN_A_FILE = 140
-SECONDS_BETWEEN_LINES = 30.0
+WIDTH_IN_A_FILE = 140  # columns: no name in our tables is cut, and logs stay readable
+SECONDS_BETWEEN_LINES = 30.0  # seconds: two lines a minute in a log
 UNITS = {"": 1, "K": 2**10, "M": 2**20, "G": 2**30, "T": 2**40}
 
 

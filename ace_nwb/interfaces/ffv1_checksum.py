@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from isal import isal_zlib
 
-FOOTER_BYTES = 8
+FOOTER_BYTES = 8  # of a slice: size (3), error status (1), checksum (4); RFC 9043, 4.9
 _MIRRORED = bytes(int(f"{value:08b}"[::-1], 2) for value in range(256))
 """Bytes with their bits in the other order: FFV1 takes the highest bit first, zlib the lowest."""
 

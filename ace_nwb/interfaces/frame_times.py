@@ -19,7 +19,7 @@ from ace_nwb.interfaces.stamps import (
     repair_stamps,
 )
 
-DAQ_WRAP = 1 << 16
+DAQ_WRAP = 1 << 16  # frame numbers of the DAQ have 16 bits and begin anew
 
 NO_REPAIR = ""
 

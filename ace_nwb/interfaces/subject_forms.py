@@ -41,7 +41,7 @@ _AGE_UNITS = {
 
 _QUANTITY = re.compile(r"(\d+(?:\.\d+)?)\s*([a-z]+)\.?\s*(?:,|and|old)?\s*")
 _POSTNATAL = re.compile(r"(?:p|pd|pnd|postnatal day)\s*(\d+)")
-_DAYS_A_WEEK = 7
+_DAYS_A_WEEK = 7  # ISO 8601 knows weeks; archives want days
 
 EXPECTED = {
     "species": 'the Latin name, such as "Mus musculus" or "Rattus norvegicus", was expected',

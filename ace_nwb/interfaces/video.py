@@ -21,7 +21,7 @@ from ace_nwb.interfaces.isxd_movie import probe_isxd
 from ace_nwb.interfaces.tiff_movie import SUFFIXES, probe_tiff
 
 _VIDEO = (b"00dc", b"00db")
-_KEY_FRAME = 0x10
+_KEY_FRAME = 0x10  # AVIIF_KEYFRAME, bit of an entry in the AVI index
 _INDEX_ENTRY = struct.Struct("<4sIII")
 
 

@@ -22,7 +22,7 @@ from ace_nwb.nwb.objects.links import find_dangling_links
 from ace_nwb.nwb.reading import Session
 from ace_nwb.nwb.safety import file_beside
 
-_BLOCK = 1_000_000
+_BLOCK = 1_000_000  # times read at once, 8 MB
 
 _NO_HINDRANCE = ("check_clocks", "check_unit", "check_external_files")
 """Rules that a file may break without hindering a stage that reads it."""

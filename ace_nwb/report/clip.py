@@ -30,13 +30,13 @@ from ace_nwb.report.sections.traces import Traces, busiest_span, read_traces
 from ace_nwb.report.writing import refuse_overwriting
 from ace_nwb.stages.common.corrected import open_corrected_movie
 
-DEFAULT_S = 30.0
-N_TRACES = 8
-N_LEVEL_FRAMES = 12
+DEFAULT_S = 30.0  # seconds: events of many cells show, and a talk has time for it
+N_TRACES = 8  # traces below the movie; each needs 24 px
+N_LEVEL_FRAMES = 12  # frames over the clip, whose quantiles set the grey levels
 BLOCK_PIXELS = 4_000_000
 """Pixels read at a time: about 100 MB with all their parts."""
 QUALITY = "20"
-MIN_WIDTH_PX = 900
+MIN_WIDTH_PX = 900  # px, so that the times on the axis below do not touch
 
 
 @dataclass(frozen=True)

@@ -23,9 +23,11 @@ from ace_nwb.report.wording import plain_label
 PAPER, INK, DIM, CURSOR = "#0d1014", "#eef2f6", "#8d99a6", (255, 255, 255)
 COLOURS = ("#52d3ff", "#ffa13d", "#8fe388", "#ff8fb1", "#c9a7ff", "#ffe066", "#7fb2ff", "#ff9a6b")
 MAX_WIDTH_PX, GAP_PX, HEAD_PX, FOOT_PX = 1580, 10, 46, 34
-MAX_PANEL_HEIGHT_PX = 640
-STRIP_LEFT_PX, STRIP_RIGHT_PX = 74, 66
+"""Pixels; the width fits a slide of 1600, the others leave room for 18 px letters."""
+MAX_PANEL_HEIGHT_PX = 640  # px; with traces the whole stays under the 1080 of a screen
+STRIP_LEFT_PX, STRIP_RIGHT_PX = 74, 66  # px for names and for units beside the traces
 TRACE_HEIGHT_PX, EPHYS_HEIGHT_PX = 24, 84
+"""Pixels; the least at which an event's shape is seen; ephys needs its sign."""
 
 
 @dataclass(frozen=True)

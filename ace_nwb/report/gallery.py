@@ -27,7 +27,7 @@ from ace_nwb.report.writing import refuse_overwriting, save_file
 from ace_nwb.stages.running.status import StageStatus
 
 TOPICS = ("Sync", "Frames", "Motion", "ROIs", "Validation")
-THUMBNAIL_PX = 200
+THUMBNAIL_PX = 200  # px; four or five stand side by side, and cells can be told
 _WORST_FIRST = ("problem", "look", "missing", "good")
 _STATE_NAMES = {
     "problem": "to fix",

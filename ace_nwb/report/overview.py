@@ -20,11 +20,13 @@ from ace_nwb.report.wording import format_signed, plain_label
 from ace_nwb.report.writing import refuse_overwriting, save_file
 
 WIDTH_PX, HEIGHT_PX = 900, 520
-PNG_WIDTH_PX = 1400
-N_TRACES = 12
-SPAN_S = 60.0
+"""Pixels of the drawing, at 72 px per inch; a page of a paper is 8.3 inches."""
+PNG_WIDTH_PX = 1400  # px: sharp on a screen of twice the density
+N_TRACES = 12  # traces at which names of 10 px do not touch
+SPAN_S = 60.0  # seconds: single events keep their shape over 378 px
 _TOP_PX, _LEFT_WIDTH_PX, _RIGHT_LEFT_PX, _RIGHT_WIDTH_PX = 34, 330, 446, 378
-_EPHYS_HEIGHT_PX = 84
+"""Pixels within the drawing: two columns with room for labels between."""
+_EPHYS_HEIGHT_PX = 84  # px: as in the clip
 
 
 def write_overview_png(nwb_path: Path, png_path: Path) -> Path:

@@ -44,9 +44,10 @@ CSS_NAMES = {
 ACCEPTED = "#52d3ff"
 REJECTED = "#ffa13d"
 
-FIGURE_WIDTH_PX = 880
+FIGURE_WIDTH_PX = 880  # px: the text column of the page
 LEFT_PX, RIGHT_PX, TOP_PX, BOTTOM_PX = 64, 76, 14, 44
-PX_PER_INCH = 72
+"""Pixels around a panel: room for numbers and labels of 11 px letters."""
+PX_PER_INCH = 72  # of SVG and of points in print: a size in px is then one in points
 
 _SETTINGS = {
     "axes.edgecolor": FAINT,

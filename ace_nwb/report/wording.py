@@ -50,4 +50,4 @@ def format_rate(rate_hz: float) -> str:
     return f"{rate_hz:.4g} Hz" if rate_hz < _HZ_PER_KHZ else f"{rate_hz / _HZ_PER_KHZ:.4g} kHz"
 
 
-_HZ_PER_KHZ = 1000.0
+_HZ_PER_KHZ = 1000.0  # Hz

@@ -13,6 +13,7 @@ from ace_nwb.signals.multitaper import (
 )
 
 BLOCK_CHANNELS = 16
+"""Channels transformed at once: bounds memory for any number of them."""
 
 
 @dataclass(frozen=True)

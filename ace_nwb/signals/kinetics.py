@@ -100,7 +100,7 @@ fifth too long at an SNR of 3.
 _FINEST_RATE_HZ = 30.0
 """Faster traces are averaged down: no rise time tried needs more."""
 
-_SEGMENT_FRAMES = 600
+_SEGMENT_FRAMES = 600  # frames: 20 s at 30 fps, several events of a busy cell
 _N_SEGMENTS = 10
 """Of a long trace the ten liveliest segments of 600 frames (30 s at 20 Hz) are enough."""
 

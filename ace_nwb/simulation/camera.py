@@ -7,7 +7,7 @@ import numpy as np
 from ace_nwb.simulation import miniscope_daq
 from ace_nwb.simulation.metadata import CAMERA_RATE_HZ, CAMERA_SHAPE, write_device_metadata
 
-BLOCK_FRAMES = 100
+BLOCK_FRAMES = 100  # frames in memory at once
 ANIMAL_SIZE = 0.07  # of the side of the box
 
 

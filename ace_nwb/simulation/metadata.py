@@ -10,8 +10,8 @@ from ace_nwb.simulation.movie import MovieSpec
 
 SCOPE = "My V4 Miniscope"
 BEHAVIOUR_CAMERA = "BehavCam 1"
-CAMERA_SHAPE = (96, 128)
-CAMERA_RATE_HZ = 10
+CAMERA_SHAPE = (96, 128)  # rows, columns in px: small, since only its times matter here
+CAMERA_RATE_HZ = 10  # Hz: slower than the scope, so that two clocks differ
 ANIMAL = "m001"
 
 SESSION_METADATA = {

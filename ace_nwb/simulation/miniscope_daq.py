@@ -12,8 +12,8 @@ import av
 import numpy as np
 
 CONTAINER_RATE_HZ = 60  # the program writes this whatever the camera does
-JUNK_STAMP_MS = 935703178
-BUFFER_SIZE = 128
+JUNK_STAMP_MS = 935703178  # ms: a first stamp as found in a recording of Miniscope-DAQ-QT v2
+BUFFER_SIZE = 128  # frames of the ring buffer of Miniscope-DAQ-QT, as in its source
 
 
 @dataclass(frozen=True)

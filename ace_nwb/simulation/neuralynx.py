@@ -7,11 +7,11 @@ from pathlib import Path
 
 import numpy as np
 
-HEADER_BYTES = 16 * 1024
-RECORD_SAMPLES = 512
-AD_MAX_VALUE = 32767
-TTL_EVENT_ID = 11
-RECORDING_EVENT_ID = 19
+HEADER_BYTES = 16 * 1024  # of every Neuralynx file
+RECORD_SAMPLES = 512  # of an .ncs record
+AD_MAX_VALUE = 32767  # counts of full scale, 16 bits with sign
+TTL_EVENT_ID = 11  # of events of the TTL ports, as Cheetah 6 numbers them
+RECORDING_EVENT_ID = 19  # of "Starting Recording" and "Stopping Recording"
 
 NCS_DTYPE = np.dtype(
     [

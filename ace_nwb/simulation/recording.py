@@ -34,7 +34,7 @@ from ace_nwb.simulation.randomness import random_stream
 from ace_nwb.simulation.truth import MovieTruth, RecordingTruth, save_truth
 
 ProgressCallback = Callable[[int, int], None]
-BLOCK_FRAMES = 100
+BLOCK_FRAMES = 100  # frames in memory at once
 START = datetime(2025, 6, 12, 15, 26, 31, 176000, tzinfo=timezone(timedelta(hours=-4)))
 
 

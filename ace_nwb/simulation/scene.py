@@ -12,8 +12,8 @@ from scipy.sparse import csr_array, vstack
 
 from ace_nwb.simulation.motion import draw_slow_noise
 
-NEUROPIL_SPACING_PX = 32.0
-NEUROPIL_SIGMA_PX = 26.0
+NEUROPIL_SPACING_PX = 32.0  # px: several cell diameters, since neuropil is smooth
+NEUROPIL_SIGMA_PX = 26.0  # px: neighbours overlap, so that no pattern of the grid shows
 
 
 def draw_smooth_noise(
@@ -136,7 +136,7 @@ def _node_kernels(size_px: int, n_nodes: int) -> np.ndarray:
 
 
 MIN_WEIGHT = 0.01  # weights below this share of the peak are cut off
-PLACING_TRIES = 200
+PLACING_TRIES = 200  # of which the farthest from other cells is taken
 
 
 @dataclass(frozen=True)

@@ -18,10 +18,11 @@ from scipy.sparse import csr_array, sparray, spmatrix
 
 from ace_nwb.simulation.truth import MovieTruth
 
-MAX_CENTROID_DISTANCE_PX = 5.0
+MAX_CENTROID_DISTANCE_PX = 5.0  # px: less than half the diameter of a cell
 MIN_COSINE = 0.5
-EDGE_MARGIN_PX = 6.0
-MIN_TRANSIENT_TO_NOISE = 2.0
+"""Between footprints: more alike than not."""
+EDGE_MARGIN_PX = 6.0  # px: half a cell; what is cut by the edge counts neither way
+MIN_TRANSIENT_TO_NOISE = 2.0  # in a pixel at the centre; below it transients drown in single frames
 
 
 @dataclass(frozen=True)

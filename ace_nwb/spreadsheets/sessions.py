@@ -20,7 +20,7 @@ from ace_nwb.spreadsheets.columns import (
 from ace_nwb.spreadsheets.tables import Row, Table, read_table
 from ace_nwb.stages.table import find_stage
 
-_MINUTE_S = 60.0
+_MINUTE_S = 60.0  # seconds; the predecessor's tables count in minutes
 _PERIODS = {
     "periods of high slow wave power (s)": "high slow-wave power",
     "control periods (s)": "control",

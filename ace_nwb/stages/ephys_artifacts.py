@@ -14,7 +14,7 @@ from ace_nwb.stages.common.regular import LazySamples
 from ace_nwb.stages.running.context import StageContext
 from ace_nwb.stages.settings.params import EphysArtifactsParams
 
-MICROVOLTS = 1e6
+MICROVOLTS = 1e6  # per volt: thresholds of artefacts are stated in microvolts
 
 
 @dataclass(frozen=True)

@@ -34,7 +34,8 @@ from ace_nwb.stages.running.context import StageContext
 from ace_nwb.stages.settings.params import RegisterSessionsParams
 
 _DIAMETERS_APART = 0.75
-_LEAST_LINK = 0.05
+"""How far a cell may lie after alignment; its neighbour lies about 1 away."""
+_LEAST_LINK = 0.05  # probability; less likely pairs are not worth a row
 _WIDTH_TO_DIAMETER = 4 / 2.355
 """A Gaussian cell is said to be four standard deviations wide; its half-height width is 2.355."""
 

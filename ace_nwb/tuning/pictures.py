@@ -15,7 +15,7 @@ from ace_nwb.tuning.proposal import Proposal, patch_limits
 from ace_nwb.tuning.sweep import Trial
 
 _SEED_COLOUR, _REST_COLOUR, _BOX_COLOUR = "#ff4d4d", "#8a8a8a", "#4dd2ff"
-_MAX_MARKED = 3000
+_MAX_MARKED = 3000  # marks; more hide the image
 
 
 def draw_seeds(proposal: Proposal, box: CropBox | None, path: Path) -> None:

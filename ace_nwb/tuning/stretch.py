@@ -7,7 +7,7 @@ import numpy as np
 from ace_nwb.imaging.cropping import CropBox
 from ace_nwb.imaging.movie import ArrayMovie, Movie
 
-_BLOCK_FRAMES = 128
+_BLOCK_FRAMES = 128  # frames in memory at once
 
 
 @dataclass(frozen=True)

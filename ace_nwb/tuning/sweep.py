@@ -12,9 +12,10 @@ from ace_nwb.engines.cnmfe.seeds import SeedThresholds
 from ace_nwb.engines.evaluation import evaluate_components
 from ace_nwb.imaging.movie import Movie, ProgressCallback, no_progress
 
-DIAMETER_FACTORS = (0.75, 1.33)
+DIAMETER_FACTORS = (0.75, 1.33)  # a third more or less: the step at which results begin to differ
 PEAK_TO_NOISE_FACTORS = (0.75, 1.33)
-CORRELATION_STEPS = (-0.15, 0.15)
+"""A third more or less: the step at which results begin to differ."""
+CORRELATION_STEPS = (-0.15, 0.15)  # of the correlation, about a third of its usual threshold
 CLEAR_GAIN = 1.05
 """A trial must be better by this factor to be preferred to the parameters tried first."""
 

@@ -51,7 +51,7 @@ ORIENTATION_FILE = "headOrientation.csv"
 NOTES_FILE = "notes.csv"
 SIDE_FILES = "broken_side_files"
 QUATERNION_COLUMNS = ("qw", "qx", "qy", "qz")
-QUARTER_HOUR_S = 900
+QUARTER_HOUR_S = 900  # seconds; offsets of time zones are multiples of it
 START_OF_EARLY_VERSIONS = "msecSinceEpoch"
 """Entry of metaData.json itself with the start time in v0.1 to v1.02; since then nested."""
 START_FIELDS = {"year", "month", "day", "hour", "minute", "second", "msec", "msecSinceEpoch"}

@@ -11,7 +11,7 @@ import numpy as np
 from ace_nwb.errors import EphysError
 from ace_nwb.interfaces.policies import Irregularity, Policies
 
-SAMPLE_BYTES = 2
+SAMPLE_BYTES = 2  # of Intan's and SpikeGLX's 16-bit samples
 
 
 class _Numpy:

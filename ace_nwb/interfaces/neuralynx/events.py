@@ -30,7 +30,7 @@ NEV_RECORD = np.dtype(
         ("text", "S128"),
     ]
 )
-TTL_BITS = 16
+TTL_BITS = 16  # of the word nttl in an event record (int16)
 _TTL_TEXT = re.compile(r"TTL Input on (\S+?)_\d+ board (\d+) port (\d+)\b")
 _PORT_ONLY = re.compile(r"\bport (\d+)\b.*\bvalue\b", re.IGNORECASE)
 

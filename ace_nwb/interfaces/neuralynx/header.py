@@ -7,7 +7,7 @@ import numpy as np
 
 from ace_nwb.errors import EphysError
 
-HEADER_BYTES = 16_384
+HEADER_BYTES = 16_384  # of every Neuralynx file, by its own format description
 MAGIC = "########"
 _KEY_LINE = re.compile(r"^\s*-(\S+)[ \t]*(.*?)\s*$", re.MULTILINE)
 

@@ -26,7 +26,7 @@ sample moves it by .09 samples (SD). More records would follow the wander of the
 RECORDS_AHEAD = 8
 """Records by which a change is noticed: most of them must be off, so that a few may be late."""
 
-END_RECORDS = 3
+END_RECORDS = 3  # records
 LATEST_US = 100.0
 """With fewer records than this before or after it, a change is a gap only if it is longer than
 this, us: a late stamp (38 us are known) cannot be told there from a loss of few samples."""

@@ -32,11 +32,11 @@ from ace_nwb.interfaces.onix.files import (
 from ace_nwb.interfaces.onix.findings import Findings
 from ace_nwb.interfaces.policies import Policies
 
-AC_VOLT_PER_BIT = 0.195e-6
-AC_ZERO = 32_768
-DC_VOLT_PER_BIT = -19.23e-3
-DC_ZERO = 512
-ANALOG_CHANNELS = 12
+AC_VOLT_PER_BIT = 0.195e-6  # volt; Intan RHS2116 data sheet, AC amplifier
+AC_ZERO = 32_768  # counts at 0 V: offset binary, 16 bits
+DC_VOLT_PER_BIT = -19.23e-3  # volt; data sheet, DC amplifier, which inverts
+DC_ZERO = 512  # counts at 0 V: offset binary, 10 bits
+ANALOG_CHANNELS = 12  # of the breakout board, always all written
 GAP_STEPS = 1.5
 """A step of the sample clock longer than this many median steps is a gap."""
 

@@ -10,7 +10,7 @@ from ace_nwb.errors import JournalError
 from ace_nwb.nwb.commit.overlay import PAGE_SIZE
 
 MAGIC = b"ACENWBJ\n"
-FORMAT_VERSION = 1
+FORMAT_VERSION = 1  # rises when an older ace_nwb could not read the journal
 # magic, format version, page size, changed pages, old size, new size, digest of sampled pages
 _HEADER = struct.Struct("<8sIIQQQ32s")
 _PAGE = struct.Struct("<QI")  # page number, length; the old and the new content follow

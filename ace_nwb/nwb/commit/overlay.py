@@ -12,6 +12,7 @@ from pathlib import Path
 from ace_nwb.nwb.commit.disk import Disk, read_bytes
 
 PAGE_SIZE = 4096
+"""Bytes: a page of memory and of most disks, the least that a disk writes as a whole."""
 
 
 class OverlayFile(io.RawIOBase):

@@ -21,7 +21,7 @@ from ace_nwb.nwb.reading import Session
 Action = Literal["accept", "reject", "unsure", "merge", "split", "undo"]
 Line = tuple[float, float, float, float]
 
-_NONE = -1
+_NONE = -1  # no ROI, no number: integer columns of a table have no other way to say it
 _COLUMNS: dict[str, tuple[str, Any]] = {
     "decision": ("Number of the decision; the rows of one decision share it.", np.int64),
     "action": ("accept, reject, unsure, merge, split or undo.", str),

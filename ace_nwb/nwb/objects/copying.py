@@ -12,6 +12,7 @@ import numpy as np
 from ace_nwb.errors import SessionFileError
 
 BLOCK_BYTES = 16 * 2**20
+"""Read at once: long enough for a disk, small beside the memory of any computer."""
 
 
 def copy_file(

@@ -39,6 +39,7 @@ _COLUMNS = {
 _MOVIE_TYPES = ("OnePhotonSeries", "TwoPhotonSeries")
 _SEPARATOR = "; "
 _BLOCK_BYTES = 64 * 2**20
+"""Read at once: long enough for a disk, small beside the memory of any computer."""
 
 Progress = Callable[[int, int], None]
 

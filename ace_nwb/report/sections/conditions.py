@@ -13,8 +13,8 @@ from ace_nwb.report.sections.coupling import BOX, SMALL_HEIGHT_PX, SMALL_WIDTH_P
 from ace_nwb.report.sections.parts import Section, make_picture
 from ace_nwb.report.wording import plain_label
 
-LEVEL = 0.05
-MAX_SUBJECTS = 400
+LEVEL = 0.05  # false discovery rate that is called a difference, as everywhere in the report
+MAX_SUBJECTS = 400  # points; more cover each other at this width
 
 
 @dataclass(frozen=True)

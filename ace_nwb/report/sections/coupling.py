@@ -18,10 +18,10 @@ from ace_nwb.report.wording import plain_label
 from ace_nwb.signals.resampling import place_on_grid
 
 WHOLE = "whole"
-MAX_TRIGGERS = 4
-MAX_CHANNELS = 3
-BOX = (64, 34, 346, 200)
-SMALL_WIDTH_PX, SMALL_HEIGHT_PX = 430, 290
+MAX_TRIGGERS = 4  # averages side by side, each wide enough for its axis
+MAX_CHANNELS = 3  # channels, one row each; the table in the file has all
+BOX = (64, 34, 346, 200)  # left, top, width, height in px of a panel with labels on two sides
+SMALL_WIDTH_PX, SMALL_HEIGHT_PX = 430, 290  # px: two figures fit side by side
 Columns = Mapping[str, np.ndarray]
 
 

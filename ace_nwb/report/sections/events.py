@@ -13,7 +13,7 @@ from ace_nwb.report.sections.field import Rois
 from ace_nwb.report.sections.parts import Section, absent, list_names, make_picture
 
 EVENTS = "/processing/events"
-MAX_VECTOR_EVENTS = 20_000
+MAX_VECTOR_EVENTS = 20_000  # events; as vectors each takes about 100 bytes of the page
 
 
 @dataclass(frozen=True)

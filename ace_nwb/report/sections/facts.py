@@ -10,7 +10,7 @@ from ace_nwb.nwb.session import Session
 from ace_nwb.report.sections.frames import Frames
 from ace_nwb.report.wording import format_duration, format_rate, format_time, plain_label
 
-MAX_NOTES = 20
+MAX_NOTES = 20  # lines; the file has all of them
 _NOTE_COLUMNS = ("text", "note", "message")
 _SUBJECT_FIELDS = ("species", "sex", "age", "genotype")
 

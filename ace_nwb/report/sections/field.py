@@ -23,17 +23,18 @@ from ace_nwb.report.theme import round_length
 from ace_nwb.stages.common.choosing import final_acceptance
 
 OUTLINE_LEVEL = 0.35  # of the footprint's own peak
-MAX_IMAGE_SIDE_PX = 640
+MAX_IMAGE_SIDE_PX = 640  # px: the image is shown at 430, twice enlarged at most on a dense screen
 MAX_NUMBERED_ROIS = 60  # on a small image
-MAX_VECTOR_ROIS = 400
-IMAGE_WIDTH_PX = 430
+MAX_VECTOR_ROIS = 400  # outlines; with more as vectors a page opens slowly
+IMAGE_WIDTH_PX = 430  # px: two images fit side by side
 LONGEST_BAR = 0.3
 """Longest bar of length, as a share of the width: it should not hide the field."""
 _BAR_MARGIN = 0.05
 """Distance of the bar from the edge, as a share of the side."""
-_UM_PER_MM = 1000.0
+_UM_PER_MM = 1000.0  # micrometres
 _IMAGE_MARGINS_PX = (46, 8, 12, 42)  # left, top, right, bottom
 MIN_ACCEPTED_SHARE = 0.4
+"""Of all ROIs; with fewer the thresholds of extraction or evaluation rarely fit the movie."""
 _IMAGES = {
     "correlation": (
         "Local correlation: how alike each pixel and its neighbours move.",

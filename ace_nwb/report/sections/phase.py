@@ -17,8 +17,10 @@ from ace_nwb.report.wording import plain_label
 from ace_nwb.signals.phase import interpolate_phase
 
 MAX_P = 0.05
+"""Of the Rayleigh test: the usual level, not corrected for the number of ROIs."""
 MIN_EVENTS = 5  # below, a vector is long by chance
 N_PHASE_BINS = 18
+"""Of 20 degrees each, usual for histograms of phase."""
 
 
 @dataclass(frozen=True)

@@ -15,14 +15,14 @@ from ace_nwb.report.sections.field import Rois
 from ace_nwb.report.sections.parts import Section, absent, make_picture
 from ace_nwb.report.theme import round_length
 
-N_TRACES = 20
+N_TRACES = 20  # of highest SNR; each needs 27 px of the page
 _TRACE_PAIRS = (
     (layout.DFF_TRACES, f"{layout.DECONVOLUTION}/Denoised", "ΔF/F"),
     (layout.RAW_TRACES, layout.DENOISED_TRACES, "a.u."),
 )
-ZOOM_FROM_S = 240.0
-ZOOM_S = 60.0
-TRACE_HEIGHT_PX = 27
+ZOOM_FROM_S = 240.0  # seconds; in longer recordings an event is narrower than 3 px
+ZOOM_S = 60.0  # seconds: 12 px a second, in which the shape of an event shows
+TRACE_HEIGHT_PX = 27  # px of a trace: its name in 10 px letters and room for peaks
 
 
 @dataclass(frozen=True)

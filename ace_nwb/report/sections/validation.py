@@ -11,7 +11,7 @@ SEVERITIES = {
     "BEST_PRACTICE_VIOLATION": "violation",
     "BEST_PRACTICE_SUGGESTION": "hint",
 }
-MAX_FINDINGS = 40
+MAX_FINDINGS = 40  # lines; `ace-nwb validate` lists all
 
 
 def judge_findings(findings: Sequence[Finding] | None, file_name: str) -> Verdict:

@@ -23,6 +23,7 @@ Outcome = Literal["accept", "reject", "unsure", "conflict", ""]
 VOTES = ("accept", "reject", "unsure")
 AGREEMENTS: tuple[Agreement, ...] = ("majority", "unanimous", "latest")
 _LONGEST_NAME, _LONGEST_REASON = 80, 1000
+"""Letters of a name and of a reason: a paragraph, which a table still shows."""
 
 
 @dataclass(frozen=True)

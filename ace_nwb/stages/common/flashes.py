@@ -10,7 +10,7 @@ from ace_nwb.nwb.content.movie import NwbMovie
 from ace_nwb.nwb.session import Session
 from ace_nwb.stages.running.context import StageContext
 
-_BLOCK_FRAMES = 200
+_BLOCK_FRAMES = 200  # frames in memory at once
 
 
 def read_brightness(session: Session, context: StageContext) -> np.ndarray:

@@ -18,8 +18,8 @@ from ace_nwb.stages.common.regular import RegularSignal
 from ace_nwb.stages.common.result_rows import ResultRows
 from ace_nwb.stages.settings.params import SpectrogramParams
 
-MAX_WAVELETS = 100
-LEVEL = 0.05
+MAX_WAVELETS = 100  # frequencies: bounds the time; neighbouring wavelets still overlap
+LEVEL = 0.05  # false discovery rate of the sinusoids found
 
 
 def plan_stretch(
