@@ -49,7 +49,8 @@ from ace_nwb.stages.running.replacement import (
 )
 from ace_nwb.stages.running.status import StageStatus, previous_choices, stage_statuses
 from ace_nwb.stages.settings.texts import Choice, build_parameters, format_value
-from ace_nwb.stages.table import STAGES, Stage, find_stage
+from ace_nwb.stages.stage import Stage
+from ace_nwb.stages.table import STAGES, find_stage
 
 __all__ = [
     "Plan",

@@ -1,4 +1,4 @@
-"""Name -> object tables of interfaces and engines: built-ins plus installed entry points.
+"""Name -> object tables of formats, engines and stages: built-ins plus installed entry points.
 
 Entries are import paths ("package.module:attribute") and are loaded on first use only.
 """
@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from functools import cache
 from importlib import import_module
 from importlib.metadata import entry_points
-from types import ModuleType
 from typing import Any
 
 from ace_nwb.errors import UnknownNameError
@@ -59,11 +58,6 @@ def _plugged(group: str) -> dict[str, str]:
     return {entry.name: entry.value for entry in entry_points(group=group)}
 
 
-def load_module(name: str) -> ModuleType:
-    """Import the module called `name` on first use."""
-    return import_module(name)
-
-
 def load_object(path: str) -> Any:
     """Import the object at "package.module:attribute"."""
     module_name, _, attribute = path.partition(":")
@@ -96,3 +90,6 @@ ENGINES = Registry(
         "caiman": "ace_nwb.engines.caiman:extract",
     },
 )
+
+STAGES = Registry(kind="stage", group="ace_nwb.stages", built_in={})
+"""Stages of other packages; ours are rows of `stages/table.py`."""

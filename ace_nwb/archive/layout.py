@@ -7,9 +7,10 @@ from typing import Any
 from ace_nwb.errors import SessionFileError
 from ace_nwb.nwb.contents import layout_schema, list_contents, read_version, version_row
 from ace_nwb.nwb.findings import Finding
-from ace_nwb.nwb.history import record_outputs
-from ace_nwb.nwb.layout import LAYOUT_VERSION
+from ace_nwb.nwb.history import record_outputs, split_joined
+from ace_nwb.nwb.layout import LAYOUT_VERSION, STAGE_RUNS
 from ace_nwb.nwb.ownership import list_objects
+from ace_nwb.nwb.results import PLACES, ROI_COLUMNS
 from ace_nwb.nwb.session import Session, SessionWriter, edit_session, open_session
 
 _OF_STAGES = ("coupling", "ecephys", "events", "ophys", "phase", "spectral")
@@ -29,7 +30,12 @@ def check_layout(session: Session) -> list[Finding]:
         )
         return [Finding("BEST_PRACTICE_SUGGESTION", "check_layout_version", "/", message)]
     objects = list_contents(session)["objects"]
-    ours = {path: kind for path, kind in objects.items() if not _is_foreign(session, path)}
+    others = _written_by_other_packages(session)
+    ours = {
+        path: kind
+        for path, kind in objects.items()
+        if not _is_foreign(session, path) and path not in others
+    }
     return [*_old(version), *_differences(ours)]
 
 
@@ -92,6 +98,14 @@ def _is_foreign(session: Session, path: str) -> bool:
     """Return whether others wrote what stands in a module that only stages of ours write to."""
     module = path.split("/")[2] if path.startswith("/processing/") else ""
     return module in _OF_STAGES and not session.is_own(path)
+
+
+def _written_by_other_packages(session: Session) -> set[str]:
+    """Return what stages of other packages wrote; no layout says what that is."""
+    known = {place.stage for place in PLACES} | set(ROI_COLUMNS)
+    runs = session.read_table(STAGE_RUNS) if session.has(STAGE_RUNS) else {}
+    written = zip(runs.get("stage", ()), runs.get("outputs", ()), strict=False)
+    return {path for stage, paths in written if stage not in known for path in split_joined(paths)}
 
 
 def _old(version: int) -> Iterator[Finding]:

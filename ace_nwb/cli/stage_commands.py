@@ -11,7 +11,8 @@ from cyclopts import App, Parameter
 
 from ace_nwb.cli.processing import Execution, Rerun, run_stage
 from ace_nwb.stages.settings.params import StageParams
-from ace_nwb.stages.table import STAGES, Stage
+from ace_nwb.stages.stage import Stage
+from ace_nwb.stages.table import STAGES
 
 
 def _build_process_app() -> App:

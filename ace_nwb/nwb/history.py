@@ -169,9 +169,9 @@ def read_runs(session: Session) -> list[StageRun]:
     runs = []
     for row in range(len(columns["run_id"])):
         values: dict[str, Any] = {name: column[row].item() for name, column in columns.items()}
-        inputs = _split(values["inputs"])
+        inputs = split_joined(values["inputs"])
         values["inputs"] = dict(text.split("=", 1) for text in inputs)
-        values["outputs"] = tuple(_split(values["outputs"]))
+        values["outputs"] = tuple(split_joined(values["outputs"]))
         runs.append(StageRun(parameters=parameters.get(values["run_id"], ()), **values))
     return runs
 
@@ -232,7 +232,7 @@ def _parameter_rows(run: StageRun) -> dict[str, list[Any]]:
     }
 
 
-def _split(text: str) -> list[str]:
+def split_joined(text: str) -> list[str]:
     """Return the parts of a joined text; none if it is empty."""
     return text.split(_SEPARATOR) if text else []
 

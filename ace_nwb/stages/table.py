@@ -2,70 +2,16 @@
 
 From this table follow the order of a run, the command line, the pipeline schema and staleness.
 The code of a stage is the module of the same name (`-` becomes `_`):
-`compute(session, params, context)` reads and calculates, `write(writer, result)` stores.
+`compute(session, params, context)` reads and calculates, `write(writer, result)` stores. Stages
+of other packages (entry points `ace_nwb.stages`) come after ours.
 """
 
-from dataclasses import dataclass
-from types import ModuleType
+import warnings
 
-from ace_nwb.errors import UnknownNameError
-from ace_nwb.nwb.results import produced_by
-from ace_nwb.registry import load_module
+from ace_nwb.errors import AceNwbWarning, UnknownNameError
+from ace_nwb.registry import STAGES as REGISTERED
 from ace_nwb.stages.settings import params as p
-
-
-@dataclass(frozen=True)
-class Stage:
-    """One processing step on a session file.
-
-    Parameters
-    ----------
-    name
-        Name on the command line and in the history.
-    params
-        Type of its parameters.
-    requires
-        Stages that must have been run before.
-    uses
-        Stages whose results are used where they exist.
-    revision
-        Raised when results change though parameters do not.
-    writes_in_place
-        Whether its products are columns of a table that another stage or the conversion wrote.
-    on_request
-        Whether it runs only when it is asked for: its question is not everybody's.
-    decisions
-        What it reads of the decisions of reviewers.
-    """
-
-    name: str
-    params: type[p.StageParams]
-    requires: tuple[str, ...] = ()
-    uses: tuple[str, ...] = ()
-    revision: int = 1
-    writes_in_place: bool = False
-    on_request: bool = False
-    decisions: tuple[str, ...] = ()
-
-    @property
-    def summary(self) -> str:
-        """One sentence: what the stage does."""
-        return (self.params.__doc__ or "").splitlines()[0]
-
-    @property
-    def produces(self) -> tuple[str, ...]:
-        """Paths in the file that it writes; `*` matches within a name."""
-        return produced_by(self.name)
-
-    @property
-    def inputs(self) -> tuple[str, ...]:
-        """Every stage that this one reads from."""
-        return self.requires + self.uses
-
-    def load(self) -> ModuleType:
-        """Import the module with `compute` and `write`."""
-        return load_module(f"ace_nwb.stages.{self.name.replace('-', '_')}")
-
+from ace_nwb.stages.stage import Stage
 
 GROUPS = "merges and splits"
 VERDICTS = "verdicts"
@@ -247,6 +193,36 @@ STAGES: dict[str, Stage] = {
         ),
     )
 }
+
+
+def _plugged() -> dict[str, Stage]:
+    """Return the stages of other packages; what cannot be used is told and left out."""
+    found: dict[str, Stage] = {}
+    for name in REGISTERED.names():
+        try:
+            found[name] = _checked(name, REGISTERED.load(name), set(STAGES) | set(found))
+        except Exception as error:  # another package's code; ours must run all the same
+            warnings.warn(
+                AceNwbWarning(f"The stage {name} of another package is left out: {error}"),
+                stacklevel=1,
+            )
+    return found
+
+
+def _checked(name: str, stage: object, known: set[str]) -> Stage:
+    """Return a stage as it was registered, if it can take part."""
+    if not isinstance(stage, Stage) or stage.name != name or name in known:
+        raise TypeError(f"a new Stage of the name {name!r} was expected, not {stage!r}")
+    missing = sorted(set(stage.inputs) - known)
+    if missing or not stage.module or not stage.writes:
+        raise ValueError(
+            f"module and writes were expected, and inputs among the stages before it "
+            f"({', '.join(missing) or 'these are'} unknown)"
+        )
+    return stage
+
+
+STAGES |= _plugged()
 
 
 def find_stage(name: str) -> Stage:

@@ -3,6 +3,7 @@
 import re
 from datetime import datetime
 from functools import partial
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,6 @@ from ace_nwb.interfaces.neo_ephys.streams import (
     read_samples,
 )
 from ace_nwb.interfaces.policies import Policies
-from ace_nwb.registry import load_module
 
 NAME = "intan"
 MAGIC = {b"\x02\x27\x91\xc6": "RHD2000", b"\xac\x27\x91\xd6": "RHS2000"}
@@ -77,7 +77,7 @@ def read_recording(folder_path: Path, policies: Policies | None = None) -> Ephys
         )
     path = files[0]
     readers, table = import_readers(), StreamTable()
-    with whole_items(load_module("neo.rawio.intanrawio")) as left_over:
+    with whole_items(import_module("neo.rawio.intanrawio")) as left_over:
         names = call_reader(lambda: readers.get_neo_streams("intan", file_path=path), path)[0]
         for name in names:
             if name in LABELS:

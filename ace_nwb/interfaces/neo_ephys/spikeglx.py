@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterator
 from datetime import datetime
 from functools import partial
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +27,6 @@ from ace_nwb.interfaces.neo_ephys.streams import (
     read_samples,
 )
 from ace_nwb.interfaces.policies import Policies
-from ace_nwb.registry import load_module
 
 NAME = "spikeglx"
 SYNC = "-SYNC"
@@ -64,7 +64,7 @@ def read_recording(folder_path: Path, policies: Policies | None = None) -> Ephys
         If the readers are not installed.
     """
     readers = import_readers()
-    with whole_samples(load_module("neo.rawio.spikeglxrawio")):
+    with whole_samples(import_module("neo.rawio.spikeglxrawio")):
         ids = call_reader(
             lambda: readers.get_neo_streams("spikeglx", folder_path=folder_path), folder_path
         )[1]

@@ -51,7 +51,7 @@ from ace_nwb.stages.running.status import (
 )
 from ace_nwb.stages.settings.params import StageParams
 from ace_nwb.stages.settings.texts import Choice, build_parameters, format_value
-from ace_nwb.stages.table import Stage
+from ace_nwb.stages.stage import Stage
 
 logger = logging.getLogger(__name__)
 _WAIT_FOR_WRITER_S = 10.0

@@ -19,7 +19,8 @@ from ace_nwb.nwb.objects.renaming import check_renaming, kept_paths
 from ace_nwb.nwb.ownership import free_name, locate, matching_paths
 from ace_nwb.nwb.session import Session, SessionWriter
 from ace_nwb.stages.common.curated import read_curation
-from ace_nwb.stages.table import STAGES, Stage
+from ace_nwb.stages.stage import Stage
+from ace_nwb.stages.table import STAGES
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,8 @@ from ace_nwb.nwb.session import Session
 from ace_nwb.stages.common.curated import Curation
 from ace_nwb.stages.settings.params import StageParams
 from ace_nwb.stages.settings.texts import Choice, build_parameters
-from ace_nwb.stages.table import STAGES, Stage
+from ace_nwb.stages.stage import Stage
+from ace_nwb.stages.table import STAGES
 
 RECORDED = ("browser", "recorded")
 """Sources of parameters that were chosen without running the stage."""

@@ -27,7 +27,7 @@ from ace_nwb.stages.settings.signal_params import (
     PhaseParams,
     SpectrogramParams,
 )
-from ace_nwb.stages.settings.stage_params import ROIS, Rois, StageParams
+from ace_nwb.stages.stage import ROIS, Rois, StageParams
 
 __all__ = [
     "BoutsParams",

@@ -7,7 +7,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from ace_nwb.stages.settings.stage_params import CHANNELS, ROIS, SEED, Rois, StageParams
+from ace_nwb.stages.stage import CHANNELS, ROIS, SEED, Rois, StageParams
 
 
 class DffParams(StageParams):

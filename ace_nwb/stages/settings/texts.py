@@ -8,7 +8,7 @@ from pydantic import TypeAdapter, ValidationError
 from ace_nwb.errors import ParameterError, unknown_name_message
 from ace_nwb.forms.fields import explain
 from ace_nwb.stages.settings.params import StageParams
-from ace_nwb.stages.table import Stage
+from ace_nwb.stages.stage import Stage
 
 NONE_WORDS = ("", "none", "null")
 
