@@ -91,7 +91,7 @@ def import_rois(csv_path: Path, nwb_path: Path, *, reviewer: str = "") -> list[D
 
 
 @dataclass(frozen=True)
-class _Row:
+class _Line:
     """A line of the table; missing cells are empty."""
 
     line: int
@@ -114,7 +114,7 @@ class _Reading:
     def __post_init__(self) -> None:
         self.ids = {str(roi): roi for roi in self.curation.extracted}
 
-    def take_making(self, row: _Row) -> None:
+    def take_making(self, row: _Line) -> None:
         """Take over a merge or a split, unless it stands already."""
         name = row["roi"]
         if not row["made_from"] or name in self.ids:
@@ -132,7 +132,7 @@ class _Reading:
         taken = set(self.ids.values())
         self.ids[name] = next((roi for roi in found if roi not in taken), found[0])
 
-    def take_vote(self, row: _Row) -> None:
+    def take_vote(self, row: _Line) -> None:
         """Take over a verdict, unless it is the reviewer's latest already."""
         verdict = row["decision"].lower()
         if not verdict:
@@ -151,7 +151,7 @@ class _Reading:
         except CurationError as error:
             self._complain(row, "decision", error)
 
-    def _add(self, row: _Row, draft: Draft) -> Decision:
+    def _add(self, row: _Line, draft: Draft) -> Decision:
         """Add a draft, and see what follows from it."""
         draft = Draft(
             draft.action,
@@ -189,7 +189,7 @@ class _Reading:
             raise CurationError(f"there is no ROI {name!r} in the file or in a row above.")
         return self.ids[name]
 
-    def _complain(self, row: _Row, column: str, error: CurationError) -> None:
+    def _complain(self, row: _Line, column: str, error: CurationError) -> None:
         self.problems.append(f"line {row.line}, {column}: {error}")
 
 
@@ -212,7 +212,7 @@ def _decision_cells(curation: Curation, roi: int) -> Iterator[list[Any]]:
         yield [roi, "", *who, outcome, origin, line]
 
 
-def _read_rows(csv_path: Path) -> Iterator[_Row]:
+def _read_rows(csv_path: Path) -> Iterator[_Line]:
     """Yield the rows of the table with names of columns in small letters."""
     try:
         text = csv_path.read_text(encoding="utf-8-sig")
@@ -235,7 +235,7 @@ def _read_rows(csv_path: Path) -> Iterator[_Row]:
         if any(cell.strip() for cell in cells):
             texts = (from_cell(cell.strip()) for cell in cells)
             values = dict(zip(names, texts, strict=False))
-            yield _Row(reader.line_num, values)
+            yield _Line(reader.line_num, values)
 
 
 def _read_line(text: str) -> Line | None:

@@ -19,7 +19,7 @@ _MOST_SIDE_PX = 160  # px; larger patches show neighbours, not the ROI
 
 
 @dataclass(frozen=True)
-class Clip:
+class RoiClip:
     """Frames around an event.
 
     Parameters
@@ -45,7 +45,7 @@ class ClipReader:
         self.data = data
         self.shifts, self.bleaching = data.use(_read_corrections)
 
-    def read(self, rows: np.ndarray, columns: np.ndarray, time_s: float) -> Clip:
+    def read(self, rows: np.ndarray, columns: np.ndarray, time_s: float) -> RoiClip:
         """Return the clip around pixels of the analysed field and a time, seconds.
 
         Parameters
@@ -79,7 +79,7 @@ class ClipReader:
         gains = (1 / self.bleaching[first:last]).astype(np.float32)
         moved = shift_frames(np.ascontiguousarray(raw), shifts, gains)
         inner = moved[::step, top - row : bottom - row, left - column : right - column]
-        return Clip(np.ascontiguousarray(inner), top, left, np.arange(first, last, step))
+        return RoiClip(np.ascontiguousarray(inner), top, left, np.arange(first, last, step))
 
 
 def to_bytes(frames: np.ndarray) -> np.ndarray:

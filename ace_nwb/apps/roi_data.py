@@ -34,7 +34,7 @@ _TEXTS = ("decision", "reviewer", "decided_at", "reason")
 
 
 @dataclass(frozen=True)
-class Place:
+class RoiPlace:
     """Where a computed ROI stands: its table, its traces, its row."""
 
     table: str
@@ -181,14 +181,14 @@ def _read_single_chunk(masks: h5py.Dataset, row: int) -> np.ndarray:
     return np.asarray(masks[row])
 
 
-def _find_rois(session: Session) -> tuple[dict[int, Place], dict[str, np.ndarray]]:
+def _find_rois(session: Session) -> tuple[dict[int, RoiPlace], dict[str, np.ndarray]]:
     """Return where each ROI stands, the current table first, and the current table."""
-    places: dict[int, Place] = {}
+    places: dict[int, RoiPlace] = {}
     for segmentation, traces in _TABLES:
         table = f"{segmentation}/PlaneSegmentation"
         if session.has(table):
             for row, roi in enumerate(session.node(f"{table}/id")[:]):
-                places.setdefault(int(roi), Place(table, traces, row))
+                places.setdefault(int(roi), RoiPlace(table, traces, row))
     if not places:
         raise CurationError(
             f"{session.path} has no ROIs to look at. Run `ace-nwb run {session.path.name}` first."

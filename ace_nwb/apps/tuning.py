@@ -68,7 +68,7 @@ def build_tune_app(path: Path) -> App:
 
 
 @dataclass(frozen=True)
-class Trial:
+class QuickTrial:
     """A quick extraction: where, and what it found."""
 
     box: CropBox
@@ -81,8 +81,8 @@ class TuneDesk:
     def __init__(self, path: Path):
         self.path = path
         self.data = SessionData(path)
-        self.task = Task()
-        self.trial: Trial | None = None
+        self.task = BackgroundTask()
+        self.trial: QuickTrial | None = None
         known = read_state(path)
         self.params = chosen_extract_params(known)
         self.images = self.data.images()
@@ -186,7 +186,7 @@ class TuneDesk:
             settings = EngineSettings(_WORKERS, 2**30)
             chosen = engine_parameters(params.model_copy(update={"engine": "cnmfe"}))
             found = extract(movie, settings=settings, progress=progress, **chosen)
-            self.trial = Trial(box, found)
+            self.trial = QuickTrial(box, found)
 
         return self._start("extraction", calculate)
 
@@ -251,7 +251,7 @@ def _diameter(value: Any) -> float:
 logger = logging.getLogger(__name__)
 
 
-class Task:
+class BackgroundTask:
     """Runs one calculation at a time in a thread."""
 
     def __init__(self) -> None:

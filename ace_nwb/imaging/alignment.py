@@ -28,7 +28,7 @@ _INVERSE_ROUNDS = 8
 
 
 @dataclass(frozen=True)
-class Alignment:
+class FieldAlignment:
     """From the second session's field to the first one's.
 
     Parameters
@@ -79,7 +79,7 @@ class Alignment:
 
 def align_cells(
     first: CellMap, second: CellMap, *, cell_diameter_px: float, max_rotation_deg: float
-) -> Alignment:
+) -> FieldAlignment:
     """Align the second session to the first.
 
     Parameters
@@ -96,7 +96,7 @@ def align_cells(
     identity = np.eye(2, 3)
     before = _similarity(pictures[0], pictures[1], identity)
     if not (first.n_cells and second.n_cells):
-        return Alignment(identity, np.zeros((0, 2)), np.zeros((0, 2)), 1.0, before, before)
+        return FieldAlignment(identity, np.zeros((0, 2)), np.zeros((0, 2)), 1.0, before, before)
     starts = find_rigid(
         pictures[0],
         pictures[1],
@@ -111,7 +111,7 @@ def align_cells(
         other = _fit(first, second, start, cell_diameter_px, length_px)
         best = max(best, other, key=lambda found: found.similarity_after)
     matrix, anchors, pulls, residual = best.matrix, best.anchors, best.pulls, best.residual_px
-    return Alignment(
+    return FieldAlignment(
         matrix,
         anchors,
         pulls,
@@ -183,9 +183,9 @@ def _try_angle(
 
 def _fit(
     first: CellMap, second: CellMap, start: np.ndarray, diameter_px: float, length_px: float
-) -> Alignment:
+) -> FieldAlignment:
     """Refine a rigid start by the offsets of neighbours, the field ever less stiff."""
-    found = Alignment(start, np.zeros((0, 2)), np.zeros((0, 2)), length_px)
+    found = FieldAlignment(start, np.zeros((0, 2)), np.zeros((0, 2)), length_px)
     tree = cKDTree(first.centroids)
     for turn in range(_N_ROUNDS):
         reach_px = diameter_px * max(0.35, 1.2 * (1 - turn / _N_ROUNDS))
@@ -202,12 +202,12 @@ def _fit(
         if turn >= 2:
             offsets = first.centroids[left] - anchors
             pulls = _solve_field(anchors, offsets, weights, diameter_px, length_px)
-        found = Alignment(matrix, anchors if len(pulls) else pulls, pulls, length_px)
+        found = FieldAlignment(matrix, anchors if len(pulls) else pulls, pulls, length_px)
     moved = found.forward(second.centroids)
     left, _, distance = _mutual_neighbours(tree, moved, diameter_px / 2)
     residual = float(np.median(distance)) if len(left) else float("nan")
     closeness = np.exp(-0.5 * (distance / (diameter_px / 8)) ** 2).sum()
-    return Alignment(
+    return FieldAlignment(
         found.matrix, found.anchors, found.pulls, length_px, 0.0, float(closeness), residual
     )
 

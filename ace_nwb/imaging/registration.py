@@ -15,7 +15,7 @@ from scipy.optimize import linear_sum_assignment
 from scipy.sparse import csc_array
 from scipy.spatial import cKDTree
 
-from ace_nwb.imaging.alignment import Alignment, align_cells
+from ace_nwb.imaging.alignment import FieldAlignment, align_cells
 from ace_nwb.imaging.cell_maps import CellMap, build_cell_map, mirror, move_footprints
 from ace_nwb.imaging.pair_model import PairModel, fit_pair_model
 
@@ -63,7 +63,7 @@ class Registration:
         shares no cell with the first: what `matches` would be for fields of different places.
     """
 
-    alignment: Alignment
+    alignment: FieldAlignment
     pairs: CandidatePairs
     probability: np.ndarray
     matches: np.ndarray

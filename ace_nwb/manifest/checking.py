@@ -27,14 +27,14 @@ from ace_nwb.stages.table import find_stage
 
 
 @dataclass(frozen=True)
-class Finding:
+class Flaw:
     """Something wrong at a path within the content."""
 
     path: tuple[Any, ...]
     message: str
 
 
-def check_content(content: Any, folder: Path) -> list[Finding]:
+def check_content(content: Any, folder: Path) -> list[Flaw]:
     """Return what is wrong with stages, metadata, names and named files.
 
     Parameters
@@ -55,7 +55,7 @@ def check_content(content: Any, folder: Path) -> list[Finding]:
     return findings
 
 
-def _check_shared(part: Any, path: tuple[Any, ...], folder: Path) -> Iterator[Finding]:
+def _check_shared(part: Any, path: tuple[Any, ...], folder: Path) -> Iterator[Flaw]:
     """Check what sessions may have in common."""
     if not isinstance(part, dict):
         return
@@ -65,7 +65,7 @@ def _check_shared(part: Any, path: tuple[Any, ...], folder: Path) -> Iterator[Fi
     yield from _check_conversion(part.get("conversion"), (*path, "conversion"), folder)
 
 
-def check_stages(stages: Any, path: tuple[Any, ...]) -> Iterator[Finding]:
+def check_stages(stages: Any, path: tuple[Any, ...]) -> Iterator[Flaw]:
     """Check names of stages, names and values of parameters."""
     if not isinstance(stages, dict):
         return
@@ -73,20 +73,20 @@ def check_stages(stages: Any, path: tuple[Any, ...]) -> Iterator[Finding]:
         try:
             stage = find_stage(str(name))
         except UnknownNameError as error:
-            yield Finding((*path, name), str(error))
+            yield Flaw((*path, name), str(error))
             continue
         if values is None:
             continue
         if not isinstance(values, dict):
             message = f"{name} holds {values!r}; lines of 'parameter: value' were expected."
-            yield Finding((*path, name), message)
+            yield Flaw((*path, name), message)
             continue
         known = stage.params.model_fields
         parsed = {}
         for key, value in values.items():
             if key not in known:
                 message = unknown_name_message(f"parameter of stage {name}", str(key), known)
-                yield Finding((*path, name, key), message)
+                yield Flaw((*path, name, key), message)
             else:
                 parsed[key] = parse_value(stage, key, value)
         try:
@@ -94,43 +94,43 @@ def check_stages(stages: Any, path: tuple[Any, ...]) -> Iterator[Finding]:
         except ValidationError as error:
             names = {key: f"{name}.{key}" for key in known}
             for fault in explain(error, stage.params, names):
-                yield Finding((*path, name, *fault.path), fault.message)
+                yield Flaw((*path, name, *fault.path), fault.message)
 
 
-def _check_metadata(metadata: Any, path: tuple[Any, ...], folder: Path) -> Iterator[Finding]:
+def _check_metadata(metadata: Any, path: tuple[Any, ...], folder: Path) -> Iterator[Flaw]:
     """Check session metadata, in the manifest or in a file of its own."""
     if isinstance(metadata, dict):
         _, faults, _ = check_metadata(metadata)
         for fault in faults:
-            yield Finding((*path, *fault.path), fault.message)
+            yield Flaw((*path, *fault.path), fault.message)
     elif isinstance(metadata, str):
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore", AceNwbWarning)  # said when it is converted
                 load_metadata(folder / metadata)
         except MetadataError as error:
-            yield Finding(path, str(error).replace("\n", "\n  "))
+            yield Flaw(path, str(error).replace("\n", "\n  "))
 
 
-def _check_pipeline(pipeline: Any, path: tuple[Any, ...], folder: Path) -> Iterator[Finding]:
+def _check_pipeline(pipeline: Any, path: tuple[Any, ...], folder: Path) -> Iterator[Flaw]:
     """Check a pipeline file that is named."""
     if not isinstance(pipeline, str):
         return
     try:
         content = read_yaml(folder / pipeline, expected="A pipeline", error=ManifestError).content
     except ManifestError as error:
-        yield Finding(path, str(error))
+        yield Flaw(path, str(error))
         return
     stages = content.get("stages") if isinstance(content, dict) else None
     if not isinstance(stages, dict):
-        yield Finding(path, f"the pipeline {folder / pipeline} holds no mapping `stages:`.")
+        yield Flaw(path, f"the pipeline {folder / pipeline} holds no mapping `stages:`.")
         return
     for finding in check_stages(stages, ()):
         place = ".".join(str(part) for part in finding.path)
-        yield Finding(path, f"in {pipeline}, {place}: {finding.message}")
+        yield Flaw(path, f"in {pipeline}, {place}: {finding.message}")
 
 
-def _check_conversion(conversion: Any, path: tuple[Any, ...], folder: Path) -> Iterator[Finding]:
+def _check_conversion(conversion: Any, path: tuple[Any, ...], folder: Path) -> Iterator[Flaw]:
     """Check formats, policies and the mapping file by their names."""
     if not isinstance(conversion, dict):
         return
@@ -138,19 +138,19 @@ def _check_conversion(conversion: Any, path: tuple[Any, ...], folder: Path) -> I
     for name in formats if isinstance(formats, list) else []:
         if name not in FORMATS.paths():
             message = unknown_name_message("format", str(name), FORMATS.names())
-            yield Finding((*path, "formats"), message)
+            yield Flaw((*path, "formats"), message)
     policies = conversion.get("policies")
     for key, choice in (policies if isinstance(policies, dict) else {}).items():
         try:
             parse_policies({key: choice})
         except ParameterError as error:
-            yield Finding((*path, "policies", key), str(error))
+            yield Flaw((*path, "policies", key), str(error))
     mapping = conversion.get("mapping")
     if isinstance(mapping, str) and not (folder / mapping).is_file():
-        yield Finding((*path, "mapping"), f"the file {folder / mapping} does not exist.")
+        yield Flaw((*path, "mapping"), f"the file {folder / mapping} does not exist.")
 
 
-def _check_doubles(sessions: list[Any]) -> Iterator[Finding]:
+def _check_doubles(sessions: list[Any]) -> Iterator[Flaw]:
     """Two sessions of one name, or of one file, would overwrite each other."""
     for key in ("name", "output"):
         first: dict[str, int] = {}
@@ -161,7 +161,7 @@ def _check_doubles(sessions: list[Any]) -> Iterator[Finding]:
             if value.strip().casefold() in first:
                 earlier = first[value.strip().casefold()] + 1
                 message = f"{key} {value!r} is also that of session number {earlier}."
-                yield Finding(("sessions", index, key), message)
+                yield Flaw(("sessions", index, key), message)
             first.setdefault(value.strip().casefold(), index)
 
 

@@ -12,7 +12,7 @@ from ace_nwb.errors import ManifestError
 from ace_nwb.forms.csv_rows import CsvRows
 from ace_nwb.forms.fields import explain
 from ace_nwb.forms.yaml_files import YamlError, parse_yaml
-from ace_nwb.manifest.checking import Finding, check_content
+from ace_nwb.manifest.checking import Flaw, check_content
 from ace_nwb.manifest.models import Manifest
 from ace_nwb.manifest.problems import Problem, refuse
 
@@ -62,14 +62,14 @@ def read_manifest(path: Path) -> tuple[Manifest | None, list[Problem]]:
     return manifest, sorted(set(problems), key=lambda p: (p.line, p.column, p.message))
 
 
-def _build(content: Any, folder: Path) -> tuple[Manifest | None, list[Finding]]:
+def _build(content: Any, folder: Path) -> tuple[Manifest | None, list[Flaw]]:
     """Return the manifest and what does not fit the model or the stages."""
     findings = check_content(content, folder)
     try:
         return Manifest.model_validate(content), findings
     except ValidationError as error:
         names = _names_within(error)
-        found = [Finding(fault.path, fault.message) for fault in explain(error, Manifest, names)]
+        found = [Flaw(fault.path, fault.message) for fault in explain(error, Manifest, names)]
         return None, found + findings
 
 

@@ -23,7 +23,7 @@ from ace_nwb.nwb.content.imaging import read_pixel_size
 from ace_nwb.nwb.content.movie import NwbMovie
 from ace_nwb.nwb.content.rois import read_segmentation
 from ace_nwb.nwb.session import Session, open_session
-from ace_nwb.report.clip_frames import Stage, choose_levels, draw_strip
+from ace_nwb.report.clip_frames import ClipCanvas, choose_levels, draw_strip
 from ace_nwb.report.ephys_line import read_ephys_line
 from ace_nwb.report.sections.field import read_rois
 from ace_nwb.report.sections.traces import Traces, busiest_span, read_traces
@@ -66,7 +66,7 @@ class Clip:
     first_frame: int
     stop_frame: int
     rate_hz: float
-    stage: Stage
+    stage: ClipCanvas
     pace: str = ""
 
     @property
@@ -168,7 +168,7 @@ def _plan(session: Session, source: _Source, request: ClipRequest) -> Clip:
     chosen = np.unique(np.linspace(first, stop - 1, N_LEVEL_FRAMES).astype(int))
     samples = [source.read(int(frame), int(frame) + 1) for frame in chosen]
     panels = choose_levels({name: [sample[name] for sample in samples] for name in samples[0]})
-    stage = Stage(source.corrected.shape[1:], panels, pixel_um=read_pixel_size(session))
+    stage = ClipCanvas(source.corrected.shape[1:], panels, pixel_um=read_pixel_size(session))
     shown = _most_active(traces, span_s)
     _check_channel(session, request.channel)
     strip = draw_strip(

@@ -45,7 +45,7 @@ class Panel:
 
 
 @dataclass(frozen=True)
-class Strip:
+class TraceStrip:
     """Traces and an ephys channel drawn once, shape (row, column, 3); the cursor runs over it."""
 
     pixels: np.ndarray
@@ -60,7 +60,7 @@ class Strip:
 
 
 @dataclass(frozen=True)
-class Stage:
+class ClipCanvas:
     """Where everything stands; `draw` returns one picture.
 
     Parameters
@@ -81,7 +81,7 @@ class Stage:
 
     field_shape: tuple[int, int]
     panels: tuple[Panel, ...]
-    strip: Strip | None = None
+    strip: TraceStrip | None = None
     outlines: Outlines | None = None
     outlined: str = "neural"
     pixel_um: float | None = None
@@ -204,7 +204,7 @@ class Stage:
 
 def draw_strip(
     traces: Traces | None, ephys: Line | None, *, span_s: tuple[float, float], width_px: int
-) -> Strip | None:
+) -> TraceStrip | None:
     """Draw traces, one colour each, and an ephys channel below them on one time axis.
 
     Parameters
@@ -240,7 +240,7 @@ def draw_strip(
         canvas = FigureCanvasAgg(figure)
         canvas.draw()
         pixels = np.asarray(canvas.buffer_rgba())[..., :3].copy()
-    return Strip(pixels, span_s)
+    return TraceStrip(pixels, span_s)
 
 
 def _draw_traces(panel: mpl.axes.Axes, traces: Traces) -> None:

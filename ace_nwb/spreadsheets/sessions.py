@@ -76,7 +76,7 @@ def import_spreadsheets(
     remarks += experiments.remarks + parameters.remarks
     sessions = []
     for key, row in experiments.rows.items():
-        built = _Session(key, experiments, row, parameters, parameters.rows.get(key))
+        built = _SessionRows(key, experiments, row, parameters, parameters.rows.get(key))
         entry = built.build()
         found = built.check(entry)
         problems += found
@@ -96,7 +96,7 @@ def import_spreadsheets(
 
 
 @dataclass(frozen=True)
-class _Session:
+class _SessionRows:
     """The rows of one session in both tables; the second may be missing."""
 
     key: str

@@ -1,7 +1,7 @@
 """Stage coupling: do calcium events and traces prefer a phase of the ephys channels."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -19,7 +19,7 @@ from ace_nwb.signals.coupling import (
 )
 from ace_nwb.signals.phase import interpolate_phase
 from ace_nwb.stages.common.channels import (
-    Channel,
+    EphysChannel,
     choose_rois,
     is_within,
     join_channels,
@@ -50,7 +50,7 @@ _Q = {"q_value": "p corrected for the number of ROIs tested (false discovery rat
 class _Case:
     """One channel in one condition; the phase is NaN outside of it."""
 
-    channel: Channel
+    channel: EphysChannel
     condition: str
 
 
@@ -65,10 +65,7 @@ def compute(session: Session, params: CouplingParams, context: StageContext) -> 
     rois = choose_rois(session, params.rois)
     channels = join_channels(read_phases(session), params.channels)
     cases = [
-        _Case(
-            Channel(c.name, c.times_s, np.where(is_within(c.times_s, spans), c.values, np.nan)),
-            condition,
-        )
+        _Case(replace(c, values=np.where(is_within(c.times_s, spans), c.values, np.nan)), condition)
         for c in channels
         for condition, spans in list_windows(session).items()
     ]

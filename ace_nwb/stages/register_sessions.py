@@ -12,7 +12,7 @@ import numpy as np
 from scipy.sparse import csc_array
 
 from ace_nwb.errors import AceNwbWarning, ParameterError
-from ace_nwb.imaging.alignment import Alignment, align_cells
+from ace_nwb.imaging.alignment import FieldAlignment, align_cells
 from ace_nwb.imaging.cell_maps import CellMap, build_cell_map, move_footprints
 from ace_nwb.imaging.pair_model import fit_pair_model
 from ace_nwb.imaging.registration import (
@@ -84,7 +84,7 @@ class ProjectRegistration:
 
     sessions: tuple[SessionRois, ...]
     reference: int
-    alignments: tuple[Alignment, ...]
+    alignments: tuple[FieldAlignment, ...]
     maps: tuple[CellMap, ...]
     links: tuple[Link, ...]
     cells: Cells
@@ -313,7 +313,7 @@ def _measure_diameter(maps: list[CellMap]) -> float:
     return float(np.clip(width * _WIDTH_TO_DIAMETER, 4, 60))
 
 
-def _identity(found: Alignment) -> Alignment:
+def _identity(found: FieldAlignment) -> FieldAlignment:
     """Return the alignment of the reference to itself."""
     nothing = np.zeros((0, 2))
-    return Alignment(np.eye(2, 3), nothing, nothing, found.length_px, 1.0, 1.0, 0.0)
+    return FieldAlignment(np.eye(2, 3), nothing, nothing, found.length_px, 1.0, 1.0, 0.0)

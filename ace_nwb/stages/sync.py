@@ -4,7 +4,12 @@ The ways are in aligning/: pulses.py, without them clocks.py; the columns of the
 """
 
 from ace_nwb.errors import SyncError
-from ace_nwb.nwb.content.sync import Alignment, list_foreign_series, undo_alignment, write_alignment
+from ace_nwb.nwb.content.sync import (
+    StoredAlignment,
+    list_foreign_series,
+    undo_alignment,
+    write_alignment,
+)
 from ace_nwb.nwb.session import Session, SessionWriter
 from ace_nwb.stages.aligning import clocks as sync_clocks
 from ace_nwb.stages.aligning import pulses as sync_pulses
@@ -34,7 +39,7 @@ def not_applicable(session: Session) -> str | None:
     )
 
 
-def compute(session: Session, params: SyncParams, context: StageContext) -> Alignment:
+def compute(session: Session, params: SyncParams, context: StageContext) -> StoredAlignment:
     """Align the clocks by the method asked for, or by the one that the evidence allows."""
     method, reason = choose_method(session, params)
     context.remarks.append(f"Method {method}: {reason}.")
@@ -78,7 +83,7 @@ def undo(writer: SessionWriter) -> None:
     undo_alignment(writer, LEDGER_COLUMNS)
 
 
-def write(writer: SessionWriter, result: Alignment) -> None:
+def write(writer: SessionWriter, result: StoredAlignment) -> None:
     """Write the alignment, nothing left of an earlier one that may have moved other series."""
     undo_alignment(writer, LEDGER_COLUMNS)
     write_alignment(writer, result)

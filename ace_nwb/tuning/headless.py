@@ -34,7 +34,7 @@ SWEPT = ("cell_diameter_px", "min_correlation", "min_peak_to_noise")
 
 
 @dataclass(frozen=True)
-class Tuning:
+class TuningOutcome:
     """The outcome: the images' proposal, the trials, and the parameters that are proposed.
 
     Parameters
@@ -72,7 +72,7 @@ def tune(
     seconds: float = 120.0,
     settings: EngineSettings | None = None,
     progress: ProgressCallback = no_progress,
-) -> Tuning:
+) -> TuningOutcome:
     """Find parameters of the extraction and write what they rest on.
 
     Parameters
@@ -111,7 +111,7 @@ def tune(
         progress=progress,
     )
     best = best_trial(trials)
-    result = Tuning(proposal, box, trials, best, proposed_parameters(best), [])
+    result = TuningOutcome(proposal, box, trials, best, proposed_parameters(best), [])
     return write_tuning(result, folder, params=params)
 
 
@@ -149,7 +149,7 @@ def proposed_parameters(best: Trial) -> dict[str, Any]:
     return {name: value for name, value in values.items() if value is not None}
 
 
-def write_tuning(result: Tuning, folder: Path, *, params: ExtractParams) -> Tuning:
+def write_tuning(result: TuningOutcome, folder: Path, *, params: ExtractParams) -> TuningOutcome:
     """Write pictures and tables into a folder; return the result with their paths."""
     make_folder(folder)
     names = ["seeds.png", "thresholds.png", "trials.png", "trials.csv", "tuning.json"]
@@ -171,7 +171,7 @@ def write_tuning(result: Tuning, folder: Path, *, params: ExtractParams) -> Tuni
         table.writerows(rows)
     content = tuning_content(result)
     write_new(folder / "tuning.json", json.dumps(content, indent=2) + "\n", replace=True)
-    return Tuning(
+    return TuningOutcome(
         result.proposal,
         result.box,
         result.trials,
@@ -181,7 +181,7 @@ def write_tuning(result: Tuning, folder: Path, *, params: ExtractParams) -> Tuni
     )
 
 
-def tuning_content(result: Tuning) -> dict[str, Any]:
+def tuning_content(result: TuningOutcome) -> dict[str, Any]:
     """Return the outcome for scripts; values that do not exist are null."""
     limits = result.proposal.thresholds
     return {

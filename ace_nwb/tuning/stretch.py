@@ -11,7 +11,7 @@ _BLOCK_FRAMES = 128  # frames in memory at once
 
 
 @dataclass(frozen=True)
-class Stretch:
+class TrialStretch:
     """Frames first..stop (exclusive) of a movie."""
 
     source: Movie
@@ -33,12 +33,12 @@ class Stretch:
         return self.source.read(self.first + start, min(self.first + stop, self.stop))
 
 
-def middle_stretch(movie: Movie, seconds: float) -> Stretch:
+def middle_stretch(movie: Movie, seconds: float) -> TrialStretch:
     """Return the middle `seconds` of a movie, or all of it if it is shorter."""
     n_frames = movie.shape[0]
     count = int(min(n_frames, max(1, round(seconds * movie.frame_rate_hz))))
     first = (n_frames - count) // 2
-    return Stretch(movie, first, first + count)
+    return TrialStretch(movie, first, first + count)
 
 
 def busiest_box(places: np.ndarray, field_shape: tuple[int, int], *, side_px: int) -> CropBox:

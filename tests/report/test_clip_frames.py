@@ -6,8 +6,8 @@ from ace_nwb.report.clip_frames import (
     HEAD_PX,
     STRIP_LEFT_PX,
     STRIP_RIGHT_PX,
+    ClipCanvas,
     Panel,
-    Stage,
     choose_levels,
     draw_strip,
 )
@@ -38,7 +38,7 @@ def square(roi, top, left, side):
 
 
 def test_every_panel_shows_its_values_between_black_and_white(images):
-    stage = Stage(FIELD, PANELS)
+    stage = ClipCanvas(FIELD, PANELS)
     picture = stage.draw(images, time_s=0, note="")
     times = stage.panel_shape[1] // FIELD[1]
     assert stage.panel_shape == (times * FIELD[0], times * FIELD[1])
@@ -52,7 +52,7 @@ def test_every_panel_shows_its_values_between_black_and_white(images):
 
 @pytest.mark.parametrize("field", [(12, 20), (300, 200), (600, 608), (7, 3000)])
 def test_the_picture_is_even_and_fits_whatever_the_field(field):
-    stage = Stage(field, tuple(Panel(name, 0, 255) for name in "abcde"))
+    stage = ClipCanvas(field, tuple(Panel(name, 0, 255) for name in "abcde"))
     grey = np.full(field, 100.0)
     picture = stage.draw(dict.fromkeys("abcde", grey), time_s=0, note="0 s")
     assert picture.shape == (*stage.shape, 3)
@@ -62,7 +62,7 @@ def test_the_picture_is_even_and_fits_whatever_the_field(field):
 
 
 def test_large_fields_are_averaged():
-    stage = Stage((900, 1400), (Panel("a", 0, 255), Panel("b", 0, 255)))
+    stage = ClipCanvas((900, 1400), (Panel("a", 0, 255), Panel("b", 0, 255)))
     checks = 255.0 * (np.indices((900, 1400)).sum(axis=0) % 2)
     shown = cut(stage.draw({"a": checks, "b": checks}, time_s=0, note=""), stage, 0)
     assert abs(shown.mean() - 127.5) < 2
@@ -70,7 +70,7 @@ def test_large_fields_are_averaged():
 
 
 def test_the_scale_bar_is_as_long_as_it_says(images):
-    stage = Stage(FIELD, PANELS, pixel_um=2.5)
+    stage = ClipCanvas(FIELD, PANELS, pixel_um=2.5)
     picture = stage.draw(images, time_s=0, note="")
     per_pixel = stage.panel_shape[1] / FIELD[1]
     row = picture[HEAD_PX + stage.panel_shape[0] + 23]
@@ -79,24 +79,24 @@ def test_the_scale_bar_is_as_long_as_it_says(images):
 
 
 def test_the_note_and_the_names_are_written(images):
-    stage = Stage(FIELD, PANELS)
+    stage = ClipCanvas(FIELD, PANELS)
     empty, told = (stage.draw(images, time_s=0, note=note) for note in ("", "12.500 s"))
     changed = np.argwhere((empty != told).any(axis=2))
     assert len(changed) > 50
     assert changed[:, 0].min() > HEAD_PX + stage.panel_shape[0]
-    nameless = Stage(FIELD, tuple(Panel("", p.low, p.high) for p in PANELS))
+    nameless = ClipCanvas(FIELD, tuple(Panel("", p.low, p.high) for p in PANELS))
     assert (nameless._empty[:HEAD_PX] != stage._empty[:HEAD_PX]).any()
 
 
 def test_outlines_stand_on_their_panel_in_the_colour_of_their_trace(images):
-    stage = Stage(FIELD, PANELS, outlines=square(3, 2, 4, 5))
+    stage = ClipCanvas(FIELD, PANELS, outlines=square(3, 2, 4, 5))
     picture = stage.draw(images, time_s=0, note="")
     colour = np.frombuffer(bytes.fromhex(COLOURS[0][1:]), np.uint8)
     rows, columns = np.nonzero((cut(picture, stage, 1) == colour).all(axis=2))
     scale = stage.panel_shape[1] / FIELD[1]
     assert rows.min() == pytest.approx(2.5 * scale, abs=1.5)
     assert columns.max() == pytest.approx(9.5 * scale, abs=1.5)
-    plain = Stage(FIELD, PANELS).draw(images, time_s=0, note="")
+    plain = ClipCanvas(FIELD, PANELS).draw(images, time_s=0, note="")
     np.testing.assert_array_equal(cut(picture, stage, 0), cut(plain, stage, 0))
 
 
@@ -111,7 +111,7 @@ def test_the_cursor_runs_over_the_strip_with_time(images):
     inner = 900 - STRIP_LEFT_PX - STRIP_RIGHT_PX
     assert strip.cursor_px(10.0) == STRIP_LEFT_PX
     assert strip.cursor_px(15.0) == pytest.approx(STRIP_LEFT_PX + inner / 2, abs=1)
-    stage = Stage(FIELD, PANELS, strip)
+    stage = ClipCanvas(FIELD, PANELS, strip)
     early, late = (stage.draw(images, time_s=t, note="") for t in (11.0, 19.0))
     moved = np.unique(np.argwhere((early != late).any(axis=2))[:, 1])
     assert {strip.cursor_px(11.0), strip.cursor_px(19.0)} <= set(moved)

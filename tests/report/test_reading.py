@@ -14,7 +14,7 @@ from ace_nwb.nwb.content.roi_series import write_roi_series
 from ace_nwb.nwb.content.rois import write_segmentation
 from ace_nwb.nwb.content.series import write_series
 from ace_nwb.nwb.content.spectra import BandPower, write_spectrogram
-from ace_nwb.nwb.content.sync import Alignment, write_alignment
+from ace_nwb.nwb.content.sync import StoredAlignment, write_alignment
 from ace_nwb.nwb.history import RunParameter, StageRun, append_run
 from ace_nwb.nwb.session import edit_session, open_session
 from ace_nwb.report import write_overview_png, write_report
@@ -48,7 +48,7 @@ def make_alignment(writer, frame_times_s):
     pulse[5:8] = -1
     residual_s = np.full(n_rows, 0.002)
     residual_s[30] = 0.011
-    return Alignment(
+    return StoredAlignment(
         times_s={layout.MOVIE: frame_times_s - residual_s + 40e-6 * frame_times_s + 3.0},
         ledger={
             "pulse": ("Pulse.", pulse),

@@ -46,7 +46,7 @@ _DEVICE_KINDS = ("OnePhotonSeries", "TwoPhotonSeries", "ImageSeries")
 
 
 @dataclass(frozen=True)
-class Alignment:
+class StoredAlignment:
     """What an alignment found, ready to be stored.
 
     Parameters
@@ -219,7 +219,7 @@ def find_unaligned(session: Session) -> list[str]:
     return [path for path in series if own is None or facts.get(path, ("", 0.0))[0] != own]
 
 
-def write_alignment(writer: SessionWriter, alignment: Alignment) -> list[str]:
+def write_alignment(writer: SessionWriter, alignment: StoredAlignment) -> list[str]:
     """Store an alignment: new times, the device times beside them, the fit, doubtful stretches.
 
     Returns
@@ -353,7 +353,7 @@ def _write_table(writer: SessionWriter, path: str, columns: Columns) -> None:
         writer.create_table(path, _TABLE_TEXTS[path], columns)
 
 
-def _write_low_confidence(writer: SessionWriter, alignment: Alignment) -> str:
+def _write_low_confidence(writer: SessionWriter, alignment: StoredAlignment) -> str:
     """Write the stretches in which times are doubtful."""
     stretches = alignment.low_confidence_s
     if np.any(stretches[:, 1] < stretches[:, 0]):

@@ -169,7 +169,7 @@ def join_movies(
 
 
 @dataclass(frozen=True)
-class _Movie:
+class _LeftOut:
     """One row of the list of removed movies."""
 
     path: str
@@ -190,7 +190,7 @@ class _Movie:
         return f"PreviewOf{self.name}"
 
 
-def _find_movies(session: Session) -> list[_Movie]:
+def _find_movies(session: Session) -> list[_LeftOut]:
     h5 = session.h5
     links = list(iterate_soft_links(h5))
     found = []
@@ -200,7 +200,7 @@ def _find_movies(session: Session) -> list[_Movie]:
         if content is None:
             continue
         found.append(
-            _Movie(
+            _LeftOut(
                 path=group.name,
                 movie_id=str(group.attrs["object_id"]),
                 content=content,
@@ -256,7 +256,7 @@ def _blocks(data: h5py.Dataset) -> Iterator[np.ndarray]:
         yield data[start : start + step]
 
 
-def _read_preview(session: Session, movie: _Movie, n_frames: int) -> dict[int, np.ndarray]:
+def _read_preview(session: Session, movie: _LeftOut, n_frames: int) -> dict[int, np.ndarray]:
     """Return frame number -> frame, in the file's axes, spread evenly over a movie."""
     data = session.h5[movie.path].get("data")
     if data is None or not data.size:
@@ -265,7 +265,7 @@ def _read_preview(session: Session, movie: _Movie, n_frames: int) -> dict[int, n
     return {int(row): data[row] for row in rows}
 
 
-def _take_out(writer: SessionWriter, movie: _Movie) -> None:
+def _take_out(writer: SessionWriter, movie: _LeftOut) -> None:
     """Give the movie's times to the series that keeps them, and remove what is left of it."""
     h5 = writer.h5
     for link in movie.links:
@@ -285,7 +285,7 @@ def _move_times(h5: h5py.File, source: str, target: str, users: list[str]) -> No
             h5[user] = h5py.SoftLink(target)
 
 
-def _note_removed(writer: SessionWriter, movies: list[_Movie]) -> None:
+def _note_removed(writer: SessionWriter, movies: list[_LeftOut]) -> None:
     rows: dict[str, Any] = {
         name: (
             text,
@@ -300,7 +300,7 @@ def _note_removed(writer: SessionWriter, movies: list[_Movie]) -> None:
     writer.create_table(layout.REMOVED_MOVIES, description, rows)
 
 
-def _add_preview(writer: SessionWriter, movie: _Movie, frames: dict[int, np.ndarray]) -> None:
+def _add_preview(writer: SessionWriter, movie: _LeftOut, frames: dict[int, np.ndarray]) -> None:
     if not frames:
         return
     images = {f"frame_{index}": (f"Frame {index}.", frame) for index, frame in frames.items()}
@@ -308,17 +308,17 @@ def _add_preview(writer: SessionWriter, movie: _Movie, frames: dict[int, np.ndar
     create_images(writer, f"/acquisition/{movie.preview}", images, description=text)
 
 
-def _read_removed(session: Session) -> list[_Movie]:
+def _read_removed(session: Session) -> list[_LeftOut]:
     columns = session.read_table(layout.REMOVED_MOVIES)
     movies = []
     for row in range(len(columns["path"])):
         values: dict[str, Any] = {name: str(columns[name][row]) for name in _COLUMNS}
         links = values.pop("links")
-        movies.append(_Movie(**values, links=tuple(links.split(_SEPARATOR)) if links else ()))
+        movies.append(_LeftOut(**values, links=tuple(links.split(_SEPARATOR)) if links else ()))
     return movies
 
 
-def _check_same(source: Session, movie: _Movie) -> None:
+def _check_same(source: Session, movie: _LeftOut) -> None:
     group = source.h5.get(movie.path)
     content = None if group is None else _content(group)
     if group is None or content is None:
@@ -334,7 +334,7 @@ def _check_same(source: Session, movie: _Movie) -> None:
         )
 
 
-def _put_back(h5: h5py.File, source: Session, movie: _Movie, folder: Path) -> None:
+def _put_back(h5: h5py.File, source: Session, movie: _LeftOut, folder: Path) -> None:
     """Copy a movie into a light session and make its times the common ones again."""
     source.h5.copy(source.h5[movie.path], h5["/acquisition"], name=movie.name)
     h5[movie.path].attrs["object_id"] = movie.movie_id

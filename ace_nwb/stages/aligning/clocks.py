@@ -8,8 +8,8 @@ from ace_nwb.errors import ParameterError, SyncError, UnknownNameError
 from ace_nwb.nwb import layout
 from ace_nwb.nwb.content.ephys import list_ephys
 from ace_nwb.nwb.content.events import read_ttl_line
-from ace_nwb.nwb.content.sync import Alignment as StoredAlignment
 from ace_nwb.nwb.content.sync import (
+    StoredAlignment,
     list_device_lines,
     list_device_series,
     read_clock_facts,

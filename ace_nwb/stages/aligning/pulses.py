@@ -8,14 +8,13 @@ import numpy as np
 from ace_nwb.errors import ParameterError, SyncError
 from ace_nwb.nwb import layout
 from ace_nwb.nwb.content.ephys import list_ephys
-from ace_nwb.nwb.content.sync import Alignment as StoredAlignment
-from ace_nwb.nwb.content.sync import list_device_series, read_device_times
+from ace_nwb.nwb.content.sync import StoredAlignment, list_device_series, read_device_times
 from ace_nwb.nwb.objects.columns import Columns
 from ace_nwb.nwb.session import Session
 from ace_nwb.stages.aligning.lines import LinePulses, find_line_pulses
 from ace_nwb.stages.aligning.recorder import find_frames_per_pulse, find_recorder
 from ace_nwb.stages.aligning.rows import (
-    FrameRows,
+    SavedFrames,
     fit_columns,
     ledger_columns,
     low_columns,
@@ -175,7 +174,7 @@ def _find_span(session: Session) -> tuple[float, float] | None:
     return min(one.start_s for one in series), stop_s
 
 
-def _record_press(rows: FrameRows) -> float | None:
+def _record_press(rows: SavedFrames) -> float | None:
     """Return the device time of the record press; unknown where the first frame is time zero."""
     return None if rows.device_time_s[0] == 0.0 else 0.0
 
@@ -226,7 +225,7 @@ def _find_pins(
     return pins
 
 
-def _describe_frames(rows: FrameRows, pulses: LinePulses, alignment: Alignment) -> Columns:
+def _describe_frames(rows: SavedFrames, pulses: LinePulses, alignment: Alignment) -> Columns:
     """Return what the ledger learns."""
     has_pulse = alignment.pulse >= 0
     columns = {

@@ -25,7 +25,7 @@ LEDGER_COLUMNS = {
 
 
 @dataclass(frozen=True)
-class FrameRows:
+class SavedFrames:
     """Saved frames as the ledger knows them; arrays have shape (frame,)."""
 
     ledger_row: np.ndarray
@@ -40,13 +40,13 @@ class FrameRows:
         return spread
 
 
-def read_frame_rows(session: Session) -> FrameRows:
+def read_frame_rows(session: Session) -> SavedFrames:
     """Read the saved frames from the ledger, in the order of the movie."""
     ledger = read_ledger(session)
     rows = np.flatnonzero(ledger["movie_frame"] >= 0)
     rows = rows[np.argsort(ledger["movie_frame"][rows], kind="stable")]
     daq = ledger.get("daq_frame", np.full(len(ledger["movie_frame"]), -1))
-    return FrameRows(rows, ledger["device_time_s"][rows], daq[rows], len(ledger["movie_frame"]))
+    return SavedFrames(rows, ledger["device_time_s"][rows], daq[rows], len(ledger["movie_frame"]))
 
 
 def move_regular_cameras(
@@ -70,7 +70,7 @@ def move_regular_cameras(
     return moved
 
 
-def ledger_columns(rows: FrameRows, **values: np.ndarray) -> Columns:
+def ledger_columns(rows: SavedFrames, **values: np.ndarray) -> Columns:
     """Return ledger columns; lost frames have no pulse, no time and no status."""
     empty = {"pulse": -1, "session_time_s": np.nan, "residual_s": np.nan, "confidence": 0.0}
     return {

@@ -24,7 +24,7 @@ WHOLE = "whole"
 
 
 @dataclass(frozen=True)
-class Channel:
+class EphysChannel:
     """One ephys channel over all stretches, gaps between them; values of shape (sample,)."""
 
     name: str
@@ -67,7 +67,7 @@ def choose_rois(session: Session, rois: str) -> np.ndarray:
     return np.arange(len(session.get(layout.PLANE_SEGMENTATION)))
 
 
-def join_channels(stretches: list[RegularSignal], wanted: str | None = None) -> list[Channel]:
+def join_channels(stretches: list[RegularSignal], wanted: str | None = None) -> list[EphysChannel]:
     """Put the stretches of every channel behind each other, by default of field potentials."""
     every = list(dict.fromkeys(name for part in stretches for name in part.channel_names))
     analysed = list(dict.fromkeys(name for part in stretches for name in part.analysed))
@@ -77,7 +77,7 @@ def join_channels(stretches: list[RegularSignal], wanted: str | None = None) -> 
             (part for part in stretches if name in part.channel_names), key=lambda p: p.start_s
         )
         joined.append(
-            Channel(
+            EphysChannel(
                 name,
                 np.concatenate([part.times_s for part in parts]),
                 np.concatenate([part.values[:, part.channel_names.index(name)] for part in parts]),
