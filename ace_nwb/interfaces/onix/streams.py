@@ -212,13 +212,14 @@ def _amplifier_samples(file_path: Path, kind: str, n_clock: int, n_channels: int
     """Return the whole samples of a file, shape (sample, channel)."""
     dtype: np.dtype = np.dtype("<u2")
     if kind == "recovery":  # of channels as words or bytes, or of all channels as bits of a word
-        per_sample = round(file_path.stat().st_size / n_clock)
-        dtype, n_channels = {
+        others: dict[int, tuple[np.dtype, int]] = {
             n_channels: (np.dtype("u1"), n_channels),
             4: (np.dtype("<u4"), 1),
             2: (dtype, 1),
             1: (np.dtype("u1"), 1),
-        }.get(per_sample, (dtype, n_channels))
+        }
+        per_sample = round(file_path.stat().st_size / n_clock)
+        dtype, n_channels = others.get(per_sample, (dtype, n_channels))
     values = map_raw(file_path, dtype)
     return values[: len(values) // n_channels * n_channels].reshape(-1, n_channels)
 
