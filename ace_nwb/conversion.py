@@ -39,7 +39,7 @@ from ace_nwb.stages.running.memory import peak_memory_mb
 ProgressCallback = Callable[[int, int], None]
 NAMESPACE = uuid.UUID("8c2f9e6e-5d54-5c4c-9d49-6f3f5b6d2a11")
 SOFTWARE = {"ace_nwb": "ace-nwb", "neuroconv": "neuroconv", "pynwb": "pynwb", "PyAV": "av"}
-REVISION = 4
+REVISION = 5
 """Raised when the content of converted files changes."""
 
 LEAST_COMPRESSED = 0.3

@@ -209,7 +209,7 @@ def test_the_conversion_is_the_first_run_of_the_history(toy):
     parameters = toy.processing["misc"]["stage_parameters"][:].set_index("parameter")["value"]
     assert parameters["imaging_format"] == "miniscope-daq"
     assert parameters["ephys_format"] == "neuralynx"
-    assert parameters["policy.backward_stamps"] == "refuse"
+    assert parameters["policy.backward_stamps"] == "repair_single"
 
 
 def test_no_path_user_or_host_is_in_the_file(toy_path, toy_source):

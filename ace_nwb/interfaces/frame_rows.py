@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from ace_nwb.errors import MovieError, TimestampError
-from ace_nwb.interfaces.frame_times import FrameTimes, extend_times
+from ace_nwb.interfaces.frame_times import FrameTimes, add_rows, are_places_told
 from ace_nwb.interfaces.policies import REFUSE, Irregularity, Policies
 from ace_nwb.interfaces.video import MovieProbe, cut_off_sentence, probe_movie
 
@@ -152,7 +152,7 @@ def assign_rows(
     n_slots = len(file_index)
     noted = _count_irregularities(files, times, n_slots=n_slots, policies=policies, device=device)
     if n_slots > len(times.raw_s):
-        times = extend_times(times, n_slots)
+        times = add_rows(times, n_slots)
     n_extra = len(times.raw_s) - n_slots
     status = np.where(is_readable, RECORDED, UNREADABLE).astype("U12")
     movie_frame = np.where(is_readable, np.cumsum(is_readable) - 1, -1)
@@ -228,6 +228,7 @@ def _count_irregularities(
         return []
     policy = "missing_rows" if n_rows < n_slots else "extra_rows"
     which = "fewer" if n_rows < n_slots else "more"
+    told = "; their numbers say which" if are_places_told(times, n_slots) else ""
     too_many = abs(n_rows - n_slots) > max(10, 0.1 * n_slots)
     return [
         Irregularity(
@@ -236,7 +237,7 @@ def _count_irregularities(
             device=device,
             count=abs(n_rows - n_slots),
             found=f"{times.file_path} has {n_rows} rows, {which} than the {n_slots} frames in "
-            f"{files[0].file_path.name} to {files[-1].file_path.name}",
+            f"{files[0].file_path.name} to {files[-1].file_path.name}{told}",
             expected="One row per frame was expected; complete the copy of the folder, or correct "
             "the file of time stamps.",
             error=TimestampError,

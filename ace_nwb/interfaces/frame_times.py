@@ -4,22 +4,28 @@
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
 
 from ace_nwb.errors import TimestampError
-from ace_nwb.interfaces.policies import REFUSE, Irregularity, Policies
+from ace_nwb.interfaces.policies import REFUSE, SINGLE, Irregularity, Policies
 from ace_nwb.interfaces.stamps import (
     Classification,
+    are_single,
     classify_stamps,
     frame_positions,
+    interpolate_times,
     median_interval,
     repair_stamps,
 )
 
 DAQ_WRAP = 1 << 16  # frame numbers of the DAQ have 16 bits and begin anew
+
+LONG_JUMP_S = 600.0
+"""A clock that leaps by so much was set (summer time, a time server), s: no recorder waits that
+long for a frame. It has to be said whether the animal, too, was without a camera for that time."""
 
 NO_REPAIR = ""
 
@@ -44,6 +50,8 @@ class StampTable:
         The computer's clock, seconds since the epoch; None if the recorder did not write it.
     lines
         Line of the file of every row.
+    first_number
+        Number that the recorder gives to its first frame.
     """
 
     file_path: Path
@@ -53,6 +61,7 @@ class StampTable:
     buffer_index: np.ndarray
     unix_time_s: np.ndarray | None
     lines: np.ndarray
+    first_number: int = field(default=0, kw_only=True)
 
 
 @dataclass(frozen=True)
@@ -92,7 +101,9 @@ def make_stamp_table(
     frame_number: np.ndarray | None = None,
     daq_frame: np.ndarray | None = None,
     buffer_index: np.ndarray | None = None,
+    lines: np.ndarray | None = None,
     first_line: int = 2,
+    first_number: int = 0,
 ) -> StampTable:
     """Return a table of stamps, what the recorder did not write marked as unknown."""
     n_rows = len(raw_s)
@@ -103,7 +114,8 @@ def make_stamp_table(
         daq_frame=daq_frame,
         buffer_index=np.full(n_rows, -1) if buffer_index is None else buffer_index,
         unix_time_s=None,
-        lines=first_line + np.arange(n_rows),
+        lines=first_line + np.arange(n_rows) if lines is None else lines,
+        first_number=first_number,
     )
 
 
@@ -121,7 +133,8 @@ def repair_table(
     times_s = repair_stamps(table.raw_s, position, found=found, bridge_forward=bridge_forward)
     if found.is_shuffled or not (np.diff(times_s) > 0).all():
         times_s = table.raw_s
-    noted = _irregularities(table, found, policies=policies, device=device)
+    noted = _irregularities(table, found, times_s, policies=policies, device=device)
+    noted += _unsorted_rows(table, policies=policies, device=device)
     return FrameTimes(
         **vars(table),
         device_time_s=times_s,
@@ -130,24 +143,48 @@ def repair_table(
     )
 
 
-def extend_times(times: FrameTimes, n_rows: int) -> FrameTimes:
-    """Return times with rows added at the end, at the median interval."""
-    n_more = n_rows - len(times.raw_s)
-    interval_s = median_interval(times.device_time_s) or 1.0
-    later_s = times.device_time_s[-1] + interval_s * np.arange(1, n_more + 1)
-    unknown = np.full(n_more, -1)
-    daq, unix = times.daq_frame, times.unix_time_s
-    empty = np.full(n_more, np.nan)
+def row_order(frame_number: np.ndarray) -> np.ndarray:
+    """Return the rows in the order of the recorder's frame numbers, if each of them comes once."""
+    if frame_number.min() < 0 or len(np.unique(frame_number)) < len(frame_number):
+        return np.arange(len(frame_number))
+    return np.argsort(frame_number)
+
+
+def are_places_told(times: StampTable, n_rows: int) -> bool:
+    """Return whether frame numbers say which of `n_rows` rows are missing before the last one."""
+    place = times.frame_number - times.first_number
+    is_ordered = bool((np.diff(place) > 0).all())
+    return is_ordered and place[0] >= 0 and len(place) <= place[-1] < n_rows
+
+
+def add_rows(times: FrameTimes, n_rows: int) -> FrameTimes:
+    """Return times with a row for every frame.
+
+    Missing ones are put where frame numbers say, at times between their neighbours; else at the
+    end, at the median interval.
+    """
+    is_told = are_places_told(times, n_rows)
+    place = times.frame_number - times.first_number if is_told else np.arange(len(times.raw_s))
+
+    def spread(values: np.ndarray, fill: object) -> np.ndarray:
+        whole = np.full(n_rows, fill, values.dtype)
+        whole[place] = values
+        return whole
+
+    is_there = spread(np.ones(len(place), bool), False)
+    times_s = interpolate_times(
+        spread(times.device_time_s, np.nan), np.arange(n_rows, dtype=float), is_there
+    )
     return replace(
         times,
-        frame_number=np.concatenate([times.frame_number, unknown]),
-        raw_s=np.concatenate([times.raw_s, empty]),
-        daq_frame=None if daq is None else np.concatenate([daq, unknown]),
-        buffer_index=np.concatenate([times.buffer_index, unknown]),
-        unix_time_s=None if unix is None else np.concatenate([unix, empty]),
-        lines=np.concatenate([times.lines, unknown]),
-        device_time_s=np.concatenate([times.device_time_s, later_s]),
-        repair=np.concatenate([times.repair.astype("U32"), np.full(n_more, "missing_rows")]),
+        frame_number=spread(times.frame_number, -1),
+        raw_s=spread(times.raw_s, np.nan),
+        daq_frame=None if times.daq_frame is None else spread(times.daq_frame, -1),
+        buffer_index=spread(times.buffer_index, -1),
+        unix_time_s=None if times.unix_time_s is None else spread(times.unix_time_s, np.nan),
+        lines=spread(times.lines, -1),
+        device_time_s=times_s,
+        repair=spread(times.repair, "missing_rows"),
     )
 
 
@@ -191,10 +228,34 @@ INCREASING_EXPECTED = (
 TRUE_EXPECTED = "Stamps since the record button were expected; correct the first rows."
 
 
+def _unsorted_rows(table: StampTable, *, policies: Policies, device: str) -> list[Irregularity]:
+    """Say that rows stood in another order than their frame numbers."""
+    back = np.flatnonzero(np.diff(table.lines) < 0)
+    if not len(back):
+        return []
+    row = int(back[0]) + 1
+    found = (
+        f"{table.file_path} line {table.lines[row]} holds frame {table.frame_number[row]}, behind "
+        f"frame {table.frame_number[row - 1]} in line {table.lines[row - 1]} ({len(back)} such "
+        "place(s))"
+    )
+    expected = "Rows in the order of their frames were expected; was the file sorted?"
+    choice = policies["unsorted_rows"]
+    return [
+        Irregularity("unsorted_rows", choice, device, len(back), found, expected, TimestampError)
+    ]
+
+
 def _irregularities(
-    table: StampTable, found: Classification, *, policies: Policies, device: str
+    table: StampTable,
+    found: Classification,
+    times_s: np.ndarray,
+    *,
+    policies: Policies,
+    device: str,
 ) -> list[Irregularity]:
     """Say what is irregular in the stamps."""
+    decided = _decide(table, found, times_s, policies)
     jumps = [row for row, _jump_s in found.jumps]
     forward = [row for row, _jump_s in found.forward_jumps]
     kinds: list[tuple[str, np.ndarray | list[int], str, str]] = [
@@ -208,7 +269,7 @@ def _irregularities(
     return [
         Irregularity(
             policy=policy,
-            choice=REFUSE if found.is_shuffled else policies[policy],
+            choice=decided.get(policy, policies[policy]),
             device=device,
             count=len(rows),
             found=text,
@@ -219,6 +280,34 @@ def _irregularities(
         for policy, rows, text, expected in kinds
         if len(rows)
     ]
+
+
+STAMP_POLICIES = (
+    "junk_stamps",
+    "negative_stamps",
+    "clock_jumps",
+    "forward_jumps",
+    "duplicate_stamps",
+    "backward_stamps",
+)
+
+
+def _decide(
+    table: StampTable, found: Classification, times_s: np.ndarray, policies: Policies
+) -> dict[str, str]:
+    """Return policy -> choice where it depends on what was found."""
+    if found.is_shuffled:
+        return dict.fromkeys(STAMP_POLICIES, REFUSE)
+    decided = {}
+    single = np.concatenate([found.duplicate, found.backward]).astype(int)
+    if not are_single(table.raw_s, times_s, single):
+        for policy in ("duplicate_stamps", "backward_stamps"):
+            if policies[policy] == SINGLE:
+                decided[policy] = REFUSE
+    longest_s = max((jump_s for _row, jump_s in found.forward_jumps), default=0.0)
+    if longest_s >= LONG_JUMP_S and "forward_jumps" not in policies.stated:
+        decided["forward_jumps"] = REFUSE
+    return decided
 
 
 def _still_wrong(

@@ -17,7 +17,7 @@ import numpy as np
 from ace_nwb.errors import TimestampError
 from ace_nwb.interfaces.base import Candidate, Evidence, Format, clean_text, find_below
 from ace_nwb.interfaces.frame_rows import MovieFile, probe_files
-from ace_nwb.interfaces.frame_times import StampTable, make_stamp_table, repair_table
+from ace_nwb.interfaces.frame_times import StampTable, make_stamp_table, repair_table, row_order
 from ace_nwb.interfaces.imaging_recording import (
     DeviceFolder,
     DeviceRecording,
@@ -122,7 +122,7 @@ def read_timestamps(file_path: Path) -> dict[int, StampTable]:
             "were expected; is this the file of the recorder?"
         )
     rows = [
-        _row(line, file_path, number=number)
+        [*_row(line, file_path, number=number), number]
         for number, line in enumerate(lines[1:], start=2)
         if line.strip("\0 \t\r")
     ]
@@ -234,12 +234,15 @@ def _device(
     table: StampTable,
     options: ReadOptions,
 ) -> DeviceRecording:
-    """Put movie files and rows of one camera together; its first stamp is junk, the time is 0."""
+    """Put movie files and rows of one camera together.
+
+    The stamp of its first frame is junk, its time is 0; it may be among the missing rows.
+    """
     files, noted = measured
-    counted = replace(table, raw_s=np.concatenate([[0.0], table.raw_s[1:]]))
+    is_first = table.frame_number == table.first_number
+    counted = replace(table, raw_s=np.where(is_first, 0.0, table.raw_s))
     times = repair_table(counted, policies=options.policies, device=folder.name)
-    repair = times.repair.copy()
-    repair[0] = "junk_stamps"
+    repair = np.where(is_first, "junk_stamps", times.repair)
     times = replace(times, raw_s=table.raw_s, repair=repair)
     return assemble_device(
         folder, files, times, base_path=folder.path, policies=options.policies, noted=noted
@@ -262,9 +265,15 @@ def _read_files(
 
 
 def _stamp_table(rows: np.ndarray, file_path: Path) -> StampTable:
-    """Return the stamps of one camera."""
+    """Return the stamps of one camera in the order of its frame numbers, which begin at 1."""
+    _camera, frame_number, clock_ms, waiting, lines = rows[row_order(rows[:, 1])].T.copy()
     return make_stamp_table(
-        file_path, rows[:, 2] / 1000.0, frame_number=rows[:, 1], buffer_index=rows[:, 3].copy()
+        file_path,
+        clock_ms / 1000.0,
+        frame_number=frame_number,
+        buffer_index=waiting,
+        lines=lines,
+        first_number=1,
     )
 
 

@@ -18,6 +18,14 @@ TEXT_ENCODING = "text_encoding"
 PARTIAL_STREAMS = "partial_streams"
 _REFUSE = {REFUSE: "refuse the recording"}
 
+SINGLE = "repair_single"
+_SINGLE_ROWS = {
+    SINGLE: "interpolate the times of single rows within a frame or so of their place, and keep "
+    "the raw value in the frame ledger; refuse others",
+    "interpolate": "interpolate the times between good rows",
+    **_REFUSE,
+}
+
 RULES: dict[str, dict[str, str]] = {
     "junk_stamps": {
         "repair": "take times counted back from the next good stamp, one median interval per "
@@ -26,8 +34,8 @@ RULES: dict[str, dict[str, str]] = {
     },
     "negative_stamps": {"keep": "keep them as they are", **_REFUSE},
     "unreadable_stamps": {**_REFUSE, "interpolate": "interpolate the times between good rows"},
-    "duplicate_stamps": {**_REFUSE, "interpolate": "interpolate the times between good rows"},
-    "backward_stamps": {**_REFUSE, "interpolate": "interpolate the times between good rows"},
+    "duplicate_stamps": _SINGLE_ROWS,
+    "backward_stamps": _SINGLE_ROWS,
     "clock_jumps": {
         **_REFUSE,
         "bridge": "shift all later stamps so that one median interval per frame passes at the jump",
@@ -40,7 +48,12 @@ RULES: dict[str, dict[str, str]] = {
     "cut_row": {**_REFUSE, "leave_out": "leave the broken last row out"},
     "missing_rows": {
         **_REFUSE,
-        "extrapolate": "give the frames beyond the last row times at the median interval",
+        "extrapolate": "give frames without a row times between their neighbours where frame "
+        "numbers say which they are, else at the end, at the median interval",
+    },
+    "unsorted_rows": {
+        "sort": "take the rows in the order of their frame numbers",
+        **_REFUSE,
     },
     "extra_rows": {
         **_REFUSE,
@@ -164,19 +177,25 @@ class Irregularity:
             rule = RULES[self.policy][self.choice]
             return f"{self.found}; convert will {rule} ({self.policy}={self.choice})."
         text = f"{self.found}. {self.expected}".rstrip()
-        others = [choice for choice in RULES[self.policy] if choice != REFUSE]
+        others = ways_out(self.policy)
         if not self.has_way_out or not others:
             return text
-        return f"{text} Or give --policy {self.policy}={others[0]} to " + (
-            f"{RULES[self.policy][others[0]]}."
+        offered = "; or ".join(
+            f"--policy {self.policy}={choice} to {RULES[self.policy][choice]}" for choice in others
         )
+        return f"{text} Or give {offered}."
+
+
+def ways_out(policy: str) -> list[str]:
+    """Return the choices of a policy that convert whatever was found."""
+    return [choice for choice in RULES[policy] if choice not in (REFUSE, SINGLE)]
 
 
 def parse_policies(texts: Iterable[str] | Mapping[str, str] | None) -> Policies:
     """Return policies from "name=choice" texts or a mapping.
 
-    "all=repair" takes the first choice that is not "refuse" of every policy but `text_encoding`,
-    which only a person knows.
+    "all=repair" takes the first choice that converts whatever was found, of every policy but
+    `text_encoding`, which only a person knows.
 
     Raises
     ------
@@ -243,11 +262,7 @@ def _all(choice: str) -> dict[str, str]:
         )
     if choice == REFUSE:
         return dict.fromkeys(RULES, REFUSE)
-    return {
-        name: next(c for c in rules if c != REFUSE)
-        for name, rules in RULES.items()
-        if name != TEXT_ENCODING
-    }
+    return {name: ways_out(name)[0] for name in RULES if name != TEXT_ENCODING}
 
 
 def _check_choice(name: str, choice: str) -> None:

@@ -25,6 +25,16 @@ JUMP_INTERVALS = 1.5
 FORWARD_JUMP_S = 1.0
 """A forward step without lost frames that is longer, and stays, is a jump of the clock."""
 
+UNCOUNTED_JUMP_S = 30.0
+"""The same where lost frames are not counted: a host that stalls loses seconds of frames; half a
+minute without any is a pause, or the clock was set."""
+
+SINGLE_SHARE = 0.01
+SINGLE_ROWS = 3
+SINGLE_INTERVALS = 1.5
+"""Stamps out of order are single ones if they are at most this share of the rows (or this many),
+and each lies within this many intervals of its place: a stamp taken twice is one interval off."""
+
 SHUFFLED_SHARE = 0.02
 """With more steps back than this share of rows (and three), the rows are out of order."""
 
@@ -127,9 +137,10 @@ def classify_stamps(raw_s: np.ndarray, position: np.ndarray, *, is_counted: bool
     forward: list[tuple[int, float]] = []
     if not is_shuffled and len(stamps) > 1:
         jumps = find_jumps(stamps, places, is_forward=False)
-        forward = find_jumps(stamps, places, is_forward=True) if is_counted else []
+        least_s = FORWARD_JUMP_S if is_counted else UNCOUNTED_JUMP_S
+        forward = find_jumps(stamps, places, is_forward=True, least_s=least_s)
     bridged = bridge_jumps(stamps, places, jumps)
-    bad = rows_out_of_order(bridged)
+    bad = _choose_odd(bridged, places, rows_out_of_order(bridged))
     is_equal = np.isin(bad, np.flatnonzero(np.diff(bridged, prepend=np.nan) == 0))
     return Classification(
         n_junk=n_junk,
@@ -157,13 +168,20 @@ def repair_stamps(
 
 
 def find_jumps(
-    stamps_s: np.ndarray, position: np.ndarray, *, is_forward: bool
+    stamps_s: np.ndarray,
+    position: np.ndarray,
+    *,
+    is_forward: bool,
+    least_s: float = FORWARD_JUMP_S,
 ) -> list[tuple[int, float]]:
-    """Return (row, seconds) of steps of the clock that stay, all in one direction."""
+    """Return (row, seconds) of steps of the clock that stay, all in one direction.
+
+    Forward ones are at least `least_s` seconds and ten intervals.
+    """
     interval_s = steady_interval(stamps_s, position)
     level = stamps_s - interval_s * position
     steps = np.diff(level)
-    limit_s = max(FORWARD_JUMP_S, 10 * interval_s) if is_forward else JUMP_INTERVALS * interval_s
+    limit_s = max(least_s, 10 * interval_s) if is_forward else JUMP_INTERVALS * interval_s
     sign = 1.0 if is_forward else -1.0
     rows = np.flatnonzero(sign * steps > limit_s) + 1
     if not is_forward:
@@ -192,6 +210,25 @@ def bridge_jumps(
     return bridged
 
 
+def are_single(raw_s: np.ndarray, times_s: np.ndarray, rows: np.ndarray) -> bool:
+    """Return whether stamps out of order are few, and each near its place.
+
+    Parameters
+    ----------
+    raw_s, times_s
+        Stamps as written, and times after repair, shape (row,).
+    rows
+        Rows whose stamps are out of order.
+    """
+    is_run = bool((np.diff(np.sort(rows)) == 1).any())
+    if is_run or len(rows) > max(SINGLE_ROWS, SINGLE_SHARE * len(raw_s)):
+        return False
+    before = np.maximum(rows - 1, 0)
+    clock_s = raw_s[before] - times_s[before]  # what a bridged jump put between them
+    off_s = np.abs(raw_s[rows] - times_s[rows] - clock_s)
+    return bool((off_s <= SINGLE_INTERVALS * median_interval(times_s)).all())
+
+
 def rows_out_of_order(stamps_s: np.ndarray) -> np.ndarray:
     """Return the rows that are not in the longest strictly increasing run of stamps."""
     if (np.diff(stamps_s) > 0).all():
@@ -215,6 +252,26 @@ def rows_out_of_order(stamps_s: np.ndarray) -> np.ndarray:
         good[row] = True
         row = int(before[row])
     return np.flatnonzero(~good)
+
+
+def _choose_odd(stamps_s: np.ndarray, position: np.ndarray, bad: np.ndarray) -> np.ndarray:
+    """Return rows out of order, of two neighbours that disagree the one farther from its place."""
+    chosen = {int(row) for row in bad}
+    for row in bad.tolist():
+        for other in (row - 1, row + 1):
+            low, high = min(row, other) - 1, max(row, other) + 1
+            if low < 0 or high >= len(stamps_s) or {low, other, high} & chosen:
+                continue
+            if not stamps_s[low] < stamps_s[row] < stamps_s[high]:
+                continue
+            pair, ends = [row, other], [low, high]
+            is_agreed = (stamps_s[row] < stamps_s[other]) == (row < other)
+            expected_s = np.interp(position[pair], position[ends], stamps_s[ends])
+            off_s = np.abs(stamps_s[pair] - expected_s)
+            if not is_agreed and off_s[1] > off_s[0]:
+                chosen = chosen - {row} | {other}
+                break
+    return np.array(sorted(chosen), np.int64)
 
 
 def interpolate_times(times_s: np.ndarray, position: np.ndarray, good: np.ndarray) -> np.ndarray:

@@ -7,6 +7,7 @@ from pynwb import NWBHDF5IO
 from ace_nwb.conversion import convert
 from ace_nwb.errors import InputError, MetadataError, TimestampError
 from ace_nwb.inspection import inspect_folder
+from ace_nwb.interfaces.imaging_recording import ReadOptions
 from ace_nwb.interfaces.miniscope_v3 import read_recording, read_settings
 from ace_nwb.interfaces.policies import parse_policies
 from ace_nwb.interfaces.sources import SourceOptions
@@ -52,6 +53,41 @@ def test_a_start_without_a_zone_is_refused(tmp_path):
     write_recording(tmp_path)
     with pytest.raises(MetadataError, match="session_start_time"):
         convert(tmp_path, tmp_path / "out.nwb", metadata=METADATA)
+
+
+def change_rows(folder, change):
+    """Change the rows of the scope, camera 1, in timestamp.dat."""
+    path = folder / "timestamp.dat"
+    header, *lines = path.read_text().splitlines()
+    scope = [line for line in lines if line.startswith("1\t")]
+    others = [line for line in lines if not line.startswith("1\t")]
+    path.write_text("\n".join([header, *others, *change(scope)]) + "\n")
+
+
+@pytest.mark.parametrize(
+    ("lost", "within_s"), [((20, 21, 22, 40), 0.004), ((0,), 0.004), ((0, 30), 0.004)]
+)
+def test_frame_numbers_say_which_rows_are_missing(tmp_path, lost, within_s):
+    truth = write_recording(tmp_path)
+    change_rows(truth.folder, lambda rows: [row for n, row in enumerate(rows) if n not in lost])
+    options = ReadOptions(policies=parse_policies(["missing_rows=extrapolate"]))
+    (device,) = [
+        d for d in read_recording(truth.folder, options).devices if d.folder.kind == "scope"
+    ]
+    times_s = device.ledger.movie_times_s
+    assert np.abs(times_s - truth.times_s).max() <= within_s
+    (item,) = [one for one in device.irregularities if one.policy == "missing_rows"]
+    assert "their numbers say which" in item.sentence
+    assert np.flatnonzero(device.ledger.repair == "missing_rows").tolist() == list(lost)
+
+
+def test_rows_are_taken_in_the_order_of_their_frame_numbers(tmp_path):
+    truth = write_recording(tmp_path)
+    change_rows(truth.folder, lambda rows: sorted(rows, key=lambda row: row[::-1]))
+    (device,) = [d for d in read_recording(truth.folder).devices if d.folder.kind == "scope"]
+    assert np.array_equal(device.ledger.movie_times_s, truth.times_s)
+    (item,) = [one for one in device.irregularities if one.policy == "unsorted_rows"]
+    assert "behind frame" in item.sentence
 
 
 def test_cameras_of_equal_count_are_not_guessed(tmp_path):

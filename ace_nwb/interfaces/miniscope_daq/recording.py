@@ -16,6 +16,7 @@ from ace_nwb.interfaces.frame_times import (
     StampTable,
     make_stamp_table,
     repair_table,
+    row_order,
     unwrap_daq_frames,
 )
 from ace_nwb.interfaces.imaging_recording import (
@@ -276,21 +277,23 @@ def read_frame_times(
 
 def _stamp_table(table: NumberTable) -> StampTable:
     """Return the columns that matter, unknown ones marked."""
-    columns = table.columns
+    n_rows = len(table.columns[TIME_COLUMN])
+    numbers = _whole(table.columns.get(FRAME_COLUMN, np.arange(n_rows, dtype=float)))
+    order = row_order(numbers)
+    columns = {name: values[order] for name, values in table.columns.items()}
     raw_s = columns[TIME_COLUMN] / 1000.0
     daq_frame = None
     if DAQ_COLUMN in columns:
         daq_frame = unwrap_daq_frames(_whole(columns[DAQ_COLUMN]))
     unix_s = columns[UNIX_COLUMN] / 1000.0 if UNIX_COLUMN in columns else None
-    n_rows = len(raw_s)
     return StampTable(
         file_path=table.file_path,
-        frame_number=_whole(columns.get(FRAME_COLUMN, np.arange(n_rows, dtype=float))),
+        frame_number=numbers[order],
         raw_s=raw_s,
         daq_frame=daq_frame,
         buffer_index=_whole(columns.get(BUFFER_COLUMN, np.full(n_rows, -1.0))),
         unix_time_s=unix_s,
-        lines=table.first_line + np.arange(n_rows),
+        lines=table.first_line + order,
     )
 
 

@@ -92,7 +92,7 @@ def test_text_in_another_encoding_is_refused(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("row", "value", "line"), [(20, REGULAR[19], 22), (20, REGULAR[10], 22), (2, REGULAR[1], 4)]
+    ("row", "value", "line"), [(20, REGULAR[10], 22), (20, 3, 22), (slice(20, 22), REGULAR[19], 22)]
 )
 def test_stamps_that_do_not_increase_are_refused(tmp_path, row, value, line):
     stamps = REGULAR.copy()
