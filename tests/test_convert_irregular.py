@@ -22,7 +22,12 @@ def test_there_are_at_least_sixty_cases():
 
 def test_every_policy_is_tried_in_every_choice_that_converts():
     tried = {item for case in CASES.values() for item in parse_policies(case.policies).stated}
-    of_ephys = {"partial_streams", "missing_clocks"}  # tried with the systems that leave them
+    of_ephys = {
+        "partial_streams",
+        "missing_clocks",
+        "clock_restarts",
+        "cut_samples",
+    }  # tried with the systems that leave them
     assert tried | of_ephys == set(RULES)
 
 

@@ -60,6 +60,44 @@ def write_drifting_neuralynx(folder: Path) -> None:
     write_ncs(folder / "CSC1.ncs", samples, starts_us=starts, lengths=np.full(20, 512))
 
 
+def write_stamped(folder: Path, name: str = "CSC1", *, late_us: np.ndarray | int) -> None:
+    """Twenty records with stamps that are late by so much."""
+    starts = 3_000_000_000 + 256_000 * np.arange(20) + late_us
+    samples = draw_samples(20 * 512)
+    write_ncs(folder / f"{name}.ncs", samples, starts_us=starts, lengths=np.full(20, 512))
+
+
+def repeat_record(number: int) -> Callable[[Path], int]:
+    def damage(folder: Path) -> int:
+        path = folder / "CSC1.ncs"
+        content, stop = path.read_bytes(), 16384 + 1044 * (number + 1)
+        return path.write_bytes(content[:stop] + content[stop - 1044 : stop] + content[stop:])
+
+    return damage
+
+
+def overwrite(name: str, at: int, content: bytes) -> Callable[[Path], int]:
+    def damage(folder: Path) -> int:
+        path = folder / name
+        whole = path.read_bytes()
+        return path.write_bytes(whole[:at] + content + whole[at + len(content) :])
+
+    return damage
+
+
+def coded_message(words: str) -> Callable[[Path], int]:
+    """A message as a Windows computer of Western Europe writes it."""
+
+    def damage(folder: Path) -> int:
+        write_nev(folder / "Events.nev", [(3_000_100_000, 0, words)])
+        path = folder / "Events.nev"
+        utf8 = words.encode()
+        coded = words.encode("cp1252").ljust(len(utf8), b"\0")
+        return path.write_bytes(path.read_bytes().replace(utf8, coded))
+
+    return damage
+
+
 WRITERS: dict[str, Callable[[Path], Path]] = {
     "v3": lambda folder: miniscope_v3.write_recording(folder).folder,
     "gui": lambda folder: open_ephys.write_recording(folder, lost=(9, 20)).folder,
@@ -394,6 +432,86 @@ CASES = {
         chop("*.nev", 100),
         r"events end in a record cut off.*\(partial_streams=keep\)",
         holds=(("events/TTLBoard0Port0Bit0/timestamp", 7),),
+    ),
+    "Neuralynx: every eighth record late": Case(
+        "neuralynx",
+        lambda folder: write_stamped(folder, late_us=38 * (np.arange(20) % 8 == 3)),
+        holds=(("acquisition/ElectricalSeries/data", 20 * 512),),
+    ),
+    "Neuralynx: one sample lost": Case(
+        "neuralynx",
+        lambda folder: write_stamped(folder, late_us=500 * (np.arange(20) >= 10)),
+        holds=(
+            ("acquisition/ElectricalSeries0/data", 5120),
+            ("acquisition/ElectricalSeries1/data", 5120),
+        ),
+    ),
+    "Neuralynx: a record twice": Case(
+        "neuralynx",
+        repeat_record(4),
+        r"holds 1 record\(s\) twice; each is read once",
+        holds=(("acquisition/ElectricalSeries/data", 5120),),
+    ),
+    "Neuralynx: a second start": Case(
+        "neuralynx",
+        lambda folder: write_stamped(folder, "CSC1_0001", late_us=9_000_000),
+        holds=(
+            ("acquisition/ElectricalSeries0/data", 5120),
+            ("acquisition/ElectricalSeries1/data", 20 * 512),
+        ),
+    ),
+    "Neuralynx: a second start on a new clock": Case(
+        "neuralynx",
+        lambda folder: write_stamped(folder, "CSC1_0001", late_us=-2_000_000),
+        "the clock of the system began anew. There are 2 starts of 2.6, 5.1 s",
+    ),
+    "Neuralynx: a second start on a new clock, the last read": Case(
+        "neuralynx",
+        lambda folder: write_stamped(folder, "CSC1_0001", late_us=-2_000_000),
+        r"began anew.*\(clock_restarts=last\)",
+        ("clock_restarts=last",),
+        (("acquisition/ElectricalSeries/data", 20 * 512),),
+    ),
+    "Neuralynx: a clock that begins anew in the file": Case(
+        "neuralynx",
+        lambda folder: write_stamped(folder, late_us=-5_000_000 * (np.arange(20) >= 8)),
+        "within the file, after samples until",
+    ),
+    "Neuralynx: a clock that begins anew in the file, the longest read": Case(
+        "neuralynx",
+        lambda folder: write_stamped(folder, late_us=-5_000_000 * (np.arange(20) >= 8)),
+        r"\(clock_restarts=longest\)",
+        ("clock_restarts=longest",),
+        (("acquisition/ElectricalSeries/data", 12 * 512),),
+    ),
+    "Neuralynx: 1e300 Hz": Case(
+        "neuralynx",
+        lambda folder: write_ncs(
+            folder / "CSC1.ncs", draw_samples(5120), SamplingFrequency="1e300"
+        ),
+        r"-SamplingFrequency 1e\+300",
+    ),
+    "Neuralynx: more samples than a record holds": Case(
+        "neuralynx", overwrite("CSC1.ncs", 16384 + 16, b"\xff\xff\0\0"), "holds 65535 samples"
+    ),
+    "Neuralynx: a message in a code page": Case(
+        "neuralynx",
+        lambda folder: write_nev(folder / "Events.nev", [(3_000_100_000, 0, "Gr\xf6\xdfe")]),
+        holds=(("events/NeuralynxMessages/text", 1),),
+    ),
+    "Neuralynx: a message in a code page, not UTF-8": Case(
+        "neuralynx", coded_message("Gr\xf6\xdfe 5 \xb5l"), r"event 0 is not UTF-8.*cp1252: 'Gr\xf6"
+    ),
+    "Neuralynx: a message in a code page, stated": Case(
+        "neuralynx",
+        coded_message("Gr\xf6\xdfe 5 \xb5l"),
+        policies=("text_encoding=cp1252",),
+        holds=(("events/NeuralynxMessages/text", 1),),
+    ),
+    "Open Ephys: 1e300 Hz": Case(
+        "oeb",
+        text("*.oebin", r'"sample_rate": [0-9.]+', '"sample_rate": 1e300'),
+        "1e\\+300 samples",
     ),
     "Neuralynx: a gap and a drifting board": Case(
         "neuralynx",

@@ -93,13 +93,13 @@ def half_a_row(tiny: TinyRecording) -> None:
 
 def swapped_rows(tiny: TinyRecording) -> None:
     stamps = tiny.stamps_ms.copy()
-    stamps[[30, 31]] = stamps[[31, 30]]
+    stamps[[30, 31, 32, 33]] = stamps[[33, 32, 31, 30]]
     write_timestamps(tiny.scope, stamps)
 
 
 def duplicate_stamp(tiny: TinyRecording) -> None:
     stamps = tiny.stamps_ms.copy()
-    stamps[30] = stamps[29]
+    stamps[30:32] = stamps[29]
     write_timestamps(tiny.scope, stamps)
 
 

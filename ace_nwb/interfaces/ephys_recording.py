@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from ace_nwb.errors import InputError, MissingPackageError
+from ace_nwb.errors import EphysError, InputError, MissingPackageError
 from ace_nwb.imaging.storage import sample_chunk_shape
 from ace_nwb.interfaces.imaging_recording import ClockFacts
 from ace_nwb.interfaces.policies import (
@@ -21,6 +21,9 @@ from ace_nwb.interfaces.policies import (
     Policies,
 )
 from ace_nwb.interfaces.summaries import ChannelSummary, LineSummary, RecordingSummary
+
+LEAST_HZ, MOST_HZ = 0.01, 1e7
+"""Rates of any ephys system and its slow inputs by far, Hz; a damaged header says 1e300."""
 
 BETWEEN_GAPS = "Raw samples as recorded, between two gaps of the recording."
 """Description of a series of a system that may have gaps."""
@@ -207,6 +210,16 @@ class EphysRecording:
     remarks: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
     irregularities: tuple[Irregularity, ...] = ()
+
+    def __post_init__(self) -> None:
+        """Raise if a stream has a rate that no system has."""
+        for stream in self.streams:
+            if stream.n_samples > 1 and not LEAST_HZ <= stream.rate_hz <= MOST_HZ:
+                raise EphysError(
+                    f"{self.folder_path}: {stream.listed[0]} has {stream.rate_hz:g} samples a "
+                    f"second. A rate from {LEAST_HZ:g} to {MOST_HZ:g} Hz was expected; the file "
+                    "that states it is damaged: copy the recording again."
+                )
 
     def told(self) -> list[str]:
         """Return what was left out and let pass, in sentences."""

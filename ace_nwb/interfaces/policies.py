@@ -68,6 +68,12 @@ RULES: dict[str, dict[str, str]] = {
         **_REFUSE,
         "salvage": "take the whole samples before the break, in Intan files the whole blocks",
     },
+    "clock_restarts": {
+        **_REFUSE,
+        "longest": "read the longest start of the recorder and leave the others out",
+        "first": "read the first start of the recorder and leave the others out",
+        "last": "read the last start of the recorder and leave the others out",
+    },
     "missing_clocks": {
         **_REFUSE,
         "leave_out": "leave out the streams whose clock is missing and go on with the others",

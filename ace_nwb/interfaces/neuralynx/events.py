@@ -14,6 +14,9 @@ from pathlib import Path
 import numpy as np
 
 from ace_nwb.interfaces.neuralynx.header import map_records, read_header
+from ace_nwb.interfaces.neuralynx.samples import split_starts
+from ace_nwb.interfaces.policies import Policies
+from ace_nwb.interfaces.texts import decode_typed
 from ace_nwb.sync.pulses import begins_with_edge
 
 NEV_RECORD = np.dtype(
@@ -30,6 +33,10 @@ NEV_RECORD = np.dtype(
         ("text", "S128"),
     ]
 )
+RESTART_US = 1_000_000
+"""Events are written up to some milliseconds out of order; a clock that began anew goes back by
+seconds at least, us."""
+
 TTL_BITS = 16  # of the word nttl in an event record (int16)
 _TTL_TEXT = re.compile(r"TTL Input on (\S+?)_\d+ board (\d+) port (\d+)\b")
 _PORT_ONLY = re.compile(r"\bport (\d+)\b.*\bvalue\b", re.IGNORECASE)
@@ -71,14 +78,28 @@ class EventFile:
     n_cut_bytes: int
 
 
-def read_events(file_paths: Sequence[Path]) -> EventFile:
+def read_events(
+    file_paths: Sequence[Path], policies: Policies | None = None, *, start: int | None = None
+) -> EventFile:
     """Read the events of one or more `.nev` files.
+
+    Parameters
+    ----------
+    file_paths
+        The files.
+    policies
+        The code page of texts that people typed.
+    start
+        The only start of the recorder within each file; all if not given.
 
     Raises
     ------
     EphysError
         If a file is none of Neuralynx.
+    MetadataError
+        If a text is in an unknown code page.
     """
+    chosen = policies or Policies()
     words: dict[tuple[str, ...], list[tuple[int, int]]] = defaultdict(list)
     messages: list[Message] = []
     n_cut_bytes = 0
@@ -86,8 +107,13 @@ def read_events(file_paths: Sequence[Path]) -> EventFile:
         read_header(file_path)
         records, n_cut = map_records(file_path, NEV_RECORD)
         n_cut_bytes += n_cut
-        for record in records:
-            text = record["text"].split(b"\0")[0].decode("latin-1").strip()
+        if start is not None:
+            stamps = records["timestamp"].astype(np.int64)
+            parts = split_starts(records, stamps, back_us=RESTART_US)
+            records = parts[start] if start < len(parts) else records[:0]
+        for number, record in enumerate(records):
+            content = record["text"].split(b"\0")[0]
+            text = decode_typed(content, f"{file_path} event {number}", chosen).strip()
             port = _port(text)
             if port is None:
                 messages.append(Message(int(record["timestamp"]), text))

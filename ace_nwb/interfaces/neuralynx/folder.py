@@ -7,7 +7,6 @@ from pathlib import Path
 
 import numpy as np
 
-from ace_nwb.errors import EphysError
 from ace_nwb.interfaces.base import Candidate, Evidence, find_below, object_name
 from ace_nwb.interfaces.ephys_recording import (
     BETWEEN_GAPS,
@@ -19,9 +18,10 @@ from ace_nwb.interfaces.ephys_recording import (
     SampleStream,
     System,
 )
-from ace_nwb.interfaces.neuralynx.events import EventFile, read_events
+from ace_nwb.interfaces.neuralynx.events import EventFile
 from ace_nwb.interfaces.neuralynx.header import MAGIC
-from ace_nwb.interfaces.neuralynx.samples import Channel, read_channel, segment_samples
+from ace_nwb.interfaces.neuralynx.samples import Channel, segment_samples
+from ace_nwb.interfaces.neuralynx.starts import NeuralynxFiles, list_files, read_folder
 from ace_nwb.interfaces.policies import Policies, partial_streams
 
 NAME = "neuralynx"
@@ -49,19 +49,12 @@ def read_recording(folder_path: Path, policies: Policies | None = None) -> Ephys
     EphysError
         If no channel holds samples, or a file is damaged.
     """
-    paths = _files(folder_path, ".ncs")
-    read = {path: read_channel(path) for path in paths}
-    channels = [channel for channel in read.values() if channel is not None]
-    if not channels:
-        raise EphysError(
-            f"{folder_path} has {len(paths)} .ncs files and no samples in them. At least one "
-            "recorded channel was expected; copy the folder again."
-        )
-    events = read_events(_files(folder_path, ".nev"))
-    groups = group_channels(channels)
+    chosen = policies or Policies()
+    found = read_folder(folder_path, chosen)
+    channels, events = found.channels, found.events
+    groups = group_channels(list(channels))
     channels = [channel for group in groups for channel in group]
     zero_us = min(channel.segments[0].start_us for channel in channels)
-    incomplete = _incomplete(read, events)
     return EphysRecording(
         folder_path=folder_path,
         system=_system(channels[0].entries),
@@ -77,8 +70,9 @@ def read_recording(folder_path: Path, policies: Policies | None = None) -> Ephys
         ),
         events=_messages(events, zero_us=zero_us),
         start_time=read_time_created(channels[0]),
-        irregularities=partial_streams(
-            incomplete, policies=policies or Policies(), device="Neuralynx"
+        irregularities=(
+            *partial_streams(_incomplete(found), policies=chosen, device="Neuralynx"),
+            *found.restarts,
         ),
     )
 
@@ -178,22 +172,23 @@ def _input_number(channel: Channel) -> int:
     return int(text) if text.isdecimal() else -1
 
 
-def _incomplete(read: dict[Path, Channel | None], events: EventFile) -> list[str]:
-    """Return sentences on files that are empty or cut off."""
-    found = [
-        f"{path} holds a header and no samples; it is left out."
-        for path, c in read.items()
-        if c is None
-    ]
+def _incomplete(files: NeuralynxFiles) -> list[str]:
+    """Return sentences on files that are empty or cut off, and on records that stand twice."""
+    found = [f"{path} holds a header and no samples; it is left out." for path in files.empty]
     found += [
         f"{channel.file_path} ends in a record cut off after {channel.n_cut_bytes} bytes; its "
         f"{channel.n_samples} samples in whole records are read."
-        for channel in read.values()
-        if channel is not None and channel.n_cut_bytes
+        for channel in files.channels
+        if channel.n_cut_bytes
     ]
-    if events.n_cut_bytes:
+    found += [
+        f"{channel.file_path} holds {channel.n_repeated} record(s) twice; each is read once."
+        for channel in files.channels
+        if channel.n_repeated
+    ]
+    if files.events.n_cut_bytes:
         found.append(
-            f"The events end in a record cut off after {events.n_cut_bytes} bytes; the whole "
+            f"The events end in a record cut off after {files.events.n_cut_bytes} bytes; the whole "
             "records before it are read."
         )
     return found
@@ -201,12 +196,12 @@ def _incomplete(read: dict[Path, Channel | None], events: EventFile) -> list[str
 
 def _is_recording(path: Path) -> bool:
     """Whether a folder holds continuous channels or events of Cheetah."""
-    return bool(_files(path, ".ncs"))
+    return bool(list_files(path, ".ncs"))
 
 
 def _candidate(path: Path) -> Candidate:
     """Collect what speaks for a Neuralynx recording in a folder."""
-    samples, events = _files(path, ".ncs"), _files(path, ".nev")
+    samples, events = list_files(path, ".ncs"), list_files(path, ".nev")
     evidence = [Evidence(2, f"{len(samples)} .ncs files")]
     if _has_magic(samples[0]):
         evidence.append(Evidence(3, f"{samples[0].name} begins with a Neuralynx header"))
@@ -219,15 +214,6 @@ def _has_magic(file_path: Path) -> bool:
     """Whether a file begins as Neuralynx files do."""
     with file_path.open("rb") as file:
         return file.read(len(MAGIC)) == MAGIC.encode()
-
-
-def _files(folder_path: Path, suffix: str) -> list[Path]:
-    """Return the files of a folder with an ending, in name order."""
-    return sorted(
-        path
-        for path in folder_path.iterdir()
-        if path.suffix.lower() == suffix and path.is_file() and not path.name.startswith(".")
-    )
 
 
 def _natural_key(channel: Channel) -> list[tuple[int, str]]:

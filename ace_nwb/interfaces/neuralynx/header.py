@@ -9,6 +9,8 @@ from ace_nwb.errors import EphysError
 
 HEADER_BYTES = 16_384  # of every Neuralynx file, by its own format description
 MAGIC = "########"
+LARGEST_ENTRY = 1e6
+"""Of rate (Hz) and scale (V per bit) of any system by far; a damaged header says 1e300."""
 _KEY_LINE = re.compile(r"^\s*-(\S+)[ \t]*(.*?)\s*$", re.MULTILINE)
 
 
@@ -70,9 +72,9 @@ def number_entry(entries: dict[str, str], key: str, *, file_path: Path) -> float
             f"{file_path} has -{key} {entries.get(key, '(absent)')} in its header. A number was "
             "expected; copy the file again."
         ) from error
-    if not value > 0:
+    if not 0 < value <= LARGEST_ENTRY:
         raise EphysError(
-            f"{file_path} has -{key} {value} in its header. A positive number was expected; copy "
-            "the file again."
+            f"{file_path} has -{key} {value} in its header. A positive number of at most "
+            f"{LARGEST_ENTRY:,.0f} was expected; copy the file again."
         )
     return value

@@ -43,12 +43,13 @@ STEP_ERROR_US = 1.0
 
 @dataclass(frozen=True)
 class Segment:
-    """Samples without a gap: records `first_record` to before `stop_record`."""
+    """Samples without a gap: records `first_record` to before `stop_record` of a start."""
 
     first_record: int
     stop_record: int
     start_us: int
     n_samples: int
+    start: int = 0
 
 
 def find_segments(

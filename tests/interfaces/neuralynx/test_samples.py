@@ -3,8 +3,13 @@ import pytest
 
 from ace_nwb.errors import EphysError
 from ace_nwb.interfaces.neuralynx.folder import read_recording
-from ace_nwb.interfaces.neuralynx.samples import read_channel, segment_samples
+from ace_nwb.interfaces.neuralynx.samples import read_starts, segment_samples
 from tests.fixtures.neuralynx_files import FIRST_US, draw_samples, header_bytes, write_ncs
+
+
+def read_channel(path):
+    (channel,) = read_starts(path)
+    return channel
 
 
 def read_segments(path) -> list[np.ndarray]:
@@ -98,7 +103,7 @@ def test_inverted_inputs_have_a_negative_scale(tmp_path):
 
 def test_a_channel_with_a_header_alone_is_empty(tmp_path):
     (tmp_path / "a.ncs").write_bytes(header_bytes({"SamplingFrequency": "2000"}))
-    assert read_channel(tmp_path / "a.ncs") is None
+    assert read_starts(tmp_path / "a.ncs") == ()
 
 
 @pytest.mark.parametrize(
@@ -107,6 +112,8 @@ def test_a_channel_with_a_header_alone_is_empty(tmp_path):
         ({"SamplingFrequency": "fast"}, "-SamplingFrequency fast"),
         ({"ADBitVolts": ""}, "-ADBitVolts"),
         ({"SamplingFrequency": "0"}, "positive number"),
+        ({"SamplingFrequency": "1e300"}, "at most 1,000,000"),
+        ({"ADBitVolts": "1e9"}, "at most 1,000,000"),
     ],
 )
 def test_headers_without_rate_or_scale_are_refused(tmp_path, entries, words):
@@ -121,8 +128,26 @@ def test_a_file_of_another_program_is_refused(tmp_path):
         read_channel(tmp_path / "a.ncs")
 
 
-def test_a_clock_that_runs_backwards_is_refused(tmp_path):
-    starts = starts_with_gaps(6, 2000.0, {3: -1.0})
-    write_ncs(tmp_path / "a.ncs", draw_samples(512 * 6), starts_us=starts)
-    with pytest.raises(EphysError, match="record 3 begins at"):
+def test_a_record_of_more_samples_than_fit_is_refused(tmp_path):
+    write_ncs(tmp_path / "a.ncs", draw_samples(512 * 4))
+    content = bytearray((tmp_path / "a.ncs").read_bytes())
+    content[16384 + 1044 + 16 : 16384 + 1044 + 20] = (60_000).to_bytes(4, "little")
+    (tmp_path / "a.ncs").write_bytes(content)
+    with pytest.raises(EphysError, match=r"record 1 says that it holds 60000 samples \(1 such"):
         read_channel(tmp_path / "a.ncs")
+
+
+@pytest.mark.parametrize(("first", "stop"), [(3, 4), (0, 1), (2, 6), (7, 8)])
+def test_records_that_stand_twice_are_read_once(tmp_path, first, stop):
+    samples = draw_samples(512 * 8)
+    path = tmp_path / "a.ncs"
+    write_ncs(path, samples)
+    content = path.read_bytes()
+    at = 16384 + 1044 * stop
+    again = content[16384 + 1044 * first : at]
+    path.write_bytes(content[:at] + again + content[at:])
+    channel = read_channel(path)
+    assert channel.n_repeated == stop - first
+    (segment,) = read_segments(path)
+    assert np.array_equal(segment, samples)
+    assert f"holds {stop - first} record(s) twice" in read_recording(tmp_path).told()[0]
