@@ -51,8 +51,8 @@ def read_recording(folder_path: Path, policies: Policies | None = None) -> Ephys
     """
     chosen = policies or Policies()
     found = read_folder(folder_path, chosen)
-    channels, events = found.channels, found.events
-    groups = group_channels(list(channels))
+    events = found.events
+    groups = group_channels(found.channels)
     channels = [channel for group in groups for channel in group]
     zero_us = min(channel.segments[0].start_us for channel in channels)
     return EphysRecording(
@@ -77,7 +77,7 @@ def read_recording(folder_path: Path, policies: Policies | None = None) -> Ephys
     )
 
 
-def group_channels(channels: list[Channel]) -> tuple[tuple[Channel, ...], ...]:
+def group_channels(channels: Sequence[Channel]) -> tuple[tuple[Channel, ...], ...]:
     """Put channels together that share rate, scale of time and segments, in order of name."""
     groups: dict[tuple, list[Channel]] = {}
     for channel in sorted(channels, key=_natural_key):

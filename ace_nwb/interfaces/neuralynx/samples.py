@@ -93,7 +93,7 @@ def read_starts(file_path: Path, name: str | None = None) -> tuple[Channel, ...]
     kept = _without_repeated(mapped)
     sign = -1.0 if entries.get("InputInverted", "").lower() == "true" else 1.0
     volt_per_bit = sign * number_entry(entries, "ADBitVolts", file_path=file_path)
-    found = []
+    found: list[Channel] = []
     for records in split_starts(kept, kept["timestamp"].astype(np.int64)):
         stamps, n_valid = (records[key].astype(np.int64) for key in ("timestamp", "n_valid"))
         segments = find_segments(stamps, n_valid, nominal_hz=nominal_hz)
@@ -123,8 +123,7 @@ def split_starts(records: np.ndarray, stamps: np.ndarray, *, back_us: int = 0) -
     back_us
         By so much they may go back within a start.
     """
-    restarts = np.flatnonzero(np.diff(stamps) <= -back_us) + 1 if len(stamps) else []
-    return np.split(records, restarts)
+    return np.split(records, np.flatnonzero(np.diff(stamps) <= -back_us) + 1)
 
 
 def join_starts(starts: Sequence[Channel]) -> Channel:
