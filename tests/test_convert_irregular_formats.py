@@ -1,6 +1,7 @@
 """The other formats: what was injected, what `inspect` says, what the file holds or why not."""
 
 import re
+import shutil
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -521,6 +522,14 @@ CASES = {
             ("acquisition/ElectricalSeries1/data", 8 * 512),
         ),
     ),
+    "Neuralynx: events alone": Case(
+        "neuralynx", remove("*.ncs"), holds=(("events/TTLBoard0Port0Bit0/timestamp", 8),)
+    ),
+    "Neuralynx: an empty event file alone": Case(
+        "neuralynx",
+        lambda folder: [(folder / "CSC1.ncs").unlink(), write_nev(folder / "Events.nev", [])],
+        "no samples in them, nor events alone",
+    ),
     "Neuralynx: no events": Case(
         "neuralynx", remove("*.nev"), holds=(("acquisition/ElectricalSeries/data", 5120),)
     ),
@@ -556,6 +565,16 @@ CASES = {
         "intan",
         lambda folder: (folder / "b.rhd").write_bytes(only(folder, "*.rhd").read_bytes()),
         "One file with all channels",
+    ),
+    "SpikeGLX: the NI-DAQ alone": Case(
+        "spikeglx",
+        lambda folder: shutil.rmtree(only(folder, "run_g0_imec0")),
+        holds=(("acquisition/Nidq/data", 7500), ("events/NidqLine0/level", 6)),
+    ),
+    "SpikeGLX: the probe alone": Case(
+        "spikeglx",
+        lambda folder: [path.unlink() for path in folder.glob("**/*nidq*")],
+        holds=(("acquisition/ElectricalSeriesImec0Ap/data", 9000),),
     ),
     "SpikeGLX: an entry missing": Case(
         "spikeglx", text("*nidq.meta", "niSampRate", "rate"), "run_g0 cannot be read"

@@ -101,7 +101,8 @@ def detect_required(
         raise FormatError(
             f"{folder_path} holds no {modality} recording of a known format "
             f"({format_name or ', '.join(_names(modality))}). `ace-nwb inspect "
-            f"{quoted(folder_path)}` says what was looked for; give the folder of the recording."
+            f"{quoted(folder_path)}` says what was looked for; give the folder of the recording, "
+            "or describe movies of another program with --format movie-files and --mapping."
         )
     return candidate
 

@@ -13,6 +13,7 @@ from ace_nwb.nwb.content.ephys import list_analysed, list_ephys
 from ace_nwb.nwb.content.phase import list_filtered_ephys
 from ace_nwb.nwb.session import open_session
 from ace_nwb.report.ephys_line import read_ephys_line
+from ace_nwb.stages.running.context import group_alike
 from tests.fixtures.coupled_sessions import EPHYS_RATE_HZ, run_stages
 
 STAGES = {
@@ -116,6 +117,18 @@ def test_what_is_left_out_is_told_once(with_dc):
     outcome = pipeline.process(with_dc, "ephys-filter")
     assert [line for line in outcome.remarks if "DC" in line] == [
         "ElectricalSeriesDC is left out (DC, no field potential)."
+    ]
+
+
+def test_remarks_on_many_channels_are_told_in_a_few_lines():
+    remarks = [
+        "Method pulses.",
+        *(f"RHS2116_{n}: {n} of 40 ROIs tested are locked" for n in range(32)),
+    ]
+    assert group_alike([*remarks, "CSC1: no artefacts"]) == [
+        *remarks[:4],
+        "... and 29 like it; the history of the file holds all",
+        "CSC1: no artefacts",
     ]
 
 

@@ -19,5 +19,5 @@ FORMAT = Format(
     find=find_recordings,
     summarise=partial(summarise_ephys, read_recording),
     interface_path="ace_nwb.interfaces.data_interfaces:NeuralynxInterface",
-    looks_for="files .ncs, and Events.nev",
+    looks_for="files .ncs or Events.nev",
 )

@@ -71,11 +71,18 @@ class Message:
 
 @dataclass(frozen=True)
 class EventFile:
-    """All events of a recording."""
+    """All events of a recording, and the entries of the first header."""
 
     lines: tuple[TtlLine, ...]
     messages: tuple[Message, ...]
     n_cut_bytes: int
+    entries: dict[str, str]
+
+    @property
+    def first_us(self) -> int:
+        """Time of the first event, microseconds; 0 if there is none."""
+        times_us = [int(line.times_us[0]) for line in self.lines if len(line.times_us)]
+        return min([*times_us, *map(_time, self.messages)], default=0)
 
 
 def read_events(
@@ -102,9 +109,10 @@ def read_events(
     chosen = policies or Policies()
     words: dict[tuple[str, ...], list[tuple[int, int]]] = defaultdict(list)
     messages: list[Message] = []
-    n_cut_bytes = 0
+    n_cut_bytes, entries = 0, dict[str, str]()
     for file_path in file_paths:
-        read_header(file_path)
+        header = read_header(file_path)
+        entries = entries or header
         records, n_cut = map_records(file_path, NEV_RECORD)
         n_cut_bytes += n_cut
         if start is not None:
@@ -127,7 +135,7 @@ def read_events(
             port, sorted(words[port], key=itemgetter(0)), several_systems=several_systems
         )
     ]
-    return EventFile(tuple(lines), tuple(sorted(messages, key=_time)), n_cut_bytes)
+    return EventFile(tuple(lines), tuple(sorted(messages, key=_time)), n_cut_bytes, entries)
 
 
 def first_edge_bits(times_us: np.ndarray, words: np.ndarray, used: Sequence[int]) -> set[int]:

@@ -42,7 +42,8 @@ def find_recordings(folder_path: Path) -> list[Candidate]:
 def read_recording(folder_path: Path, policies: Policies | None = None) -> EphysRecording:
     """Read the structure of all channels, and all events.
 
-    Times are seconds from the first sample of any channel.
+    Times are seconds from the first sample of any channel; from the first event where there are
+    events alone.
 
     Raises
     ------
@@ -54,13 +55,19 @@ def read_recording(folder_path: Path, policies: Policies | None = None) -> Ephys
     events = found.events
     groups = group_channels(found.channels)
     channels = [channel for group in groups for channel in group]
-    zero_us = min(channel.segments[0].start_us for channel in channels)
+    zero_us = min([c.segments[0].start_us for c in channels] or [events.first_us])
+    entries = channels[0].entries if channels else events.entries
     return EphysRecording(
         folder_path=folder_path,
-        system=_system(channels[0].entries),
+        system=_system(entries),
         content=(
             f"neuralynx {zero_us}",
             *(f"{c.name} {c.n_samples} {c.rate_hz!r}" for c in channels),
+            *(
+                f"{line.name} {len(line.times_us)} {line.times_us.sum()}"
+                for line in events.lines
+                if not channels
+            ),
         ),
         electrodes=tuple(Electrode(c.name, _input_number(c)) for c in channels),
         streams=tuple(_streams(groups, zero_us=zero_us)),
@@ -69,7 +76,8 @@ def read_recording(folder_path: Path, policies: Policies | None = None) -> Ephys
             for line in events.lines
         ),
         events=_messages(events, zero_us=zero_us),
-        start_time=read_time_created(channels[0]),
+        start_time=read_time_created(entries),
+        remarks=() if channels else ("There are no samples (.ncs); the events alone are read.",),
         irregularities=(
             *partial_streams(_incomplete(found), policies=chosen, device="Neuralynx"),
             *found.restarts,
@@ -86,9 +94,9 @@ def group_channels(channels: Sequence[Channel]) -> tuple[tuple[Channel, ...], ..
     return tuple(tuple(group) for group in groups.values())
 
 
-def read_time_created(channel: Channel) -> datetime | None:
+def read_time_created(entries: dict[str, str]) -> datetime | None:
     """Return when the file was made by the recorder's local clock; it names no time zone."""
-    text = channel.entries.get("TimeCreated", "")
+    text = entries.get("TimeCreated", "")
     try:
         return datetime.strptime(text, "%Y/%m/%d %H:%M:%S")
     except ValueError:
@@ -196,15 +204,16 @@ def _incomplete(files: NeuralynxFiles) -> list[str]:
 
 def _is_recording(path: Path) -> bool:
     """Whether a folder holds continuous channels or events of Cheetah."""
-    return bool(list_files(path, ".ncs"))
+    return bool(list_files(path, ".ncs") or list_files(path, ".nev"))
 
 
 def _candidate(path: Path) -> Candidate:
     """Collect what speaks for a Neuralynx recording in a folder."""
     samples, events = list_files(path, ".ncs"), list_files(path, ".nev")
-    evidence = [Evidence(2, f"{len(samples)} .ncs files")]
-    if _has_magic(samples[0]):
-        evidence.append(Evidence(3, f"{samples[0].name} begins with a Neuralynx header"))
+    evidence = [Evidence(2, f"{len(samples)} .ncs files")] if samples else []
+    first = [*samples, *events][0]
+    if _has_magic(first):
+        evidence.append(Evidence(3, f"{first.name} begins with a Neuralynx header"))
     if events:
         evidence.append(Evidence(1, f"events in {', '.join(file.name for file in events)}"))
     return Candidate(NAME, path, tuple(evidence))

@@ -61,11 +61,6 @@ def read_folder(folder_path: Path, policies: Policies) -> NeuralynxFiles:
             empty.append(path)
         for index, channel in enumerate(found):
             channels.setdefault(name, {})[number, index] = channel
-    if not channels:
-        raise EphysError(
-            f"{folder_path} has {len(paths)} .ncs files and no samples in them. At least one "
-            "recorded channel was expected; copy the folder again."
-        )
     events = list(_numbered(list_files(folder_path, ".nev")))
     restart = _find_restart(channels)
     if restart is None:
@@ -74,6 +69,11 @@ def read_folder(folder_path: Path, policies: Policies) -> NeuralynxFiles:
             for starts in channels.values()
         )
         read = read_events([path for path, _name, _number in events], policies)
+        if not channels and (paths or not (read.lines or read.messages)):
+            raise EphysError(
+                f"{folder_path} has {len(paths)} .ncs files and no samples in them, nor events "
+                "alone. At least one recorded channel was expected; copy the folder again."
+            )
         return NeuralynxFiles(whole, read, tuple(empty), ())
     longest_s = _lengths_s(channels)
     number, index = _choose(longest_s, policies[RESTARTS])

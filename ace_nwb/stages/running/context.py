@@ -1,5 +1,7 @@
 """What a stage is given beside its parameters: how to run, whom to tell, where to keep its work."""
 
+import re
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from ace_nwb.engines.base import EngineSettings
@@ -30,3 +32,23 @@ class StageContext:
     remarks: list[str] = field(default_factory=list)
     software: dict[str, str] = field(default_factory=dict)
     scratch: Scratch | None = None
+
+
+SHOWN_ALIKE = 3
+"""Remarks that differ in names and numbers alone, shown of many: one per channel of a probe."""
+
+_NAME_OR_NUMBER = re.compile(r"^[^:]+(?=: )|[0-9][0-9.e+-]*")
+
+
+def group_alike(remarks: Iterable[str]) -> list[str]:
+    """Return remarks in order, of those alike but for names and numbers the first few."""
+    alike: dict[str, list[str]] = {}
+    for remark in remarks:
+        alike.setdefault(_NAME_OR_NUMBER.sub("#", remark), []).append(remark)
+    shown = []
+    for group in alike.values():
+        shown += group[:SHOWN_ALIKE]
+        n_more = len(group) - SHOWN_ALIKE
+        if n_more > 0:
+            shown.append(f"... and {n_more} like it; the history of the file holds all")
+    return shown

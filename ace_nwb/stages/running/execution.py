@@ -34,7 +34,7 @@ from ace_nwb.nwb.history import (
 from ace_nwb.nwb.ownership import list_objects
 from ace_nwb.nwb.session import Session, edit_session, open_session
 from ace_nwb.stages.common.curated import read_curation
-from ace_nwb.stages.running.context import StageContext
+from ace_nwb.stages.running.context import StageContext, group_alike
 from ace_nwb.stages.running.memory import peak_memory_mb
 from ace_nwb.stages.running.replacement import (
     Replacement,
@@ -298,7 +298,7 @@ def _run_task(task: _Task, job: Job, known: SessionState) -> StageOutcome:
         run_id = next_run_id(writer)
         append_run(writer, replace(record, run_id=run_id))
         record_outputs(writer, before, run_id=run_id)
-    return StageOutcome(stage.name, "ran", time.perf_counter() - clock, tuple(remarks))
+    return StageOutcome(stage.name, "ran", time.perf_counter() - clock, tuple(group_alike(remarks)))
 
 
 def _compute(
