@@ -2,13 +2,14 @@
 
 import json
 import os
+import warnings
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ace_nwb.errors import AceNwbError, ManifestError, UnknownNameError
+from ace_nwb.errors import AceNwbError, AceNwbWarning, ManifestError, UnknownNameError
 from ace_nwb.forms.yaml_files import read_yaml
 from ace_nwb.manifest.checking import merged_metadata
 from ace_nwb.manifest.models import Conversion, Manifest, SessionEntry
@@ -122,20 +123,24 @@ class SessionJob:
         """The ephys recording."""
         return None if self.ephys_folder is None else Path(self.ephys_folder)
 
-    def find_sources(self) -> None:
-        """Look for the recordings.
+    def open_sources(self) -> None:
+        """Look for the recordings and read all but their pixels, as the conversion will.
 
         Raises
         ------
         InputError
-            If a folder does not hold what the manifest says.
+            If a folder does not hold what the manifest says, or the conversion will refuse it.
         """
         from ace_nwb.interfaces.detection import find_candidates
         from ace_nwb.interfaces.sources import find_sources
 
         for folder in self.folders:
             find_candidates(Path(folder))
-        find_sources(self.folder, self.ephys_path, self.source_options())
+        options = self.source_options()
+        with warnings.catch_warnings():  # what the conversion lets pass is told when it runs
+            warnings.simplefilter("ignore", AceNwbWarning)
+            for candidate in find_sources(self.folder, self.ephys_path, options):
+                options.open_interface(candidate)
 
 
 def batch_folder(manifest_path: Path) -> Path:
@@ -173,16 +178,18 @@ def plan_jobs(
 def check_sources(jobs: Sequence[SessionJob], manifest_path: Path) -> list[Problem]:
     """Return what is wrong with the raw folders of sessions that have no file yet.
 
-    Names and headers are looked at; a movie that breaks off is found by the conversion.
+    Everything that the conversion refuses is found, but for frames that cannot be decoded.
     """
+    from ace_nwb.interfaces.policies import in_manifest_words
+
     problems = []
     for job in jobs:
         if job.output_path.exists():
             continue
         try:
-            job.find_sources()
+            job.open_sources()
         except AceNwbError as error:
-            text = " ".join(str(error).split())
+            text = in_manifest_words(" ".join(str(error).split()))
             problems.append(Problem(str(manifest_path), 0, "", f"session {job.name}: {text}"))
     return problems
 

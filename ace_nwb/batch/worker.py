@@ -85,8 +85,10 @@ def main() -> int:
         reporter.update(state="waiting", error=str(error))
         return LOCKED
     except AceNwbError as error:
+        from ace_nwb.interfaces.policies import in_manifest_words
+
         logging.error("%s", error)
-        reporter.update(state="failed", error=str(error), mark=job.mark)
+        reporter.update(state="failed", error=in_manifest_words(str(error)), mark=job.mark)
     except Exception as error:
         logging.error("%s", traceback.format_exc())
         text = f"{type(error).__name__}: {error}. The log {job.log_path.name} has the details."

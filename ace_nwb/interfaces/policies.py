@@ -6,6 +6,7 @@ history and keeps raw values in the frame ledger, so that every repair can be un
 """
 
 import os
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -190,6 +191,11 @@ class Irregularity:
             f"--policy {self.policy}={choice} to {RULES[self.policy][choice]}" for choice in others
         )
         return f"{text} Or give {offered}."
+
+
+def in_manifest_words(message: str) -> str:
+    """Return a message whose policies are named as in the manifest of a batch."""
+    return re.sub(r"--policy (\w+)=(\w+)", r"`conversion: {policies: {\1: \2}}`", message)
 
 
 def ways_out(policy: str) -> list[str]:

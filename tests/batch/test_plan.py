@@ -6,6 +6,7 @@ from ace_nwb.batch import plan_jobs
 from ace_nwb.batch.plan import check_sources
 from ace_nwb.errors import UnknownNameError
 from ace_nwb.manifest import load_manifest
+from tests.fixtures.recordings import cut_file, make_tiny_recording
 
 MANIFEST = """
 data_folder: raw
@@ -74,6 +75,28 @@ def test_check_names_every_folder_that_is_missing(jobs):
     assert "session monday" in problems[0]
     assert "holds no imaging recording" in problems[0]
     assert "day/a does not exist" in problems[1]
+
+
+def test_check_finds_what_the_conversion_will_refuse_and_says_what_to_write(tmp_path):
+    recordings = {n: make_tiny_recording(tmp_path / "raw" / n) for n in ("cut", "whole")}
+    cut_file(recordings["cut"].scope / "3.avi", 0.8)
+    sessions = "".join(f"  - {{name: {n}, folder: raw/{n}}}\n" for n in ("cut", "whole"))
+    path = tmp_path / "batch.yaml"
+    path.write_text(f"output_folder: out\nsessions:\n{sessions}")
+    (problem,) = check_sources(plan_jobs(load_manifest(path), path), path)
+    assert "session cut" in problem.text
+    assert "3.avi is cut off" in problem.text
+    assert "`conversion: {policies: {cut_movies: salvage}}`" in problem.text
+    assert "--policy" not in problem.text
+
+
+def test_check_finds_folders_that_overlap_in_time(tmp_path):
+    for name in ("a", "b"):
+        make_tiny_recording(tmp_path / "raw" / name)
+    path = tmp_path / "batch.yaml"
+    path.write_text("output_folder: out\nsessions:\n  - {name: ab, folders: [raw/a, raw/b]}\n")
+    (problem,) = check_sources(plan_jobs(load_manifest(path), path), path)
+    assert "overlap in time" in problem.text
 
 
 def test_any_change_of_the_wishes_changes_the_mark(jobs):
