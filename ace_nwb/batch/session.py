@@ -19,8 +19,11 @@ from ace_nwb.engines.base import EngineSettings
 from ace_nwb.errors import InputError
 from ace_nwb.imaging.cropping import crop_from_legacy, resolve_crop
 from ace_nwb.imaging.movie import ProgressCallback
+from ace_nwb.nwb import layout
 from ace_nwb.nwb.commit.new_file import make_folder
+from ace_nwb.nwb.content.ephys import list_ephys
 from ace_nwb.nwb.content.imaging import read_field
+from ace_nwb.nwb.content.movie import NwbMovie
 from ace_nwb.nwb.history import (
     RunParameter,
     StageRun,
@@ -126,6 +129,7 @@ def _write_intervals(writer: SessionWriter, intervals: tuple[dict[str, Any], ...
     starts, stops = (
         np.array([i[name] for i in intervals], float) for name in ("start_s", "stop_s")
     )
+    _check_within(writer, intervals)
     columns = {
         "start_time": ("Start, s.", starts),
         "stop_time": ("End, s.", stops),
@@ -134,6 +138,24 @@ def _write_intervals(writer: SessionWriter, intervals: tuple[dict[str, Any], ...
     }
     text = "Drugs, baselines and other conditions, as the manifest of the project states."
     writer.create_table(INTERVALS, text, columns, kind="TimeIntervals")
+
+
+def _check_within(writer: SessionWriter, intervals: tuple[dict[str, Any], ...]) -> None:
+    """Refuse intervals that begin when the recording has ended: the units or the row are wrong.
+
+    They may end later; a drug goes on acting.
+    """
+    ends_s = [series.stop_s for series in list_ephys(writer)]
+    if writer.has(layout.MOVIE):
+        ends_s.append(float(NwbMovie(writer).timestamps[-1]))
+    end_s = max(ends_s, default=np.inf)
+    for one in intervals:
+        if one["start_s"] > end_s:
+            raise InputError(
+                f"The interval {one['label']!r} begins at {one['start_s']:g} s, the recording ends "
+                f"at {end_s:.1f} s. A start within the recording, in seconds of its clock, was "
+                "expected; correct it in the manifest, or in the spreadsheet that it came from."
+            )
 
 
 def _record(writer: SessionWriter, job: SessionJob, marks: dict[str, str]) -> StageRun:

@@ -20,6 +20,7 @@ from ace_nwb.spreadsheets.columns import (
 from ace_nwb.spreadsheets.tables import Row, Table, read_table
 from ace_nwb.stages.table import find_stage
 
+DELETED_EVENTS = "indices of ttl events to delete"
 _MINUTE_S = 60.0  # seconds; the predecessor's tables count in minutes
 _PERIODS = {
     "periods of high slow wave power (s)": "high slow-wave power",
@@ -112,6 +113,13 @@ class _SessionRows:
         ephys = self.row.values.get("ephys directory") or []
         if len(ephys) > 1:
             remarks.append(f"Several ephys directories are given; {ephys[0]} is used.")
+        deleted = self.settings.values.get(DELETED_EVENTS) if self.settings else None
+        if deleted:
+            remarks.append(
+                f"The TTL events {', '.join(map(str, deleted))} were to be deleted; they are kept "
+                "as text. The stage sync finds edges that belong to no frame by itself: look at "
+                "its verdict, or name the span with sync.start_s and sync.stop_s."
+            )
         entry = {
             "name": f"line{int(self.key):03d}" if self.key.isdigit() else self.key,
             "folders": self.row.values.get("calcium imaging directory"),
@@ -208,10 +216,11 @@ class _SessionRows:
         if subject:
             metadata["Subject"] = subject
         channels = {
-            name: {"description": "LFP or EEG."} for name in values.get("lfp and eeg cscs", [])
+            name: {"description": "LFP or EEG.", "kind": "LFP"}
+            for name in values.get("lfp and eeg cscs", [])
         }
         if "emg channel" in values:
-            channels[values["emg channel"]] = {"description": "EMG."}
+            channels[values["emg channel"]] = {"description": "EMG.", "kind": "EMG"}
         if channels:
             metadata["Ecephys"] = {"channels": channels}
         return metadata

@@ -1,6 +1,7 @@
 """Reading a spreadsheet: rows by line number, cells as values, every bad cell at its place."""
 
 import io
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -129,7 +130,7 @@ def _add_row(
 
 
 def _read_text(path: Path) -> tuple[str, list[str]]:
-    """Return the text of a file in UTF-8, UTF-16 or the encoding of Western Windows."""
+    """Return the text of a file in UTF-8, UTF-16, or the encoding of Western Windows or Macs."""
     try:
         content = path.read_bytes()
     except OSError as error:
@@ -142,8 +143,34 @@ def _read_text(path: Path) -> tuple[str, list[str]]:
     try:
         return content.decode("utf-8-sig"), []
     except UnicodeDecodeError:
-        remark = f"{path.name} is not UTF-8; it was read as Windows-1252. Check special characters."
-        return content.decode("cp1252", errors="replace"), [remark]
+        name, encoding = WESTERN[_is_of_a_mac(content)]
+        text = content.decode(encoding)
+        word = next(word for word in text.split() if not word.isascii())
+        remark = (
+            f"{path.name} is not UTF-8; it was read as {name}, in which its first special word is "
+            f"{word[:40]!r}. If that is wrong, save the file as UTF-8."
+        )
+        return text, [remark]
+
+
+WESTERN = {False: ("Windows-1252", "cp1252"), True: ("Mac Roman", "mac_roman")}
+
+
+def _is_of_a_mac(content: bytes) -> bool:
+    """Return whether letters beside letters are those of a Mac, not of Western Windows.
+
+    Its accented letters are the bytes 80 to 9F, which Windows gives to quotation marks and the
+    like or to nothing; those of Windows are the bytes C0 to FF.
+    """
+    try:
+        content.decode("cp1252")
+    except UnicodeDecodeError:
+        return True
+    of_mac, of_windows = (
+        len(re.findall(rb"[A-Za-z]" + letters + rb"|" + letters + rb"[a-z]", content))
+        for letters in (rb"[\x80-\x9f]", rb"[\xc0-\xff]")
+    )
+    return of_mac > of_windows
 
 
 def _delimiter(text: str) -> str:

@@ -161,6 +161,24 @@ def test_file_of_another_encoding_is_read_and_said(pair):
     assert any("not UTF-8" in remark for remark in imported.remarks)
 
 
+@pytest.mark.parametrize(
+    ("encoding", "named"), [("mac_roman", "Mac Roman"), ("cp1252", "Windows-1252")]
+)
+@pytest.mark.parametrize("words", ["café \xb5l", "Größe, süß", "Ångström", "señal"])
+def test_files_of_a_mac_and_of_windows_are_told_apart(pair, encoding, named, words):
+    imported = import_spreadsheets(
+        *pair([{**EXPERIMENTS[0], "comments": words}], encoding=encoding)
+    )
+    assert words in imported.content["sessions"][0]["metadata"]["NWBFile"]["notes"]
+    (remark,) = [remark for remark in imported.remarks if "not UTF-8" in remark]
+    assert f"it was read as {named}" in remark
+
+
+def test_events_to_delete_are_kept_as_text_and_said(pair):
+    remarks = session_of(pair)["remarks"]
+    assert any("TTL events" in remark and "kept as text" in remark for remark in remarks)
+
+
 def test_command_writes_a_manifest_that_can_be_read(pair, tmp_path, capsys):
     out = tmp_path / "sessions.yaml"
     paths = [str(path) for path in pair()]
