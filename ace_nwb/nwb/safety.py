@@ -7,6 +7,7 @@ from pathlib import Path
 import h5py
 
 from ace_nwb.errors import SessionFileError
+from ace_nwb.nwb.heaps import find_endless_texts
 from ace_nwb.nwb.structure import Structure
 
 
@@ -98,13 +99,31 @@ def _outside_files(h5: h5py.File, path: Path) -> Iterator[tuple[str, str, bool]]
     Raw storage in another file, which may be any file at all, is not a link.
     """
     structure = Structure(h5, path)
+    texts = []
     for name, dataset in structure.datasets():
         yield from _outside_sources(dataset, name)
+        if dataset.dtype.hasobject:
+            texts.append((name, dataset))
+    if path.is_file():
+        _check_heaps(path, h5.userblock_size, structure, texts)
     for link in structure.external:
         yield (
             f"/{link.decode('utf-8', 'backslashreplace')}",
             h5.get(link, getlink=True).filename,
             True,
+        )
+
+
+def _check_heaps(
+    path: Path, base: int, structure: Structure, texts: list[tuple[str, h5py.h5d.DatasetID]]
+) -> None:
+    """Refuse a file in which HDF5 would look for a text without end."""
+    holder = find_endless_texts(path, base=base, headers=structure.headers(), texts=texts)
+    if holder:
+        raise SessionFileError(
+            f"{path}: the texts of {holder} are damaged: zeros stand where they were, and HDF5 "
+            "would look for them without end. A whole NWB file was expected; get a copy from "
+            "before, or convert the recording again."
         )
 
 

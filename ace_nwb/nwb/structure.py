@@ -81,6 +81,10 @@ class Structure:
                 self._check_size(shown, declared)
                 yield shown, found
 
+    def headers(self) -> dict[int, str]:
+        """Return where the header of each object stands in the file -> its first name."""
+        return {address: _shown(name) for address, name in self._first_at.items()}
+
     def _take(self, name: bytes, info: h5py.h5l.LinkInfo) -> bool | None:
         """Take a link; whatever is returned but None ends the visit."""
         if info.type == h5py.h5l.TYPE_HARD:
