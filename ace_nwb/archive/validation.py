@@ -39,8 +39,6 @@ def validate(path: str | Path) -> list[Finding]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the programs repeat as warnings what they report
         findings = _read(path)
-        if not any(finding.check == "check_open" for finding in findings):
-            findings += _schema(path)
     order = ("ERROR", "CRITICAL", "BEST_PRACTICE_VIOLATION", _HARMLESS)
     return sorted(findings, key=lambda finding: order.index(finding.severity))
 
@@ -51,29 +49,18 @@ def is_valid(findings: Iterable[Finding]) -> bool:
 
 
 def _read(path: Path) -> list[Finding]:
-    """Run the checks of what has been read: our own, and the Inspector's; opening is the first."""
+    """Run all checks of what has been read once: ours, the Inspector's, those of the schema in it.
+
+    Opening is the first.
+    """
     try:
         with open_session(path) as session:
-            return [*check_session(session), *check_layout(session), *_inspect(session)]
+            found = [*check_session(session), *check_layout(session), *_inspect(session)]
+            return [*found, *check_schema(io=session.io)]
     except SessionLockedError:
         raise
     except SessionFileError as error:
         return [Finding("ERROR", "check_open", str(path), str(error))]
-
-
-def _schema(path: Path) -> list[Finding]:
-    """Validate against the schema that is stored in the file."""
-    import pynwb
-
-    if path.is_dir():
-        from hdmf_zarr.nwb import NWBZarrIO
-
-        with NWBZarrIO(str(path), mode="r") as io:
-            return check_schema(io=io)
-    if as_url(path) is not None:
-        with open_session(path) as session:
-            return check_schema(io=pynwb.NWBHDF5IO(file=session.h5, load_namespaces=True))
-    return check_schema(path=str(path))
 
 
 def _inspect(session: Session) -> list[Finding]:

@@ -6,7 +6,7 @@ from typing import Any
 
 import h5py
 import numpy as np
-from pynwb import NWBHDF5IO, TimeSeries, validate
+from pynwb import TimeSeries, validate
 from pynwb.core import DynamicTable, DynamicTableRegion, VectorIndex
 from pynwb.event import EventsTable
 from pynwb.image import ImageSeries
@@ -62,7 +62,7 @@ def check_rules(location: Path | str) -> list[Finding]:
     try:
         found = []
         if isinstance(session.h5, h5py.File):
-            found = check_schema(io=NWBHDF5IO(file=session.h5, mode="r", load_namespaces=True))
+            found = check_schema(io=session.io)
         own = [one for one in check_session(session) if one.check not in _NO_HINDRANCE]
         return [*found, *own]
     finally:

@@ -157,6 +157,10 @@ class Session:
         """Wall-clock time of the start of the recording, read without pynwb."""
         return datetime.fromisoformat(self._text("session_start_time"))
 
+    def text(self, path: str) -> str | None:
+        """Return the text that stands at `path`, or None; read without pynwb."""
+        return self._text(path) if path in self.h5 else None
+
     def _text(self, path: str) -> str:
         return str(decode_texts(np.ravel(self.h5[path][()]))[0])
 
@@ -175,6 +179,13 @@ class Session:
         self.h5.close()
 
     @property
+    def io(self) -> Any:
+        """What pynwb reads the file with; it keeps what it has read."""
+        if self._io is None:
+            self._io = self._open_io()
+        return self._io
+
+    @property
     def location(self) -> Path | str:
         """Where the session is: a path, or a URL."""
         return self.path
@@ -188,8 +199,7 @@ class Session:
     def _read_nwbfile(self) -> "NWBFile":
         """Let pynwb read the open HDF5 file."""
         try:
-            self._io = self._open_io()
-            return self._io.read()
+            return self.io.read()
         except Exception as error:  # a damaged file can make pynwb stumble over anything
             reason = str(error.args[-1] if error.args else error)[:300]
             raise SessionFileError(

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
-from scipy.ndimage import median_filter
 
 RECORD_SAMPLES = 512
 """Samples of a full record (Neuralynx file format)."""
@@ -139,6 +138,8 @@ def _find_cuts(shifts: np.ndarray, *, latest: float) -> list[int]:
 
 def _candidates(shifts: np.ndarray) -> np.ndarray:
     """Return the records around which the level may change, in order."""
+    from scipy.ndimage import median_filter  # .3 s; to look for the format takes none of it
+
     trailing, leading = LEVEL_RECORDS // 2, -(RECORDS_AHEAD // 2)
     before = np.roll(median_filter(shifts, LEVEL_RECORDS, mode="nearest", origin=trailing - 1), 1)
     after = median_filter(shifts, RECORDS_AHEAD, mode="nearest", origin=leading)

@@ -1,5 +1,6 @@
 """The head of the page: who, when and with what."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,7 +13,7 @@ from ace_nwb.report.wording import format_duration, format_rate, format_time, pl
 
 MAX_NOTES = 20  # lines; the file has all of them
 _NOTE_COLUMNS = ("text", "note", "message")
-_SUBJECT_FIELDS = ("species", "sex", "age", "genotype")
+_SUBJECT_FIELDS = ("subject_id", "species", "sex", "age", "genotype")
 
 
 @dataclass(frozen=True)
@@ -36,21 +37,19 @@ class Facts:
 
 def read_facts(session: Session, frames: Frames | None) -> Facts:
     """Return who, when and with what; what the file does not say is left out."""
-    nwbfile = session.nwbfile
-    subject = nwbfile.subject
-    subject_id = getattr(subject, "subject_id", None)
-    title = " · ".join(text for text in (subject_id, nwbfile.session_id) if text)
+    subject_id, *subject = (session.text(f"/general/subject/{name}") for name in _SUBJECT_FIELDS)
+    title = " · ".join(text for text in (subject_id, session.text("/general/session_id")) if text)
     rows = [
-        ("Subject", _join(subject_id, *(getattr(subject, n, None) for n in _SUBJECT_FIELDS))),
-        ("Start", format_time(nwbfile.session_start_time)),
-        ("Devices", _join(*(_device_text(device) for device in nwbfile.devices.values()))),
+        ("Subject", _join(subject_id, *subject)),
+        ("Start", format_time(session.start_time)),
+        ("Devices", _join(*_device_texts(session))),
         *_movie_rows(session, frames),
         *_ephys_rows(session),
         ("TTL lines", _join(*list_ttl_lines(session))),
     ]
     said = [
-        ("Description", nwbfile.session_description),
-        ("Experiment", nwbfile.experiment_description),
+        ("Description", session.text("/session_description")),
+        ("Experiment", session.text("/general/experiment_description")),
         ("Notes", "\n".join(_list_notes(session))),
     ]
     return Facts(
@@ -86,10 +85,17 @@ def _ephys_rows(session: Session) -> list[tuple[str, str]]:
     return [("Ephys", f"{len(found)} channels ({names}), {', '.join(rates)}")]
 
 
-def _device_text(device: Any) -> str:
-    model = getattr(device, "model", None)
-    model_name = getattr(model, "name", model)
-    return f"{device.name} ({model_name})" if model_name else device.name
+def _device_texts(session: Session) -> Iterator[str]:
+    """Yield the devices, each with its model."""
+    models = {
+        session.get(path).object_id: session.get(path).name
+        for path in session.members("/general/devices/models", kind="DeviceModel")
+    }
+    for path in session.members("/general/devices"):
+        device, model = session.find(path), session.find(f"{path}/model")
+        if device is not None:
+            named = "" if model is None else models.get(model.object_id, model.name)
+            yield f"{device.name} ({named})" if named else device.name
 
 
 def _list_notes(session: Session) -> list[str]:
