@@ -23,7 +23,7 @@ STAGES: dict[str, Stage] = {
         Stage(
             "sync",
             p.SyncParams,
-            revision=8,  # unevenness weighed as a score test, bursts of late stamps as such
+            revision=9,  # bursts of late stamps carry no frames on, and are no clock that was set
         ),
         Stage(
             "preprocess",

@@ -14,7 +14,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from ace_nwb.sync.chain import JitterModel
+from ace_nwb.sync.chain import Decoded, JitterModel
 from ace_nwb.sync.clock import ClockFit
 from ace_nwb.sync.ends import Press, Strays
 from ace_nwb.sync.evidence import Evidence
@@ -103,7 +103,7 @@ def audit_placement(
     rows: Rows,
     train: PulseTrain,
     timeline: Timeline,
-    captured: np.ndarray,
+    decoded: Decoded,
     *,
     segment: np.ndarray,
     apart: Iterable[np.ndarray],
@@ -117,8 +117,10 @@ def audit_placement(
     ----------
     rows, train, timeline
         Saved frames, pulses, possible captured frames.
-    captured, segment
-        Captured frame and clock segment of each row, shape (n_rows,).
+    decoded
+        Captured frame of each row.
+    segment
+        Clock segment of each row, shape (n_rows,).
     apart
         Masks of rows, shape (n_rows,), whose frames may stand aside from their neighbours': rows
         too few between clock jumps for a clock of their own, rows that decoding moved.
@@ -129,6 +131,7 @@ def audit_placement(
     evidence
         What else is known; the record press is asked only if counts leave a choice.
     """
+    captured = decoded.captured
     kept = _first_of(
         np.diff(segment) != 0,
         _crosses_silence(timeline, captured),
@@ -140,7 +143,7 @@ def audit_placement(
     pieces = _cut_pieces(rows, timeline, captured, kept=kept + 1, stalled=stalled, clock=clock)
     late_s = np.where(rows.is_junk, 0.0, aligned_s - timeline.times_s[captured])
     jump = _price_jumps(rows, late_s, pieces.starts[:-1], stalled)
-    pieces = replace(pieces, jump_price=jump)
+    pieces = replace(pieces, jump_price=jump, first=decoded.first, last=decoded.last)
     inside = Inside.of(pieces, timeline, rates)
     place = partial(place_segments, inside, strays=Strays.of(train), evidence=evidence)
     found, grounds = _place_both(place, None), set()

@@ -8,14 +8,14 @@ linear in the rows.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Self
 
 import numba as nb
 import numpy as np
 
 from ace_nwb.sync.prices import PRICES, FaultRates
-from ace_nwb.sync.rows import Rows
+from ace_nwb.sync.rows import SURE, Aside, Rows
 from ace_nwb.sync.timeline import Timeline
 
 BIN_S = 5e-4
@@ -53,7 +53,7 @@ class JitterModel:
         """
         n_bins = _late().size
         bins = np.clip(((late_s + EARLY_S) / BIN_S).astype(int), 0, n_bins - 1)
-        counts = np.bincount(bins, minlength=n_bins).astype(float)
+        counts = np.bincount(bins[late_s >= -EARLY_S], minlength=n_bins).astype(float)
         # no wider: what seems likely beside a sharp edge would be taken for certain
         smooth = np.convolve(np.pad(counts, 1, mode="edge"), [0.25, 0.5, 0.25], mode="valid")
         before, beyond = ((np.array([0.5, 0.95]) * period_s + EARLY_S) / BIN_S).astype(int)
@@ -94,15 +94,38 @@ _IMPOSSIBLE = PRICES.twice  # compiled code sees plain numbers only
 _LEAST = 1e-300  # below the best path: its logarithm is finite
 
 _BEAM = 30.0
-"""Nats below the best state at which a state is hopeless: chances of one in 10^13 are left out."""
+"""Nats below the best state at which a state is hopeless: chances of one in 10^13 are left out. The
+best is sought among those that time stamps to come allow: frames skipped are never taken back."""
+
+_MOST_BEHIND = 600.0
+"""Nats by which that one may lie behind another: what the longest bursts of busy hosts cost, and
+what numbers can hold."""
+
+
+_SOME = 1e-6
+"""Least probability of a frame of the first or the last row that is told: a thousandth of what
+makes a placement doubtful."""
 
 
 @dataclass(frozen=True)
 class Decoded:
-    """Captured frame of each row, and the posterior probability that it is this one."""
+    """Captured frame of each row, and the posterior probability that it is this one.
+
+    Of the first and of the last row all frames that it may be are told.
+    """
 
     captured: np.ndarray
     probability: np.ndarray
+    first: Aside
+    last: Aside
+
+    def attached(self, captured: np.ndarray) -> Self:
+        """Return it with other frames, surely, for rows that time stamps do not place."""
+        first, last = (
+            aside if captured[end] == self.captured[end] else SURE
+            for aside, end in ((self.first, 0), (self.last, -1))
+        )
+        return replace(self, captured=captured, first=first, last=last)
 
 
 def decode_rows(
@@ -145,20 +168,36 @@ def decode_rows(
             PRICES.service_s,
             PRICES.through_pause,
             PRICES.long_queue_s,
+            PRICES.early,
         ]
     )
+    most = _most_allowed(np.where(rows.is_junk, timeline.times_s.size, last))
     seen = (
         np.clip(last, 0, timeline.times_s.size - 1).astype(np.int64),
+        most,
         np.asarray(aligned_s, dtype=float),
         rows.is_junk,
         rows.daq_step.astype(np.int32),
         timeline.times_s,
         timeline.is_real,
-        timeline.held_before.astype(np.int32),
+        timeline.captured_before,
         jitter.log_density,
     )
-    captured, probability = _decode(seen, pins.astype(np.int64), prices)
-    return Decoded(captured, probability)
+    captured, probability, first, last = _decode(seen, pins.astype(np.int64), prices)
+    return Decoded(captured, probability, _aside(*first), _aside(*last))
+
+
+def _aside(lowest: int, chances: np.ndarray) -> Aside:
+    """Return what may be from the lowest frame, relative to the one taken, and the chances."""
+    some = np.flatnonzero(chances > _SOME)
+    return dict(zip((some + lowest).tolist(), chances[some].tolist(), strict=True))
+
+
+def _most_allowed(last: np.ndarray) -> np.ndarray:
+    """Return the highest frame of each row from which on no time stamp to come is early."""
+    order = np.arange(last.size)
+    least = np.minimum.accumulate((last - order)[::-1])[::-1]
+    return np.asarray(least + order, dtype=np.int64)
 
 
 @nb.njit(cache=True, nogil=True)
@@ -180,8 +219,10 @@ def _chance(lost, step, number, prices):  # type: ignore[no-untyped-def]
 @nb.njit(cache=True, nogil=True)
 def _stamp(late_s, since_s, crosses, log_density, prices):  # type: ignore[no-untyped-def]
     """Log density of a time stamp so late, so long after the one before: in time, or queued."""
-    at = int((late_s + 8e-3) * 2000.0)
-    value = log_density[min(max(at, 0), log_density.size - 1)]
+    at = int(np.floor((late_s + 8e-3) * 2000.0))
+    if at < 0:
+        return prices[8]
+    value = log_density[min(at, log_density.size - 1)]
     # the frame was there before the frame before it was stamped: it waited in the queue
     if since_s >= 0.0 and late_s > since_s:
         value = _log_add(value, prices[4] - since_s / prices[5])
@@ -192,10 +233,10 @@ def _stamp(late_s, since_s, crosses, log_density, prices):  # type: ignore[no-un
 @nb.njit(cache=True, nogil=True)
 def _emit(i, j, since, seen, prices):  # type: ignore[no-untyped-def]
     """Log density of what is seen of row i if it is captured frame j: its pulse, its time stamp."""
-    last, aligned, is_junk, _, times, is_real, held_before, log_density = seen
+    last, _, aligned, is_junk, _, times, is_real, sure_before, log_density = seen
     value = 0.0 if is_real[j] else prices[3]
     if not is_junk[i]:
-        crosses = is_real[j] and held_before[last[i]] - held_before[j] < last[i] - j
+        crosses = is_real[j] and sure_before[last[i]] - sure_before[j] < last[i] - j
         value += _stamp(aligned[i] - times[j], since, crosses, log_density, prices)
     return value
 
@@ -216,22 +257,22 @@ def _since(i, aligned, is_junk):  # type: ignore[no-untyped-def]
 
 
 @nb.njit(cache=True, nogil=True)
-def _window(i, last, first, pins, n_captured):  # type: ignore[no-untyped-def]
-    """First and last captured frame that row i may be."""
+def _window(i, last, first, best, pins, n_captured):  # type: ignore[no-untyped-def]
+    """First and last captured frame that row i may be, by the best one of the row before."""
     if pins[i] >= 0:
         return pins[i], pins[i]
-    high = last[i]
-    low = max(high - (_MAX_STATES - 1 if i > 0 else _FIRST_STATES), 0)
-    if i > 0:
-        low = max(low, first[i - 1] + 1)
-    high = min(max(high, low), n_captured - 1)
+    if i == 0:
+        return max(last[0] - _FIRST_STATES, 0), last[0]
+    # a time stamp may be wrong: the frame that follows is always one of them
+    high = min(max(last[i], best + 1), n_captured - 1)
+    low = max(high - (_MAX_STATES - 1), first[i - 1] + 1)
     return min(low, high), high
 
 
 @nb.njit(cache=True, nogil=True)
 def _begin(low, high, seen, prices, alpha, best):  # type: ignore[no-untyped-def]
     """Fill the states of the first row."""
-    _, aligned, is_junk, _, times, is_real, _, log_density = seen
+    _, _, aligned, is_junk, _, times, is_real, _, log_density = seen
     for j in range(low, high + 1):
         value = 0.0 if is_real[j] else prices[3]
         if not is_junk[0]:
@@ -241,13 +282,16 @@ def _begin(low, high, seen, prices, alpha, best):  # type: ignore[no-untyped-def
 
 
 @nb.njit(cache=True, nogil=True)
-def _trim(low, high, start, alpha, back, new_best, best):  # type: ignore[no-untyped-def]
-    """Leave out hopeless states at either side; returns the first kept and how many."""
+def _trim(low, high, most_allowed, start, alpha, back, new_best, best):  # type: ignore[no-untyped-def]
+    """Leave out hopeless states at either side; returns the first kept, how many, the best."""
     n = high - low + 1
-    floor = alpha[start]
-    for s in range(1, n):
-        floor = max(floor, alpha[start + s])
-    floor -= _BEAM
+    top, floor = 0, -np.inf
+    for s in range(n):
+        if alpha[start + s] > alpha[start + top]:
+            top = s
+        if low + s <= most_allowed:
+            floor = max(floor, alpha[start + s])
+    floor = max(floor, alpha[start + top] - _MOST_BEHIND) - _BEAM
     a, b = 0, n - 1
     while alpha[start + a] < floor:
         a += 1
@@ -258,18 +302,18 @@ def _trim(low, high, start, alpha, back, new_best, best):  # type: ignore[no-unt
         alpha[start + s] = alpha[start + s + a]
         back[start + s] = back[start + s + a]
         best[s] = new_best[s + a]
-    return low + a, kept
+    return low + a, kept, low + top
 
 
 @nb.njit(cache=True, nogil=True)
-def _enter(j, before, n, number, held_before, prices, weights):  # type: ignore[no-untyped-def]
+def _enter(j, before, n, number, sure_before, prices, weights):  # type: ignore[no-untyped-def]
     """Return how probable frame j is after the n frames before, by all paths and by the best one.
 
     `weights` has two rows: of all paths to each of them, and of the best path.
     """
     total, most, arg = 0.0, 0.0, 0
     for r in range(min(n, j - before)):
-        lost = held_before[j] - held_before[before + r + 1]
+        lost = sure_before[j] - sure_before[before + r + 1]
         chance = _chance(lost, j - before - r, number, prices)
         total += weights[0, r] * chance
         if weights[1, r] * chance > most:
@@ -280,12 +324,12 @@ def _enter(j, before, n, number, held_before, prices, weights):  # type: ignore[
 @nb.njit(cache=True, nogil=True)
 def _forward(seen, pins, prices, at, first, count, alpha, back):  # type: ignore[no-untyped-def]
     """Fill forward probabilities and Viterbi pointers; returns the last state, -1 if too many."""
-    last, aligned, is_junk, daq_step, times, _, held_before, _ = seen
+    last, most_allowed, aligned, is_junk, daq_step, times, _, sure_before, _ = seen
     best, new_best = np.empty(_MAX_STATES), np.empty(_MAX_STATES)
     weights = np.empty((2, _MAX_STATES))
-    filled = 0
+    filled, top_state = 0, 0
     for i in range(last.size):
-        low, high = _window(i, last, first, pins, times.size)
+        low, high = _window(i, last, first, top_state, pins, times.size)
         if filled + high - low + 1 > alpha.size:
             return -1
         if i == 0:
@@ -296,7 +340,7 @@ def _forward(seen, pins, prices, at, first, count, alpha, back):  # type: ignore
             best_top = _scale(best, n, weights[1])
             for j in range(low, high + 1):
                 total, most, arg = _enter(
-                    j, first[i - 1], n, daq_step[i], held_before, prices, weights
+                    j, first[i - 1], n, daq_step[i], sure_before, prices, weights
                 )
                 seen_as = _emit(i, j, since, seen, prices)
                 if total == 0.0:  # no earlier frame is left
@@ -306,7 +350,9 @@ def _forward(seen, pins, prices, at, first, count, alpha, back):  # type: ignore
                 new_best[j - low] = np.log(max(most, _LEAST)) + best_top + seen_as
                 back[filled + j - low] = arg
         at[i] = filled
-        first[i], count[i] = _trim(low, high, filled, alpha, back, new_best, best)
+        first[i], count[i], top_state = _trim(
+            low, high, most_allowed[i], filled, alpha, back, new_best, best
+        )
         filled += count[i]
     state = 0
     for s in range(count[last.size - 1]):
@@ -316,19 +362,22 @@ def _forward(seen, pins, prices, at, first, count, alpha, back):  # type: ignore
 
 
 @nb.njit(cache=True, nogil=True)
-def _leave(k, first, n, number, held_before, prices, weights):  # type: ignore[no-untyped-def]
+def _leave(k, first, n, number, sure_before, prices, weights):  # type: ignore[no-untyped-def]
     """Return how probable what follows frame k is, by the n frames of the next row."""
     total = 0.0
     for s in range(max(k + 1 - first, 0), n):
-        lost = held_before[first + s] - held_before[k + 1]
+        lost = sure_before[first + s] - sure_before[k + 1]
         total += weights[s] * _chance(lost, first + s - k, number, prices)
     return total
 
 
 @nb.njit(cache=True, nogil=True)
 def _backward(state, seen, prices, at, first, count, alpha, back):  # type: ignore[no-untyped-def]
-    """Return the Viterbi path and the posterior of each frame on it."""
-    _, aligned, is_junk, daq_step, _, _, held_before, _ = seen
+    """Return the Viterbi path, its posterior, and the chances of the first and the last row.
+
+    The latter each as the lowest frame, relative to the path, and the chances from there on.
+    """
+    _, _, aligned, is_junk, daq_step, _, _, sure_before, _ = seen
     n = at.size
     path, probability = np.empty(n, dtype=np.int64), np.empty(n)
     beta, both, weights = np.zeros(_MAX_STATES), np.empty(_MAX_STATES), np.empty(_MAX_STATES)
@@ -337,7 +386,10 @@ def _backward(state, seen, prices, at, first, count, alpha, back):  # type: igno
             both[s] = alpha[at[i] + s] + beta[s]
         _scale(both, count[i], weights)
         path[i] = first[i] + state
-        probability[i] = weights[state] / weights[: count[i]].sum()
+        total = weights[: count[i]].sum()
+        probability[i] = weights[state] / total
+        if i == n - 1:
+            end = (-state, weights[: count[i]] / total)
         if i == 0:
             break
         state = back[at[i] + state]
@@ -347,14 +399,14 @@ def _backward(state, seen, prices, at, first, count, alpha, back):  # type: igno
         top = _scale(both, count[i], weights)
         for r in range(count[i - 1]):
             k = first[i - 1] + r
-            total = _leave(k, first[i], count[i], daq_step[i], held_before, prices, weights)
-            beta[r] = top + (np.log(total) if total > 0.0 else _IMPOSSIBLE)
-    return path, probability
+            chance = _leave(k, first[i], count[i], daq_step[i], sure_before, prices, weights)
+            beta[r] = top + (np.log(chance) if chance > 0.0 else _IMPOSSIBLE)
+    return path, probability, (-state, weights[: count[0]] / total), end
 
 
 @nb.njit(cache=True, nogil=True)
 def _decode(seen, pins, prices):  # type: ignore[no-untyped-def]
-    """Return the Viterbi path and the posterior of each frame on it."""
+    """Return what `_backward` does."""
     n = pins.size
     at, first = np.empty(n, dtype=np.int64), np.empty(n, dtype=np.int64)
     count = np.empty(n, dtype=np.int64)

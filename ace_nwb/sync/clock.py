@@ -13,6 +13,9 @@ _WANDER_S, _WANDER = 2e-3, 2.5e-4  # a clock leaves its line by no more, at no g
 # a knot has few rows where time stamps are sharp, if the segment would be left with few knots
 _KNOT_ROWS, _FEW_KNOTS = (25, 150), 24
 _KNOT_ERROR_S = 2e-4  # as well as a knot is to be known: a hundredth of a frame
+# times that the earliest rows stand before their level what the typical early one does: 3.3 for a
+# normal jitter, 2 for a coarse clock
+_FAR_BEFORE = 8.0
 _FOREIGN_S = 0.1  # farther from the rest than any jitter: rows beyond an unseen jump
 
 
@@ -98,8 +101,7 @@ def fit_clock(
     late = np.concatenate(
         [np.interp(device_time_s[m], *k) - lag[m] for m, k in zip(members, knots, strict=True)]
     )
-    floor = float(np.quantile(late, 0.02))
-    knots = [(at, level - floor) for at, level in knots]
+    knots = [(at, level - _floor(late)) for at, level in knots]
     longest = max(knots, key=lambda pair: pair[0][-1] - pair[0][0])
     slope, offset = _line(*longest)
     line = slope * longest[0] + offset
@@ -122,6 +124,15 @@ def fit_clock(
         knots_device_s=tuple(k[0] for k in knots),
         knots_offset_s=tuple(k[1] for k in knots),
     )
+
+
+def _floor(late_s: np.ndarray) -> float:
+    """Return where lateness begins; what is far before is rows taken for the frame behind."""
+    early = -late_s[late_s < 0]
+    if early.size == 0:
+        return float(late_s.min())
+    reach = _FAR_BEFORE * float(np.median(early)) + _KNOT_ERROR_S
+    return float(np.quantile(late_s[late_s > -reach], 0.02))
 
 
 def _floor_knots(

@@ -6,11 +6,11 @@ clock jump, DAQ numbers, and when the first frame was captured after the record 
 segments form a chain, so the posterior over all placements is exact (forward-backward).
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import pairwise
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 from scipy.special import logsumexp
@@ -18,6 +18,7 @@ from scipy.special import logsumexp
 from ace_nwb.sync.ends import End, Press, Strays, score_end, score_start
 from ace_nwb.sync.evidence import Evidence, score_pins
 from ace_nwb.sync.prices import FaultRates
+from ace_nwb.sync.rows import Aside
 from ace_nwb.sync.terms import (
     CUT_TERMS,
     END,
@@ -215,26 +216,38 @@ def place_segments(
     begin = End(recorder.start, evidence.lost_at_start, inside.rates, recorder.end_loss, free)
     after = {-n: share for n, share in recorder.stop.items()}
     finish = End(after, evidence.lost_at_end, inside.rates, recorder.end_loss, free)
-    start = partial(score_start, first + shifts, timeline, begin, strays=strays, recorded_s=span)
+    known: dict[str, Any] = {"timeline": timeline, "strays": strays, "recorded_s": span}
+    start = partial(score_start, end=begin, **known)
+    begins = partial(_score_aside, first + shifts, segments.first)
+    ends = partial(_score_aside, last + shifts, segments.last)
     terms = inside.terms | {
         name: np.zeros((segments.starts.size - 1, shifts.size))
         for name in (START, PRESS, END, TEXTURE, PINS)
     }
-    terms[START][0] = start()
+    terms[START][0] = begins(start)
     if press is not None:
         moved = timeline.times_s[first + shifts] - timeline.times_s[first]
-        terms[PRESS][0] = start(press=replace(press, at_s=press.at_s + moved)) - terms[START][0]
-    terms[END][-1] = score_end(last + shifts, timeline, finish, strays=strays, recorded_s=span)
+        pressed = partial(start, press=replace(press, at_s=press.at_s + moved))
+        terms[PRESS][0] = begins(pressed) - terms[START][0]
+    terms[END][-1] = ends(partial(score_end, end=finish, **known))
     for g, said in (texture or {}).items():
         terms[TEXTURE][g] = np.interp(shifts, LAGS, said, left=0.0, right=0.0)
     pinned = evidence.find_pinned(timeline) if evidence.pins else {}
-    for g, (begins, stop) in enumerate(pairwise(segments.starts.tolist())):
-        terms[PINS][g] = score_pins(segments.captured, shifts, pinned, range(begins, stop))
+    for g, rows in enumerate(pairwise(segments.starts.tolist())):
+        terms[PINS][g] = score_pins(segments.captured, shifts, pinned, range(*rows))
     scores = np.add.reduce(list(terms.values()))
     path = _best_path(scores, inside.links)
     posterior, total = _posterior(scores, inside.links)
     chosen = posterior[np.arange(path.size), path]
     return Placement(shifts[path], chosen, total, shifts, posterior, inside, terms)
+
+
+def _score_aside(
+    frame: np.ndarray, aside: Aside, score: Callable[[np.ndarray], np.ndarray]
+) -> np.ndarray:
+    """Return what an end says of frames of the outermost row, which may itself stand aside."""
+    scores = [np.log(chance) + score(frame + n) for n, chance in aside.items()]
+    return np.asarray(np.logaddexp.reduce(scores))
 
 
 def allowed_shifts(captured: np.ndarray, timeline: Timeline) -> np.ndarray:

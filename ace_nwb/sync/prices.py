@@ -24,6 +24,11 @@ class Prices:
     daq_mismatch: float = -14.0
     """Log chance that a DAQ frame number is wrong or was read twice: one in a million."""
 
+    early: float = -40.0
+    """Log chance that a time stamp precedes its frame by more than the clock's own error: as good
+    as never, but a clock that was set is found to a few frames only. A busy host that catches its
+    breath in every tenth frame still shows by them that no frame was lost."""
+
     stalls: float = 3e-3
     """Share of frames that a host stall delays beyond the usual jitter: a handful a minute."""
 

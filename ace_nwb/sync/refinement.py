@@ -3,12 +3,12 @@
 And which of them not to trust, whatever their posterior says: where the model does not hold.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from itertools import pairwise
 
 import numpy as np
-from scipy.ndimage import maximum_filter1d, uniform_filter1d
+from scipy.ndimage import convolve1d, uniform_filter1d
 
 from ace_nwb.sync.audit import Audit, audit_placement
 from ace_nwb.sync.chain import Decoded, JitterModel, decode_rows
@@ -31,13 +31,13 @@ _MIN_FITTING = 0.9  # with fewer rows on the clock, the clock is wrong
 _LATE_SHARE = 0.3  # frames that stamps may be late where the rate changes: else a phase is open
 _QUEUED_SHARE = 0.5
 """Share of a frame interval within which a frame taken out of the queue follows the one before."""
-_BREATHER = 16
-"""Saved frames in time that are still of a burst, and beside one: a quarter of a second at 60 a
-second."""
+_BUSY_ROWS = 2
+"""Late time stamps within `BESIDE` saved frames either way that make a burst: one alone is weighed
+as it is."""
 
-_IN_TIME, _LATE_IN_BURST = 0.8, 0.5
-"""Share of time stamps that belong to no burst, and frames that stamps in one are late at least:
-in less, a frame is not taken for its neighbour."""
+_LATE_TIMES, _LATE_FRAMES = 3.0, 0.5
+"""How late those are at least: times what is typical of the session (a uniform jitter reaches
+twice that), and frames: in less, none is taken for its neighbour."""
 
 _USUAL, _LONGEST_S = 0.99, 0.25
 """Share of time stamps whose lateness is the session's own jitter, and the most that is taken for
@@ -87,9 +87,11 @@ def _hides_losses(rows: Rows, captured: np.ndarray, late: np.ndarray) -> np.ndar
     Frames that a busy host delays are late together; each by itself they would tell where the
     lost one belongs. Late is in frames; a number that counts the lost one tells.
     """
-    usual = max(float(np.quantile(late, _IN_TIME)), _LATE_IN_BURST)
-    busy = uniform_filter1d((late > usual).astype(float), BESIDE + 1, mode="nearest") > 0.5
-    busy = maximum_filter1d(busy, 2 * _BREATHER + 1)  # for so long a host may catch its breath
+    usual = max(_LATE_TIMES * float(np.median(late)), _LATE_FRAMES)
+    n_late = convolve1d(
+        (late > usual).astype(int), np.ones(2 * BESIDE + 1, dtype=int), mode="constant"
+    )
+    busy = n_late >= _BUSY_ROWS
     edges = np.flatnonzero(np.diff(np.concatenate([[0], busy.astype(int), [0]])))
     lost = np.flatnonzero((np.diff(captured) > 1) & (rows.daq_step[1:] == 0)) + 1
     hides = np.zeros(busy.size, dtype=bool)
@@ -179,7 +181,7 @@ class Refiner:
             decoded = decode_rows(rows, aligned, timeline, rates, jitter, pinned=pinned)
             if not pinned:
                 attached = np.minimum(rows.attach_junk_ends(decoded.captured), times.size - 1)
-                decoded = replace(decoded, captured=attached)
+                decoded = decoded.attached(attached)
             before = segment
             clock, segment = self._fit(decoded.captured, segment, aligned - rows.device_time_s)
             joined |= _is_joined(before, segment)
@@ -210,7 +212,7 @@ class Refiner:
             self.rows,
             self.train,
             self.timeline,
-            refined.captured,
+            refined.decoded,
             segment=refined.segment,
             apart=[refined.joined, moved],
             clock=refined.clock,

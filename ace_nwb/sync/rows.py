@@ -1,11 +1,17 @@
 """The saved frames before alignment: junk time stamps, DAQ numbers, the frame interval."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Self
 
 import numpy as np
 
 from ace_nwb.errors import SyncError
+
+Aside = Mapping[int, float]
+"""Frames by which a row may stand aside from the one that it is taken for -> probability."""
+
+SURE: Aside = {0: 1.0}
 
 _LAG = 10
 """Steps over which a coarse clock shows its frame interval to a few per cent: few enough that most

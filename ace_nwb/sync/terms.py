@@ -6,13 +6,14 @@ irregularity of intervals says in texture.py; placement.py adds all of them up.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
 
 from ace_nwb.sync.ends import price_runs, price_silence
 from ace_nwb.sync.prices import PRICES, FaultRates
+from ace_nwb.sync.rows import SURE, Aside
 from ace_nwb.sync.timeline import Timeline
 
 START, PRESS, END = "start of the recorder", "record press", "end of the recorder"
@@ -51,6 +52,8 @@ class Segments:
         is known to a fraction of a frame.
     jump_price
         Log chance of a clock jump at the start of each segment; None for the usual one.
+    first, last
+        Frames by which the first and the last row may stand aside from what they were taken for.
     """
 
     starts: np.ndarray
@@ -59,6 +62,8 @@ class Segments:
     daq_step: np.ndarray
     offset_error_s: np.ndarray | None = None
     jump_price: np.ndarray | None = None
+    first: Aside = field(default_factory=lambda: SURE)
+    last: Aside = field(default_factory=lambda: SURE)
 
 
 @dataclass(frozen=True)
@@ -108,11 +113,8 @@ def frames_between(timeline: Timeline, before: np.ndarray, after: np.ndarray) ->
     Within the recording the line marks them: a silent one may not have been captured. Before the
     first pulse and after the last one frames go on, unheard.
     """
-    held, (first, last) = timeline.held_before, timeline.held_range
-    ahead = np.maximum(np.minimum(after, first) - before - 1, 0)
-    behind = np.maximum(after - np.maximum(before, last) - 1, 0)
-    inside = held[after] - held[np.minimum(before + 1, held.size - 1)]
-    return np.asarray(np.where(after > before, inside + ahead + behind, inside))
+    count = timeline.captured_before
+    return np.asarray(count[after] - count[np.minimum(before + 1, count.size - 1)])
 
 
 def _moved_s(times_s: np.ndarray, frames: np.ndarray, shifts: np.ndarray) -> np.ndarray:

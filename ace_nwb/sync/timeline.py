@@ -47,10 +47,16 @@ class Timeline:
         return np.concatenate([[0], np.cumsum(self.is_held, dtype=np.int32)])
 
     @cached_property
-    def held_range(self) -> tuple[int, int]:
-        """First and last captured frame inside blocks; without any, none lies between the two."""
+    def captured_before(self) -> np.ndarray:
+        """How many frames that were surely captured come before each, shape (n_captured + 1,).
+
+        Those inside blocks; and before the first and after the last, where they go on unheard.
+        """
         held = np.flatnonzero(self.is_held)
-        return (int(held[0]), int(held[-1])) if held.size else (self.is_held.size, -1)
+        sure = self.is_held.copy()
+        sure[: held[0] if held.size else None] = True
+        sure[held[-1] if held.size else 0 :] = True
+        return np.concatenate([[0], np.cumsum(sure, dtype=np.int32)])
 
     @cached_property
     def real_before(self) -> np.ndarray:

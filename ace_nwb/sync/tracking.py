@@ -19,6 +19,13 @@ _N_BINS = 100
 _MAX_DRIFT = 6e-4
 """Most that two clocks drift apart, as a share: twice the worst crystals seen."""
 
+_WANDER = 5e-5
+"""Most that this changes within one recording: a crystal that warms up."""
+
+_BURST_S = 4.0
+"""Longest burst of late time stamps, seconds, twice that of busy Windows hosts: a clock that fits
+again behind it was not set."""
+
 _LEAST_PAUSE = 6
 """Frames from which on a silence that frames and pulses share is a pause of the camera: in shorter
 ones pulses may be missing (the holes that a train fills)."""
@@ -71,6 +78,11 @@ class _Follower:
             turned = (shift[None, :] + shift[:, None]) % _N_BINS
             self.known_scores[key] = _log_density(density)[turned]
         self.scores = self.known_scores[key]
+
+    @property
+    def most_drift(self) -> float:
+        """Most that the clocks drift apart beside what is known already, as a share."""
+        return _MAX_DRIFT if self.slope == 0.0 else _WANDER
 
     def predict(self, times: np.ndarray) -> np.ndarray:
         return self.offset + self.slope * (times - self.at)
@@ -201,12 +213,16 @@ def _advance(state: _Follower, start: int, stop: int, *, first: bool) -> None:
         state.offsets[start:stop] = state.predict(times)
         return
     elapsed = times[-1] - state.at
-    reach = 1e-3 + (_MAX_DRIFT if state.slope == 0.0 else 5e-5) * max(elapsed, 0.0)
+    reach = 1e-3 + state.most_drift * max(elapsed, 0.0)
     width = _N_BINS // 2 if first else int(np.ceil(reach / state.local_period * _N_BINS))
     window = np.arange(-width, width + 1)
     here = likelihoods[window % _N_BINS] - 1e-3 * np.abs(window)
     shift = int(window[np.argmax(here)])
-    if not first and likelihoods.max() - here.max() > PRICES.other_phase:
+    is_other = not first and likelihoods.max() - here.max() > PRICES.other_phase
+    if is_other and _goes_on_later(state, start):
+        state.offsets[start:stop] = state.predict(times)
+        return
+    if is_other:
         state.offset += shift * state.local_period / _N_BINS
         split = _locate_jump(state, start, stop, 0, (int(np.argmax(likelihoods)) - shift) % _N_BINS)
         state.offsets[start:split] = state.predict(state.times[start:split])
@@ -304,11 +320,26 @@ def _goes_on_behind(state: _Follower, start: int, before_s: float) -> bool:
     first = int(
         np.searchsorted(np.maximum.accumulate(times + state.predict(times)), captured[ahead])
     )
-    times = times[first : first + state.stretch]
+    return _goes_on(state, times[first : first + state.stretch])
+
+
+def _goes_on_later(state: _Follower, start: int) -> bool:
+    """Say whether the clock as it is fits when a burst of late time stamps is over."""
+    later = start + int(np.argmax(state.times[start:] > state.times[start] + _BURST_S))
+    if later == start or state.slope == 0.0:  # a drift that is not known hides a step
+        return False
+    period = state.local_period
+    goes_on = _goes_on(state, state.times[later : later + state.stretch])
+    state.tune(period)
+    return goes_on
+
+
+def _goes_on(state: _Follower, times: np.ndarray) -> bool:
+    """Say whether the clock as it is fits time stamps further on."""
     if times.size < 5:
         return False
     likelihoods, n_told = state.likelihoods(times + state.predict(times))
-    reach_s = 2e-3 + _MAX_DRIFT * (times[-1] - state.at)
+    reach_s = 2e-3 + state.most_drift * (times[-1] - state.at)
     width = min(int(np.ceil(reach_s / state.local_period * _N_BINS)), _N_BINS // 4)
     here = likelihoods[np.arange(-width, width + 1) % _N_BINS].max()
     return bool(n_told > 0.8 * times.size and likelihoods.max() - here < PRICES.other_phase)

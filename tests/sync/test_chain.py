@@ -1,6 +1,7 @@
 """The hidden chain along the rows: exact, monotone, and patient with a host that stalls."""
 
 import itertools
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -23,13 +24,19 @@ def make_timeline(n: int) -> Timeline:
     )
 
 
-def decode(late_s: np.ndarray, frames: np.ndarray, daq_step: np.ndarray | None = None) -> Decoded:
+def decode(
+    late_s: np.ndarray,
+    frames: np.ndarray,
+    daq_step: np.ndarray | None = None,
+    *,
+    jitter: JitterModel = JITTER,
+) -> Decoded:
     """Decode rows of known frames whose time stamps are so late."""
     n = frames.size
     steps = np.zeros(n, dtype=np.int32) if daq_step is None else daq_step
     aligned = frames * PERIOD_S + late_s
     rows = Rows(aligned, np.zeros(n, dtype=bool), steps, PERIOD_S)
-    return decode_rows(rows, aligned, make_timeline(int(frames[-1]) + 12), RATES, JITTER)
+    return decode_rows(rows, aligned, make_timeline(int(frames[-1]) + 12), RATES, jitter)
 
 
 def test_posterior_agrees_with_enumeration() -> None:
@@ -86,3 +93,45 @@ def test_frames_are_never_given_twice() -> None:
     rng = np.random.default_rng(3)
     decoded = decode(rng.uniform(0, 0.12, 200), np.arange(200))
     assert np.all(np.diff(decoded.captured) >= 1)
+
+
+@pytest.mark.parametrize("n_late", [20, 60, 120])
+def test_a_burst_as_late_as_two_frames_does_not_carry_frames_beyond_it(n_late: int) -> None:
+    rng = np.random.default_rng(1)
+    late = np.full(2000, 1e-3)
+    late[500 : 500 + n_late] = rng.uniform(0.07, 0.12, n_late)  # all later than a frame
+    late[500 + n_late // 2] = 0.02  # one caught its breath: a frame more would be early here
+    decoded = decode(late, np.arange(2000), jitter=JitterModel.broad())
+    np.testing.assert_array_equal(decoded.captured, np.arange(2000))
+
+
+def test_a_stamp_earlier_than_its_frame_moves_none_beside_it() -> None:
+    late = np.full(400, 1e-3)
+    late[200] = -0.07  # before its frame and the one before
+    late[300:303] = -0.03  # before a clock that was set is seen to be
+    decoded = decode(late, np.arange(400))
+    np.testing.assert_array_equal(decoded.captured, np.arange(400))
+
+
+def test_frames_of_before_the_first_pulse_are_lost_as_others_are() -> None:
+    timeline = make_timeline(60)
+    silent = np.arange(60) < 10
+    timeline = replace(timeline, pulse=np.where(silent, -1, timeline.pulse), is_held=~silent)
+    frames = np.arange(5, 50)
+    late = np.full(45, 0.025)
+    late[0] = 1e-3  # a coarse clock: as likely 51 ms behind the frame before, were that free
+    aligned = frames * PERIOD_S + late
+    rows = Rows(aligned, np.zeros(45, dtype=bool), np.zeros(45, np.int32), PERIOD_S)
+    jitter = JitterModel.learn(np.linspace(0, 0.054, 1000), period_s=PERIOD_S)
+    decoded = decode_rows(rows, aligned, timeline, RATES, jitter)
+    np.testing.assert_array_equal(decoded.captured, frames)
+    assert decoded.first[0] > 0.98
+
+
+def test_the_last_row_may_be_the_frame_behind_one_that_was_lost() -> None:
+    frames = np.arange(100)
+    late = np.full(100, 1e-3)
+    late[-1] += PERIOD_S
+    last = decode(late, frames).last
+    assert len(set(last) & {-1, 0, 1}) == 2
+    assert sum(last.values()) == pytest.approx(1.0)

@@ -61,3 +61,16 @@ def test_a_jump_is_a_break_with_its_size() -> None:
     clock = fit_clock(device, session, segment)
     np.testing.assert_allclose(clock.jumps_s, [-3.2], atol=1e-3)
     np.testing.assert_array_equal(clock.find_segments(device), segment)
+
+
+@pytest.mark.parametrize("share", [0.05, 0.2])
+def test_rows_taken_for_the_frame_behind_do_not_pull_the_clock(share: float) -> None:
+    rng = np.random.default_rng(0)
+    captured = 5.0 + np.arange(9000) / 30.0
+    stamps = captured - 5.0 + rng.gamma(2.0, 6e-4, captured.size)
+    aside = slice(3000, 3000 + int(share * captured.size))
+    taken = captured.copy()
+    taken[aside] += 1 / 30.0
+    clock = fit_clock(stamps, taken, np.zeros(captured.size, dtype=int))
+    late = clock.to_session_time(stamps, np.zeros(captured.size, dtype=int)) - captured
+    assert abs(np.quantile(np.delete(late, np.r_[aside]), 0.02)) < 1e-3

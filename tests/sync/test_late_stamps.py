@@ -154,3 +154,26 @@ def test_numbers_that_count_no_frames_are_left_out(most: int, are_counted: bool)
     rows = clean_rows(device, numbers, max_jitter_s=0.03).check_numbers(np.array([1 / FPS]))
     assert (rows.daq_step > 0).any() == are_counted
     assert not frames_off(align(device, captured, numbers), captured).any()
+
+
+@pytest.mark.parametrize("seed", [200, 222])
+def test_a_busy_host_is_no_clock_that_was_set_and_set_back(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    captured = captures(12_000, rng)
+    train = build_train(captured, frame_interval_s=1 / FPS)
+    device = stamp(captured, 0.02 + bursts(captured.size, rng))
+    track = follow_clock(device, train, offsets_s={0: 5.0}, max_jitter_s=0.03)
+    assert track.segment[-1] == 0
+
+
+@pytest.mark.parametrize("seed", [138, 156])
+def test_a_frame_lost_in_a_burst_of_half_a_second_is_flagged_or_right(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    captured = captures(3000, rng, fps=20.0)
+    saved = np.flatnonzero(rng.random(captured.size) > 1e-2)
+    late = 0.02 + rng.gamma(2.0, 6e-4, captured.size)
+    for start in np.flatnonzero(rng.random(captured.size) < 0.01):
+        late[start : start + 9] += rng.uniform(0, 0.06, late[start : start + 9].size)
+    result = align(stamp(captured, late)[saved], captured)
+    wrong = np.abs(result.session_time_s - captured[saved]) * 20.0 > 0.5
+    assert not np.any(wrong & (result.confidence >= TRUSTED))
