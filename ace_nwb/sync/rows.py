@@ -49,6 +49,12 @@ class Rows:
         in_ms = self.device_time_s[~self.is_junk] * 1e3
         return 1e-3 if np.all(np.abs(in_ms - np.round(in_ms)) < 1e-3) else 0.0
 
+    def part(self, start: int, stop: int) -> Self:
+        """Return some of the rows."""
+        columns = (self.device_time_s, self.is_junk, self.daq_step)
+        times, junk, steps = (column[start:stop] for column in columns)
+        return replace(self, device_time_s=times, is_junk=junk, daq_step=steps)
+
     def check_numbers(self, periods_s: np.ndarray) -> Self:
         """Return the rows without DAQ numbers if those do not go on as time does.
 

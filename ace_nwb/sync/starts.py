@@ -1,6 +1,7 @@
 """Possible starts of the rows on the timeline, each followed to the end of the recording."""
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
@@ -271,7 +272,14 @@ def _follow(
     n_outside = int(overhang / train.period_s.min()) + _OUTSIDE_FRAMES
     timeline = continue_train(train, n_outside=n_outside)
     jitter = JitterModel.broad()
-    captured = decode_rows(rows, aligned, timeline, FIRST_RATES, jitter).captured
+    # where the clock jumped frames may seem to go back: each segment is decoded by itself
+    bounds = [0, *(np.flatnonzero(np.diff(segment)) + 1).tolist(), segment.size]
+    captured = np.concatenate(
+        [
+            decode_rows(rows.part(a, b), aligned[a:b], timeline, FIRST_RATES, jitter).captured
+            for a, b in pairwise(bounds)
+        ]
+    )
     captured[: good[0]] = captured[good[0]] - np.arange(good[0], 0, -1)
     captured[good[-1] :] = captured[good[-1]] + np.arange(captured.size - good[-1])
     captured = np.clip(captured, 0, timeline.times_s.size - 1)
@@ -281,16 +289,28 @@ def _follow(
     segment = segment + np.cumsum(_jumps(moved_s))
     offset, captured = offset + moved_s, settled
     aligned = rows.device_time_s + offset
-    # in silence nothing tells the clock; and where the jitter begins is known to a millisecond or
-    # two, which hours of rows would add up
     late_s = (aligned - timeline.times_s[captured])[good]
-    heard = late_s[timeline.is_held[captured[good]]]
-    late_score = -np.inf
-    if heard.size:
-        near = heard[np.abs(heard - np.median(heard)) < _ASIDE_S]
-        scores = jitter.score(heard - np.quantile(near, _FLOOR)) if near.size else np.array([0.0])
-        late_score = min(good.size, _MOST_SCORED) * float(np.maximum(scores, _LEAST_SCORE).mean())
+    heard = timeline.is_held[captured[good]]
+    late_score = _score_lateness(late_s[heard], segment[good][heard], jitter)
+    late_score *= min(good.size, _MOST_SCORED)
     return timeline, _cut(rows, segment, timeline, captured, offset), late_score
+
+
+def _score_lateness(late_s: np.ndarray, segment: np.ndarray, jitter: JitterModel) -> float:
+    """Return the mean log density of lateness behind where it begins in each clock segment.
+
+    In silence nothing tells the clock; and where the jitter begins is known to a millisecond or
+    two, which hours of rows would add up.
+    """
+    if late_s.size == 0:
+        return -np.inf
+    scores = np.full(late_s.size, _LEAST_SCORE)
+    for number in np.unique(segment):
+        here = late_s[segment == number]
+        near = here[np.abs(here - np.median(here)) < _ASIDE_S]
+        if near.size:
+            scores[segment == number] = jitter.score(here - np.quantile(near, _FLOOR))
+    return float(np.maximum(scores, _LEAST_SCORE).mean())
 
 
 def find_rates(timeline: Timeline, captured: np.ndarray) -> FaultRates:

@@ -197,7 +197,7 @@ def _lies_in(frame: np.ndarray, first: np.ndarray, last: np.ndarray) -> np.ndarr
 def _score_lost(
     segments: Segments, timeline: Timeline, rates: FaultRates, shifts: np.ndarray
 ) -> np.ndarray:
-    """Price of the frames lost inside each segment."""
+    """Price of the frames lost inside each segment, and of those that are not."""
     scores, held = [], timeline.held_before
     for start, stop in zip(segments.starts[:-1], segments.starts[1:], strict=True):
         rows = segments.captured[start:stop]
@@ -206,11 +206,13 @@ def _score_lost(
         # far from silence a gap costs the same under every shift
         low, high = before + shifts[0], np.minimum(after + shifts[-1] + 1, held.size - 1)
         near = held[high] - held[low] < high - low
+        same = price_runs((after - before - 1)[~near], rates.lost).sum()
+        same += rows.size * np.log1p(-rates.lost)
         before, after = before[near][:, None] + shifts, after[near][:, None] + shifts
         lost = frames_between(timeline, before, after)
         in_silence = held[after + 1] == held[before]
         lost = np.where(in_silence, after - before - 1, lost)
-        scores.append(price_runs(lost, rates.lost).sum(axis=0))
+        scores.append(same + price_runs(lost, rates.lost).sum(axis=0))
     return np.array(scores)
 
 
