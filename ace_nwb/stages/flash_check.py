@@ -12,7 +12,7 @@ from ace_nwb.stages.aligning.recorder import find_edge_at
 from ace_nwb.stages.common.flashes import read_brightness, read_markers
 from ace_nwb.stages.running.context import StageContext
 from ace_nwb.stages.settings.params import FlashCheckParams
-from ace_nwb.sync.flashes import FlashCheck, check_flashes
+from ace_nwb.sync.markers import FlashCheck, check_flashes
 
 
 @dataclass(frozen=True)

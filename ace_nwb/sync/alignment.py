@@ -6,6 +6,7 @@ import numpy as np
 
 from ace_nwb.errors import SyncError
 from ace_nwb.sync.evidence import Evidence
+from ace_nwb.sync.frames import Rows, clean_rows
 from ace_nwb.sync.matching import Match, match_rows
 from ace_nwb.sync.result import (
     LEAST_MATCHED,
@@ -20,7 +21,6 @@ from ace_nwb.sync.result import (
     say_evidence,
     say_terms,
 )
-from ace_nwb.sync.rows import Rows, clean_rows
 from ace_nwb.sync.train import PulseTrain, build_train, divide_train
 
 __all__ = ["TRUSTED", "Alignment", "SyncReport", "align_frames"]

@@ -14,17 +14,16 @@ from itertools import pairwise
 
 import numpy as np
 
-from ace_nwb.sync.chain import Decoded, JitterModel
-from ace_nwb.sync.clock import ClockFit
+from ace_nwb.sync.chain import Decoded
+from ace_nwb.sync.clock import ClockFit, JitterModel
 from ace_nwb.sync.ends import Press, Strays
 from ace_nwb.sync.evidence import Evidence
+from ace_nwb.sync.frames import Rows, Timeline
 from ace_nwb.sync.placement import Inside, Placement, place_segments
 from ace_nwb.sync.prices import PRICES, FaultRates
-from ace_nwb.sync.rows import Rows
 from ace_nwb.sync.starts import SETTLED, daq_step_at
 from ace_nwb.sync.terms import Segments, frames_between
 from ace_nwb.sync.texture import score_lags
-from ace_nwb.sync.timeline import Timeline
 from ace_nwb.sync.train import PulseTrain
 
 _LEAST_ROWS, _MOST_ROWS = 12, 300

@@ -1,4 +1,4 @@
-"""The device clock against the ephys clock: line, slow curvature, jumps, residuals.
+"""The device clock against the ephys clock (line, slow curvature, jumps), and how late stamps are.
 
 Software time stamps are late, never early, by a jitter with a sharp beginning: the clock runs
 where the residuals begin, which is the lower envelope, not the mean.
@@ -6,8 +6,11 @@ where the residuals begin, which is the lower envelope, not the mean.
 
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import Self
 
 import numpy as np
+
+from ace_nwb.sync.prices import PRICES
 
 _WANDER_S, _WANDER = 2e-3, 2.5e-4  # a clock leaves its line by no more, at no greater rate
 # a knot has few rows where time stamps are sharp, if the segment would be left with few knots
@@ -229,3 +232,68 @@ def _line(at: np.ndarray, level: np.ndarray) -> tuple[float, float]:
         return 0.0, float(level[0])
     slope, offset = np.polyfit(at - at[0], level, 1)
     return float(slope), float(offset - slope * at[0])
+
+
+BIN_S = 5e-4
+"""Bin of the density, seconds: half the millisecond that time stamps are rounded to."""
+
+EARLY_S = 8e-3
+"""Time stamps are not early, but the clock's floor is known to a millisecond or two, seconds."""
+
+_HIDDEN_FRAMES = 0.25
+"""Frames in which the density beyond one interval may fall to a third without having been seen."""
+
+_REACH_S = 4.0
+"""Latest time stamp with a price of its own, seconds; later ones cost the same."""
+
+
+@dataclass(frozen=True)
+class JitterModel:
+    """Log density, per millisecond, of time stamp minus clock, in bins from -8 ms."""
+
+    log_density: np.ndarray
+
+    @classmethod
+    def broad(cls) -> Self:
+        """Return the jitter assumed before anything is learned: most frames are hardly late."""
+        late = _late()
+        body = np.exp(-np.maximum(late, 0) / PRICES.broad_jitter_s + np.minimum(late, 0) / 1e-3)
+        return cls(_with_tail(body / body.sum()))
+
+    @classmethod
+    def learn(cls, late_s: np.ndarray, *, period_s: float) -> Self:
+        """Learn the density from the lateness of decoded rows, shape (n,).
+
+        A row later than a frame interval is easily taken for the frame behind, and so hardly ever
+        seen: beyond one interval the density is not let fall faster than from there on.
+        """
+        n_bins = _late().size
+        bins = np.clip(((late_s + EARLY_S) / BIN_S).astype(int), 0, n_bins - 1)
+        counts = np.bincount(bins[late_s >= -EARLY_S], minlength=n_bins).astype(float)
+        # no wider: what seems likely beside a sharp edge would be taken for certain
+        smooth = np.convolve(np.pad(counts, 1, mode="edge"), [0.25, 0.5, 0.25], mode="valid")
+        before, beyond = ((np.array([0.5, 0.95]) * period_s + EARLY_S) / BIN_S).astype(int)
+        hidden = smooth[before : max(beyond, before + 1)].mean()
+        later = np.arange(n_bins - beyond) * BIN_S / (_HIDDEN_FRAMES * period_s)
+        smooth[beyond:] = np.maximum(smooth[beyond:], hidden * np.exp(-later))
+        return cls(_with_tail(smooth / max(smooth.sum(), 1.0)))
+
+    def score(self, late_s: np.ndarray) -> np.ndarray:
+        """Return the log density at each lateness."""
+        bins = ((late_s + EARLY_S) / BIN_S).astype(int)
+        return self.log_density[np.clip(bins, 0, self.log_density.size - 1)]
+
+
+def _late() -> np.ndarray:
+    """Return the lateness at each bin, seconds."""
+    return np.arange(int((_REACH_S + EARLY_S) / BIN_S)) * BIN_S - EARLY_S
+
+
+def _with_tail(body: np.ndarray) -> np.ndarray:
+    """Return the log density per millisecond of a body and the tail that stalls make."""
+    late = _late()
+    tail = np.where(late >= 0, BIN_S * PRICES.stall_scale_s, 0.0)
+    tail /= (PRICES.stall_scale_s + np.maximum(late, 0)) ** 2
+    early = 1e-7 * (late < 0)
+    density = (1 - PRICES.stalls) * body + PRICES.stalls * tail + early
+    return np.log(density / (BIN_S * 1e3) + 1e-12)

@@ -15,8 +15,8 @@ import numpy as np
 from scipy.special import ndtr
 
 from ace_nwb.sync.evidence import Evidence
+from ace_nwb.sync.frames import Timeline
 from ace_nwb.sync.prices import PRICES, FaultRates
-from ace_nwb.sync.timeline import Timeline
 from ace_nwb.sync.train import PulseTrain
 
 _MOST_MISSING = 3

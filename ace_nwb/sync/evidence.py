@@ -11,8 +11,8 @@ from typing import Literal
 
 import numpy as np
 
+from ace_nwb.sync.frames import Timeline
 from ace_nwb.sync.prices import PRICES
-from ace_nwb.sync.timeline import Timeline
 
 _NONE: Mapping[int, float] = {0: 1.0}
 

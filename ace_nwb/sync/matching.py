@@ -14,6 +14,7 @@ from scipy.ndimage import minimum_filter1d
 from ace_nwb.errors import SyncError
 from ace_nwb.sync.clock import ClockFit
 from ace_nwb.sync.evidence import Evidence
+from ace_nwb.sync.frames import Rows, Timeline
 from ace_nwb.sync.placement import Placement
 from ace_nwb.sync.prices import PRICES, FaultRates
 from ace_nwb.sync.refinement import (
@@ -24,9 +25,7 @@ from ace_nwb.sync.refinement import (
     find_clock_segments,
     judge_rows,
 )
-from ace_nwb.sync.rows import Rows
 from ace_nwb.sync.starts import Start, follow_start, possible_offsets
-from ace_nwb.sync.timeline import Timeline
 from ace_nwb.sync.train import PulseTrain
 
 _N_AUDITS = 2

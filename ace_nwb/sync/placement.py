@@ -17,8 +17,8 @@ from scipy.special import logsumexp
 
 from ace_nwb.sync.ends import End, Press, Strays, score_end, score_start
 from ace_nwb.sync.evidence import Evidence, score_pins
+from ace_nwb.sync.frames import Aside, Timeline
 from ace_nwb.sync.prices import FaultRates
-from ace_nwb.sync.rows import Aside
 from ace_nwb.sync.terms import (
     CUT_TERMS,
     END,
@@ -31,7 +31,6 @@ from ace_nwb.sync.terms import (
     Segments,
 )
 from ace_nwb.sync.texture import LAGS
-from ace_nwb.sync.timeline import Timeline
 
 _USUAL_SHIFT, _MAX_SHIFT = 64, 200
 """Frames either way that are always weighed, and that are weighed at most where silence is within

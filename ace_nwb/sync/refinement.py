@@ -11,13 +11,12 @@ import numpy as np
 from scipy.ndimage import convolve1d, uniform_filter1d
 
 from ace_nwb.sync.audit import Audit, audit_placement
-from ace_nwb.sync.chain import Decoded, JitterModel, decode_rows
-from ace_nwb.sync.clock import ClockFit, fit_clock
+from ace_nwb.sync.chain import Decoded, decode_rows
+from ace_nwb.sync.clock import ClockFit, JitterModel, fit_clock
 from ace_nwb.sync.evidence import Evidence
+from ace_nwb.sync.frames import Rows, Timeline
 from ace_nwb.sync.prices import FaultRates
-from ace_nwb.sync.rows import Rows
 from ace_nwb.sync.starts import find_rates
-from ace_nwb.sync.timeline import Timeline
 from ace_nwb.sync.train import PulseTrain
 
 BESIDE = 8

@@ -8,9 +8,9 @@ import numpy as np
 
 from ace_nwb.sync.clock import ClockFit
 from ace_nwb.sync.evidence import Evidence
+from ace_nwb.sync.frames import Rows
 from ace_nwb.sync.matching import Match
 from ace_nwb.sync.placement import SAYS_NOTHING
-from ace_nwb.sync.rows import Rows
 
 TRUSTED = 0.999
 """Least confidence of a frame that is not flagged."""

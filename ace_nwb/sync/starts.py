@@ -5,14 +5,14 @@ from itertools import pairwise
 
 import numpy as np
 
-from ace_nwb.sync.chain import JitterModel, decode_rows
+from ace_nwb.sync.chain import decode_rows
+from ace_nwb.sync.clock import JitterModel
 from ace_nwb.sync.ends import CUT_FRAMES, Strays
 from ace_nwb.sync.evidence import Evidence
+from ace_nwb.sync.frames import Rows, Timeline, continue_train
 from ace_nwb.sync.placement import Inside, Placement, allowed_shifts, place_segments
 from ace_nwb.sync.prices import PRICES, FaultRates
-from ace_nwb.sync.rows import Rows
 from ace_nwb.sync.terms import Segments
-from ace_nwb.sync.timeline import Timeline, continue_train
 from ace_nwb.sync.tracking import follow_clock
 from ace_nwb.sync.train import PulseTrain
 

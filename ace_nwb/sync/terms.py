@@ -12,9 +12,8 @@ from functools import cached_property
 import numpy as np
 
 from ace_nwb.sync.ends import price_runs, price_silence
+from ace_nwb.sync.frames import SURE, Aside, Timeline
 from ace_nwb.sync.prices import PRICES, FaultRates
-from ace_nwb.sync.rows import SURE, Aside
-from ace_nwb.sync.timeline import Timeline
 
 START, PRESS, END = "start of the recorder", "record press", "end of the recorder"
 TEXTURE, PINS = "irregular intervals in the time stamps", "pinned frames"

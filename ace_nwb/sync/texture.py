@@ -11,8 +11,8 @@ a few frames exceeds what chance does: there the sharpness of the lateness is it
 import numpy as np
 from scipy.ndimage import gaussian_filter1d, uniform_filter1d
 
+from ace_nwb.sync.frames import Timeline
 from ace_nwb.sync.prices import PRICES
-from ace_nwb.sync.timeline import Timeline
 
 LAGS = np.arange(-100, 101)
 """Shifts compared, frames: enough to see what chance does."""

@@ -23,8 +23,8 @@ import numpy as np
 from ace_nwb.errors import SyncError
 from ace_nwb.sync.alignment import TRUSTED, align_frames
 from ace_nwb.sync.evidence import MINISCOPE_DAQ_QT, TRIGGERED, Evidence, Recorder
+from ace_nwb.sync.frames import frame_interval
 from ace_nwb.sync.pulses import find_pulses
-from ace_nwb.sync.rows import frame_interval
 from tests.benchmarks.sync_rigs_ideal import posterior_of_truth
 
 HALF = 0.5

@@ -7,9 +7,8 @@ import numpy as np
 import pytest
 
 from ace_nwb.sync.chain import Decoded, JitterModel, decode_rows
+from ace_nwb.sync.frames import Rows, Timeline
 from ace_nwb.sync.prices import PRICES, FaultRates
-from ace_nwb.sync.rows import Rows
-from ace_nwb.sync.timeline import Timeline
 
 PERIOD_S = 0.05
 RATES = FaultRates(0.01, 0.001)

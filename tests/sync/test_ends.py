@@ -6,10 +6,10 @@ import pytest
 from ace_nwb.sync.alignment import TRUSTED, Alignment, align_frames
 from ace_nwb.sync.ends import End, Press, Strays, score_end, score_start
 from ace_nwb.sync.evidence import MINISCOPE_DAQ_QT, TRIGGERED, Evidence
+from ace_nwb.sync.frames import Timeline, continue_train
 from ace_nwb.sync.prices import FaultRates
 from ace_nwb.sync.result import Stretch
 from ace_nwb.sync.texture import LAGS, score_lags
-from ace_nwb.sync.timeline import Timeline, continue_train
 from ace_nwb.sync.train import build_train
 from tests.sync.sessions import Faults, Recording, draw_faults, simulate
 

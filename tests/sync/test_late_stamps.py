@@ -5,9 +5,8 @@ import pytest
 
 from ace_nwb.sync.alignment import TRUSTED, Alignment, align_frames
 from ace_nwb.sync.evidence import TRIGGERED, Evidence
-from ace_nwb.sync.rows import clean_rows
+from ace_nwb.sync.frames import clean_rows, continue_train
 from ace_nwb.sync.texture import LAGS, score_lags
-from ace_nwb.sync.timeline import continue_train
 from ace_nwb.sync.tracking import follow_clock
 from ace_nwb.sync.train import build_train
 

@@ -9,10 +9,10 @@ from ace_nwb.errors import SyncError
 from ace_nwb.sync.alignment import Alignment, align_frames
 from ace_nwb.sync.ends import price_silence
 from ace_nwb.sync.evidence import MINISCOPE_DAQ_QT, TRIGGERED, Evidence
+from ace_nwb.sync.frames import Timeline
 from ace_nwb.sync.placement import Placement
 from ace_nwb.sync.prices import FaultRates
 from ace_nwb.sync.terms import INNER_TERMS, MISSING, Cut, Segments
-from ace_nwb.sync.timeline import Timeline
 from tests.sync.sessions import Faults, Recording, simulate
 
 

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from ace_nwb.errors import SyncError
-from ace_nwb.sync.timeline import continue_train
+from ace_nwb.sync.frames import continue_train
 from ace_nwb.sync.train import build_train, divide_train
 
 T = 1 / 30

@@ -27,10 +27,9 @@ from ace_nwb.stages.aligning.rows import (
 from ace_nwb.stages.common.flashes import read_brightness, read_markers
 from ace_nwb.stages.running.context import StageContext
 from ace_nwb.stages.settings.params import SyncParams
-from ace_nwb.sync.barcodes import fit_barcodes
-from ace_nwb.sync.flashes import detect_flashes, fit_flashes
+from ace_nwb.sync.frames import frame_interval
+from ace_nwb.sync.markers import detect_flashes, fit_barcodes, fit_flashes
 from ace_nwb.sync.pulses import find_gate
-from ace_nwb.sync.rows import frame_interval
 from ace_nwb.sync.shared_clock import KnownClock, apply_known_offset, check_shared_clock
 
 _COARSE_S = 1e-3

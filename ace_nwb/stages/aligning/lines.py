@@ -15,8 +15,8 @@ from ace_nwb.stages.aligning.recorder import find_frames_per_pulse
 from ace_nwb.stages.settings.params import SyncParams
 from ace_nwb.sync.alignment import align_frames
 from ace_nwb.sync.analog import find_edges
+from ace_nwb.sync.frames import frame_interval
 from ace_nwb.sync.pulses import choose_line, find_gate, find_pulses, score_line, split_word
-from ace_nwb.sync.rows import frame_interval
 
 _BITS = "&"
 """Joins the name of a table of port words and the mask of the bits taken from it."""
