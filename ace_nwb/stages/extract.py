@@ -7,7 +7,7 @@ from ace_nwb.imaging.segmentation import Segmentation
 from ace_nwb.nwb.content.rois import write_segmentation
 from ace_nwb.nwb.session import Session, SessionWriter
 from ace_nwb.registry import ENGINES
-from ace_nwb.stages.common.corrected import open_checkpoint, open_corrected_movie
+from ace_nwb.stages.common.corrected import open_analysed_movie, open_checkpoint
 from ace_nwb.stages.running.context import StageContext
 from ace_nwb.stages.settings.params import ExtractParams
 
@@ -15,7 +15,7 @@ from ace_nwb.stages.settings.params import ExtractParams
 def compute(session: Session, params: ExtractParams, context: StageContext) -> Segmentation:
     """Run the engine on the corrected movie."""
     extract = ENGINES.load(params.engine)
-    movie = open_corrected_movie(session, workers=context.settings.workers)
+    movie = open_analysed_movie(session, workers=context.settings.workers)
     segmentation = extract(
         movie,
         settings=replace(context.settings, checkpoint=open_checkpoint(context.scratch, movie)),

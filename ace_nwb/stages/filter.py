@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ace_nwb.errors import InputError, NothingToDoError
 from ace_nwb.nwb import layout
 from ace_nwb.nwb.content.roi_series import read_roi_series, write_roi_series
 from ace_nwb.nwb.session import Session, SessionWriter
@@ -28,7 +29,12 @@ def compute(session: Session, params: FilterParams, context: StageContext) -> Fi
         sampling_rate_hz=grid.rate_hz,
         **params.model_dump(exclude={"padding"}),
     )
-    calcium, skipped = apply_filter(grid.values, band, padding=params.padding)
+    try:
+        calcium, skipped = apply_filter(grid.values, band, padding=params.padding)
+    except InputError as error:
+        raise NothingToDoError(
+            f"{error} The edges are filter.low_hz and filter.high_hz."
+        ) from error
     context.remarks.extend(f"dF/F from frame {s.start}: {s.reason}" for s in skipped)
     context.progress(1, 1)
     return Filtered(calcium=calcium[grid.positions], band=_describe(params))

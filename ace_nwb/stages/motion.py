@@ -7,7 +7,7 @@ from ace_nwb.imaging.motion import Motion, estimate_motion
 from ace_nwb.nwb.content.imaging import write_deviations, write_motion
 from ace_nwb.nwb.session import Session, SessionWriter
 from ace_nwb.registry import load_object
-from ace_nwb.stages.common.corrected import open_checkpoint, open_corrected_movie
+from ace_nwb.stages.common.corrected import open_analysed_movie, open_checkpoint
 from ace_nwb.stages.running.context import StageContext
 from ace_nwb.stages.settings.params import MotionParams
 
@@ -15,7 +15,7 @@ from ace_nwb.stages.settings.params import MotionParams
 def compute(session: Session, params: MotionParams, context: StageContext) -> Motion:
     """Register every frame of the cropped, debleached movie."""
     workers = context.settings.workers
-    movie = open_corrected_movie(session, workers=workers, with_motion=False)
+    movie = open_analysed_movie(session, workers=workers, with_motion=False)
     parameters = params.model_dump(exclude={"engine"})
     if params.engine == "caiman":
         if params.piecewise:

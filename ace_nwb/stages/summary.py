@@ -8,7 +8,7 @@ from ace_nwb.imaging.correlation import compute_peak_images
 from ace_nwb.imaging.projections import compute_projections
 from ace_nwb.nwb.content.imaging import write_projections
 from ace_nwb.nwb.session import Session, SessionWriter
-from ace_nwb.stages.common.corrected import open_corrected_movie
+from ace_nwb.stages.common.corrected import open_analysed_movie
 from ace_nwb.stages.running.context import StageContext
 from ace_nwb.stages.settings.params import SummaryParams
 
@@ -18,7 +18,7 @@ def compute(
 ) -> dict[str, np.ndarray]:
     """Return name -> image of the corrected movie, shape (row, column)."""
     workers = context.settings.workers
-    movie = open_corrected_movie(session, workers=workers)
+    movie = open_analysed_movie(session, workers=workers)
     projections = compute_projections(movie, workers=workers, progress=context.progress)
     correlation = compute_peak_images(
         movie,

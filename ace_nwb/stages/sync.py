@@ -3,7 +3,8 @@
 The ways are in aligning/: pulses.py, without them clocks.py; the columns of the result in rows.py.
 """
 
-from ace_nwb.errors import SyncError
+from ace_nwb.errors import NothingToDoError, SyncError
+from ace_nwb.nwb import layout
 from ace_nwb.nwb.content.sync import (
     StoredAlignment,
     list_foreign_series,
@@ -42,6 +43,11 @@ def not_applicable(session: Session) -> str | None:
 def compute(session: Session, params: SyncParams, context: StageContext) -> StoredAlignment:
     """Align the clocks by the method asked for, or by the one that the evidence allows."""
     method, reason = choose_method(session, params)
+    if method == "pulses" and session.get(layout.MOVIE).data.shape[0] < 2:
+        raise NothingToDoError(
+            "The movie has one frame, which no pulse can be told to be of. Two or more were "
+            "expected; give sync.offset_s."
+        )
     context.remarks.append(f"Method {method}: {reason}.")
     context.remarks.extend(
         f"{path} was not written by the conversion and keeps its times: which clock they are of is "

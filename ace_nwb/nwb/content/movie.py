@@ -91,7 +91,9 @@ class NwbMovie:
 
     @cached_property
     def frame_rate_hz(self) -> float:
-        """Frames per second, from the median interval of the time stamps."""
+        """Frames per second, from the median interval of the time stamps; NaN for one frame."""
+        if len(self.timestamps) < 2:
+            return float("nan")
         return float(1.0 / np.median(np.diff(self.timestamps)))
 
     @cached_property

@@ -4,6 +4,7 @@ from hashlib import blake2b
 
 import numpy as np
 
+from ace_nwb.errors import NothingToDoError
 from ace_nwb.imaging.blocks import sample_frames
 from ace_nwb.imaging.checkpoint import NO_CHECKPOINT, Checkpoint
 from ace_nwb.imaging.corrected import CorrectedMovie
@@ -14,6 +15,10 @@ from ace_nwb.nwb.content.imaging import read_deviations, read_field, read_motion
 from ace_nwb.nwb.content.movie import NwbMovie
 from ace_nwb.nwb.content.series import read_series
 from ace_nwb.nwb.session import Session
+
+LEAST_FRAMES, LEAST_SIDE_PX = 2, 8
+"""A movie has an interval between frames, and a field is wider than the smallest cell (4 px) and
+what motion may move it by."""
 
 N_SAMPLED_FRAMES = 8
 """Frames that stand for a movie in its digest."""
@@ -32,6 +37,27 @@ def open_corrected_movie(
         shifts=_read_shifts(session) if with_motion else None,
         deviations=read_deviations(session) if with_motion else None,
     )
+
+
+def open_analysed_movie(
+    session: Session, *, workers: int, with_motion: bool = True
+) -> CorrectedMovie:
+    """Return the corrected movie if it can hold cells.
+
+    Raises
+    ------
+    NothingToDoError
+        If it is too short or too narrow.
+    """
+    movie = open_corrected_movie(session, workers=workers, with_motion=with_motion)
+    n_frames, n_rows, n_columns = movie.shape
+    if n_frames < LEAST_FRAMES or min(n_rows, n_columns) < LEAST_SIDE_PX:
+        raise NothingToDoError(
+            f"The movie has {n_frames} frame(s) of {n_rows} x {n_columns} pixels. At least "
+            f"{LEAST_FRAMES} of {LEAST_SIDE_PX} pixels a side were expected; give the whole movie, "
+            "or a larger crop."
+        )
+    return movie
 
 
 def open_checkpoint(scratch: Scratch | None, movie: CorrectedMovie) -> Checkpoint:

@@ -18,7 +18,13 @@ from pathlib import Path
 from typing import Any
 
 from ace_nwb.engines.base import EngineSettings
-from ace_nwb.errors import AceNwbWarning, NothingToDoError, RequirementError, StageError
+from ace_nwb.errors import (
+    AceNwbError,
+    AceNwbWarning,
+    NothingToDoError,
+    RequirementError,
+    StageError,
+)
 from ace_nwb.imaging.movie import ProgressCallback, no_progress
 from ace_nwb.nwb.commit.scratch import Scratch
 from ace_nwb.nwb.content.choices import waiting_choices
@@ -183,8 +189,9 @@ def run_stage(stage: Stage, job: Job, known: SessionState) -> StageOutcome:
         return StageOutcome(stage.name, "already done")
     try:
         outcome = _run_task(task, job, known)
-    except NothingToDoError as error:
-        if job.is_explicit:
+    except AceNwbError as error:
+        if job.is_explicit or not isinstance(error, NothingToDoError):
+            error.args = (f"Stage {stage.name}: {error}",)
             raise
         outcome = StageOutcome(stage.name, "not applicable", remarks=(str(error),))
     except KeyboardInterrupt as interrupt:
@@ -268,7 +275,7 @@ def _run_task(task: _Task, job: Job, known: SessionState) -> StageOutcome:
         reason = module.not_applicable(session) if hasattr(module, "not_applicable") else None
         if reason and not job.is_explicit:
             return StageOutcome(stage.name, "not applicable", remarks=(reason,))
-        _require(stage, known.runs)
+        _require(stage, known.runs, is_explicit=job.is_explicit)
         told = _tell_replacement(session, stage, job, known)
         check_writable(job.nwb_path, wait_s=_WAIT_FOR_WRITER_S)
         result, remarks, others = _compute(module, session, task, job)
@@ -318,14 +325,18 @@ def _compute(
     return result, context.remarks + ours, context.software
 
 
-def _require(stage: Stage, runs: dict[str, StageRun]) -> None:
+def _require(stage: Stage, runs: dict[str, StageRun], *, is_explicit: bool) -> None:
+    """Raise if a stage that must have been run was not; a run of all had nothing to do in it."""
     missing = [name for name in stage.requires if name not in runs]
-    if missing:
-        raise RequirementError(
-            f"Stage {stage.name} reads what {missing[0]} writes, and {missing[0]} has not been "
-            f"run on this file. Run `ace-nwb process {missing[0]} FILE` first, or `ace-nwb run "
-            f"FILE` for all stages in order."
-        )
+    if not missing:
+        return
+    first = missing[0]
+    if not is_explicit:
+        raise NothingToDoError(f"It reads what {first} writes, and {first} had nothing to do.")
+    raise RequirementError(
+        f"It reads what {first} writes, and {first} has not been run on this file. Run `ace-nwb "
+        f"process {first} FILE` first, or `ace-nwb run FILE` for all stages in order."
+    )
 
 
 def _check_unchanged(session: Session, task: _Task) -> None:
