@@ -280,8 +280,10 @@ def _fill(
 
 
 def _block_rows(item: PendingArray) -> int:
-    """Return how many rows are read at once: whole chunks, about BLOCK_BYTES."""
+    """Return how many rows are read at once: whole chunks, about BLOCK_BYTES; of movies a frame."""
     source = item.source
+    if len(source.shape) == 3:  # decoded one by one; joined they would be copied once more
+        return 1
     row_bytes = math.prod(source.shape[1:]) * source.dtype.itemsize
     chunk_rows = source.chunk_shape[0]
     return chunk_rows * max(1, BLOCK_BYTES // max(1, row_bytes * chunk_rows))

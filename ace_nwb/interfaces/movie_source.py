@@ -57,6 +57,9 @@ class MovieFiles:
         """Return frames start..stop, shape (frame, row, column)."""
         if start != self._position:
             self._seek(start)
+        if stop == start + 1:
+            self._position = stop
+            return next(self._frames)[np.newaxis]
         frames = empty_pages((stop - start, *self.shape[1:]), self.dtype)
         for index in range(stop - start):
             frames[index] = next(self._frames)

@@ -67,5 +67,7 @@ def test_progress_counts_rows_up_to_all_of_them(tmp_path):
 def test_blocks_are_cut_anew_without_loss():
     blocks = [np.arange(3), np.arange(3, 4), np.arange(4, 15)]
     regrouped = list(regroup_blocks(blocks, 4))
-    assert [len(block) for block in regrouped] == [4, 4, 4, 3]
-    assert np.array_equal(np.concatenate(regrouped), np.arange(15))
+    assert [sum(map(len, pieces)) for pieces in regrouped] == [4, 4, 4, 3]
+    assert np.array_equal(
+        np.concatenate([piece for pieces in regrouped for piece in pieces]), np.arange(15)
+    )

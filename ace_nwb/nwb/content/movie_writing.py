@@ -10,7 +10,7 @@ import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from itertools import product
+from itertools import chain, product
 from typing import Any
 
 import h5py
@@ -54,14 +54,15 @@ def write_blocks(
     done = 0
     with ThreadPoolExecutor(n_workers) as pool:
         for slab in regroup_blocks(blocks, dataset.chunks[0]):
-            if done + len(slab) > n_rows:
-                raise MovieError(_count_message(dataset, f"at least {done + len(slab)}"))
+            n_slab = sum(map(len, slab))
+            if done + n_slab > n_rows:
+                raise MovieError(_count_message(dataset, f"at least {done + n_slab}"))
             tiles = list(_tiles(dataset, slab))
             waiting.extend(
                 ((done, *corner), pool.submit(_compress, tile, dataset.chunks, dataset.shuffle))
                 for corner, tile in tiles
             )
-            done += len(slab)
+            done += n_slab
             _store(dataset, waiting, keep=len(tiles))
             if progress is not None:
                 progress(done, n_rows)
@@ -70,8 +71,11 @@ def write_blocks(
         raise MovieError(_count_message(dataset, str(done)))
 
 
-def regroup_blocks(blocks: Iterable[np.ndarray], length: int) -> Iterator[np.ndarray]:
-    """Cut consecutive blocks anew into blocks of `length` rows; the last may be shorter."""
+def regroup_blocks(blocks: Iterable[np.ndarray], length: int) -> Iterator[list[np.ndarray]]:
+    """Cut consecutive blocks anew into `length` rows; the last may be fewer.
+
+    Rows of several blocks stay pieces of them: joined they would be copied once more.
+    """
     held: list[np.ndarray] = []
     n_held = 0
     for block in blocks:
@@ -82,33 +86,36 @@ def regroup_blocks(blocks: Iterable[np.ndarray], length: int) -> Iterator[np.nda
             n_held += len(piece)
             start += len(piece)
             if n_held == length:
-                yield held[0] if len(held) == 1 else np.concatenate(held)
+                yield held
                 held, n_held = [], 0
     if held:
-        yield np.concatenate(held)
+        yield held
 
 
-def _tiles(dataset: h5py.Dataset, slab: np.ndarray) -> Iterator[tuple[tuple[int, ...], np.ndarray]]:
-    """Yield (corner without the first axis, view of one chunk) through a slab of rows."""
+def _tiles(
+    dataset: h5py.Dataset, slab: list[np.ndarray]
+) -> Iterator[tuple[tuple[int, ...], list[np.ndarray]]]:
+    """Yield (corner without the first axis, views of one chunk) through a slab of rows."""
     steps = dataset.chunks[1:]
     grids = [range(0, side, step) for side, step in zip(dataset.shape[1:], steps, strict=True)]
     for corner in product(*grids):
         window = tuple(slice(at, at + step) for at, step in zip(corner, steps, strict=True))
-        yield corner, slab[(slice(None), *window)]
+        yield corner, [piece[(slice(None), *window)] for piece in slab]
 
 
-def _compress(tile: np.ndarray, chunk_shape: tuple[int, ...], is_shuffled: bool) -> Any:
+def _compress(tile: list[np.ndarray], chunk_shape: tuple[int, ...], is_shuffled: bool) -> Any:
     """Return the stored bytes of one chunk; chunks at the border are filled with zeros."""
-    chunk = (np.empty if tile.shape == chunk_shape else np.zeros)(chunk_shape, tile.dtype)
-    part = chunk[tuple(slice(0, side) for side in tile.shape)]
-    if tile.ndim == 3:
-        for frame, turned in zip(part, tile, strict=True):  # a frame at a time fits into the cache
-            frame[:] = turned
+    sides = (sum(map(len, tile)), *tile[0].shape[1:])
+    chunk = (np.empty if sides == chunk_shape else np.zeros)(chunk_shape, tile[0].dtype)
+    part = chunk[tuple(slice(0, side) for side in sides)]
+    if part.ndim == 3:
+        for frame, turned in zip(part, chain.from_iterable(tile), strict=True):
+            frame[:] = turned  # a frame at a time fits into the cache
     else:
-        part[:] = tile
+        np.concatenate(tile, out=part)
     if is_shuffled:
         as_bytes = chunk.reshape(-1).view(np.uint8)
-        chunk = np.ascontiguousarray(as_bytes.reshape(-1, tile.dtype.itemsize).T)
+        chunk = np.ascontiguousarray(as_bytes.reshape(-1, chunk.dtype.itemsize).T)
     return isal_zlib.compress(chunk.data, COMPRESSION_LEVEL)
 
 
