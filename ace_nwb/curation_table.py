@@ -63,7 +63,8 @@ def import_rois(csv_path: Path, nwb_path: Path, *, reviewer: str = "") -> list[D
     ----------
     csv_path
         As written by `export_rois`; further columns are ignored, all but roi and decision may be
-        missing. Commas or semicolons between the cells.
+        missing. Commas, semicolons or tabs between the cells; UTF-8, or UTF-16 as
+        in the "Unicode text" of Excel.
     nwb_path
         The session file.
     reviewer
@@ -215,14 +216,16 @@ def _decision_cells(curation: Curation, roi: int) -> Iterator[list[Any]]:
 def _read_rows(csv_path: Path) -> Iterator[_Line]:
     """Yield the rows of the table with names of columns in small letters."""
     try:
-        text = csv_path.read_text(encoding="utf-8-sig")
+        content = csv_path.read_bytes()
+        is_utf_16 = content.startswith((b"\xff\xfe", b"\xfe\xff"))
+        text = content.decode("utf-16" if is_utf_16 else "utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         raise CurationError(
             f"{csv_path} cannot be read ({reason(error)}). A CSV file in UTF-8 was expected, as "
             "written by `ace-nwb export FILE --rois TABLE`."
         ) from error
     head = text.partition("\n")[0]
-    delimiter = ";" if head.count(";") > head.count(",") else ","
+    delimiter = max(",;\t", key=head.count)
     reader = CsvRows(io.StringIO(text), csv_path, delimiter=delimiter)
     names = [name.strip().lower() for name in next(reader, [])]
     missing = [name for name in _NEEDED if name not in names]

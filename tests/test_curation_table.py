@@ -87,6 +87,13 @@ def test_table_made_by_hand_needs_two_columns_and_a_name(untouched, tmp_path):
     assert [(d.action, d.rois, d.reviewer) for d in made] == [("accept", (1,), "Cem")]
 
 
+@pytest.mark.parametrize("name", ["mine.txt", "mine.tsv", "mine.csv"])
+def test_the_unicode_text_of_excel_is_such_a_table(untouched, tmp_path, name):
+    (tmp_path / name).write_text("roi\tdecision\treviewer\r\n1\taccept\tJos\xe9\r\n", "utf-16")
+    assert run(["import", str(tmp_path / name), str(untouched)]) == 0
+    assert load_curation(untouched).outcome(1) == "accept"
+
+
 def test_merge_is_a_row_that_names_its_sources(untouched, tmp_path):
     rows = [["roi", "decision", "made_from"], ["both", "accept", "1; 2"], ["0", "reject", ""]]
     import_rois(write_rows(tmp_path / "m.csv", *rows), untouched, reviewer="Ann")

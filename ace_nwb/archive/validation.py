@@ -4,9 +4,13 @@ import re
 import warnings
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
+
+import numpy as np
 
 from ace_nwb.archive.layout import check_layout
 from ace_nwb.errors import SessionFileError, SessionLockedError
+from ace_nwb.nwb import layout
 from ace_nwb.nwb.checks import check_schema, check_session
 from ace_nwb.nwb.findings import Finding
 from ace_nwb.nwb.location import as_url
@@ -70,7 +74,7 @@ def _inspect(session: Session) -> list[Finding]:
     messages = inspect_nwbfile_object(session.nwbfile, config=load_config("dandi"))
     return [
         Finding(
-            _LOWERED.get(message.check_function_name, message.importance.name),
+            _severity(session, message),
             message.check_function_name,
             message.location or message.object_name,
             message.message,
@@ -78,6 +82,32 @@ def _inspect(session: Session) -> list[Finding]:
         for message in messages
         if message is not None and not breaks_off_without_rows(message.check_function_name)
     ]
+
+
+def _severity(session: Session, message: Any) -> str:
+    """Return how bad a finding of the Inspector is here."""
+    name = message.check_function_name
+    if name == "check_data_orientation" and _has_time_first(session, message.location):
+        return _HARMLESS
+    return _LOWERED.get(name, str(message.importance.name))
+
+
+def _has_time_first(session: Session, path: str | None) -> bool:
+    """Return whether time stamps, or the ledger of frames, say that the first axis is time.
+
+    The Inspector guesses it from the longest axis, which is a side of the picture in a movie of few
+    frames.
+    """
+    series = session.find(path) if path else None
+    if series is None or not hasattr(series, "data"):
+        return False
+    n_samples = len(series.data)
+    if getattr(series, "timestamps", None) is not None:
+        return len(series.timestamps) == n_samples
+    if not session.has(layout.FRAME_LEDGER):
+        return False
+    frames = session.read_table(layout.FRAME_LEDGER)["movie_frame"]
+    return int(np.count_nonzero(frames >= 0)) == n_samples
 
 
 def breaks_off_without_rows(text: str) -> bool:

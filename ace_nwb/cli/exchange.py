@@ -80,7 +80,8 @@ def import_session(
     Parameters
     ----------
     source
-        A session in Zarr, or a light one with `--raw`, or a table of ROIs (.csv).
+        A session in Zarr, or a light one with `--raw`, or a table of ROIs (.csv, .tsv,
+        .txt).
     output
         The NWB file to write; with a table the session that takes the decisions.
     reviewer
@@ -88,7 +89,7 @@ def import_session(
     fill_missing_chunks
         Take the fill value for chunks of the Zarr that are not there, in place of refusing it.
     """
-    if source.suffix.lower() == ".csv":
+    if source.suffix.lower() in (".csv", ".tsv", ".txt"):
         from ace_nwb.curation_table import import_rois
 
         made = import_rois(source, output, reviewer=reviewer)

@@ -10,11 +10,13 @@ from roiextractors import NwbImagingExtractor, NwbSegmentationExtractor
 from ace_nwb import process, read_events
 from ace_nwb.archive import is_valid, validate
 from ace_nwb.archive.validation import breaks_off_without_rows
+from ace_nwb.conversion import convert
 from ace_nwb.errors import SessionFileError
 from ace_nwb.nwb import layout
 from ace_nwb.nwb.content.rois import read_segmentation
 from ace_nwb.nwb.session import edit_session, open_session
 from tests.fixtures.foreign_results import add_with_pynwb
+from tests.fixtures.recordings import METADATA, draw_frames, write_base, write_device
 from tests.fixtures.session_files import Recorded
 
 MOVIE = "acquisition/OnePhotonSeries"
@@ -39,6 +41,17 @@ def test_a_session_without_events_is_as_valid_as_one_with(session_copy):
     with open_session(session_copy) as session:
         assert len(read_events(session, "/processing/events/CalciumEventsDeconvolution")[0]) == 0
     assert failing() == before
+
+
+@pytest.mark.parametrize("jitter_ms", [0, 3])
+def test_a_movie_of_fewer_frames_than_pixels_a_side_is_valid(tmp_path, jitter_ms):
+    write_base(tmp_path / "raw", ["My Scope"])
+    stamps_ms = 50 * np.arange(6) + jitter_ms * (np.arange(6) % 2)
+    write_device(tmp_path / "raw" / "My_Scope", draw_frames(6), stamps_ms)
+    path = convert(tmp_path / "raw", tmp_path / "few.nwb", metadata=METADATA)
+    findings = validate(path)
+    assert "check_data_orientation" in {finding.check for finding in findings}
+    assert is_valid(findings), findings
 
 
 BROKEN = "During evaluation of 'check_x' - "

@@ -4,6 +4,8 @@ import pytest
 
 from ace_nwb import pipeline
 from ace_nwb.errors import NothingToDoError, RequirementError
+from ace_nwb.nwb.content.imaging import read_field
+from ace_nwb.nwb.session import open_session
 from tests.fixtures.session_files import write_session_file
 from tests.fixtures.tiny_sessions import PARAMETERS, make_frames
 
@@ -48,3 +50,15 @@ def test_a_recording_too_short_for_the_band_names_stage_and_option(tmp_path):
         NothingToDoError, match=r"Stage filter: No run of samples .* filter\.low_hz"
     ):
         pipeline.process(path, "filter")
+
+
+def test_what_was_chosen_for_the_next_run_counts_when_the_stage_is_run_by_itself(tiny_session):
+    pipeline.record_parameters(
+        tiny_session, {"preprocess": {"crop_row_start": 2, "crop_row_stop": 25}}
+    )
+    pipeline.process(tiny_session, "preprocess", {"crop_column_start": 1})
+    with open_session(tiny_session) as session:
+        assert read_field(session).shape == (23, 35)
+    pipeline.process(tiny_session, "preprocess")
+    with open_session(tiny_session) as session:
+        assert read_field(session).shape == (30, 36)

@@ -106,7 +106,8 @@ class Job:
     nwb_path
         The session file.
     choices
-        Chosen parameters; a stage without any keeps those of its former run.
+        Chosen parameters; a stage without any keeps those of its former run. What was recorded
+        for its next run counts unless it is chosen anew.
     is_explicit
         Whether somebody asked for just these stages: then one that cannot run is an error.
     settings
@@ -254,9 +255,9 @@ class _Task:
 
 def _plan_task(stage: Stage, job: Job, known: SessionState) -> _Task | None:
     """Return what is to be done, or None if it has been done."""
-    choices = job.choices.get(stage.name)
-    if choices is None:
-        choices = previous_choices(stage, known.runs) | known.waiting.get(stage.name, {})
+    given, waiting = job.choices.get(stage.name), known.waiting.get(stage.name, {})
+    before = previous_choices(stage, known.runs) if given is None else {}
+    choices = before | waiting | (given or {})
     params = build_parameters(stage, choices)
     inputs = current_inputs(stage, known.runs, params)
     mark = fingerprint(stage, params, inputs, known.recording)
