@@ -76,6 +76,7 @@ FORMATS = Registry(
         "movie-files": "ace_nwb.interfaces.mapped_movie:FORMAT",
         "neuralynx": "ace_nwb.interfaces.neuralynx:FORMAT",
         "open-ephys-binary": "ace_nwb.interfaces.open_ephys_binary:FORMAT",
+        "open-ephys-legacy": "ace_nwb.interfaces.open_ephys_legacy:FORMAT",
         "onix": "ace_nwb.interfaces.onix:EPHYS_FORMAT",
         "intan": "ace_nwb.interfaces.neo_ephys:INTAN_FORMAT",
         "spikeglx": "ace_nwb.interfaces.neo_ephys:SPIKEGLX_FORMAT",

@@ -7,6 +7,7 @@ from ace_nwb.interfaces import (
     mapped_movie,
     miniscope_v3,
     open_ephys_binary,
+    open_ephys_legacy,
     open_ephys_miniscope,
 )
 from ace_nwb.interfaces.ephys_interface import EphysInterface
@@ -134,6 +135,19 @@ class OpenEphysBinaryInterface(EphysInterface):
     def read(self, folder_path: Path, policies: Policies) -> EphysRecording:
         """Read one recording."""
         return open_ephys_binary.read_recording(folder_path, policies)
+
+
+class OpenEphysLegacyInterface(EphysInterface):
+    """Converts the channels and TTL lines of an Open Ephys recording in its legacy format."""
+
+    display_name = "Open Ephys (legacy)"
+    associated_suffixes = (".continuous", ".events")
+    info = "Channels with their gaps and TTL lines of Open Ephys's first format."
+    keywords = ("extracellular electrophysiology", "Open Ephys")
+
+    def read(self, folder_path: Path, policies: Policies) -> EphysRecording:
+        """Read one recording."""
+        return open_ephys_legacy.read_recording(folder_path, policies)
 
 
 class OnixInterface(EphysInterface):

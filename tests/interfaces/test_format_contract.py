@@ -18,6 +18,7 @@ from tests.simulators import (
     onix,
     open_ephys,
     open_ephys_binary,
+    open_ephys_legacy,
     spikeglx,
 )
 
@@ -38,6 +39,7 @@ def folder(format_, toy_source, tmp_path_factory, fake_isx):
         "onix-miniscope": lambda: onix.write_acquisition(made).folder,
         "onix": lambda: onix.write_acquisition(made).folder,
         "open-ephys-binary": lambda: open_ephys_binary.write_recording(made).folder,
+        "open-ephys-legacy": lambda: open_ephys_legacy.write_recording(made).folder,
         "intan": lambda: intan.write_recording(made).folder,
         "inscopix": lambda: write_isxd(made / "movie.isxd", draw_frames(9)).parent,
         "spikeglx": lambda: spikeglx.write_recording(made).folder,
