@@ -121,7 +121,7 @@ def test_all_mistakes_are_named_with_their_lines_and_nothing_is_changed(untouche
 
 
 @pytest.mark.parametrize(
-    ("content", "message"), [(b"name\n1\n", "no column 'roi'"), (b"\xff\xfe", "UTF-8")]
+    ("content", "message"), [(b"name\n1\n", "no column 'roi'"), (b"\xff\xfd", "UTF-8")]
 )
 def test_file_that_is_no_such_table_is_refused(untouched, tmp_path, content, message):
     (tmp_path / "other.csv").write_bytes(content)
