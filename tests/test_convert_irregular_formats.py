@@ -267,8 +267,14 @@ CASES = {
     "ONIX: port status of something else": Case(
         "onix",
         lambda folder: only(folder, "port-status*").write_text("a,b\nc\n"),
-        "2 rows that are no message",
+        r"1 row\(s\) that are no message",
         holds=((MOVIE, 30),),
+    ),
+    "ONIX: port status whose first line breaks off": Case(
+        "onix",
+        lambda folder: only(folder, "port-status*").write_text("2024-03-01T,15\nT,2500000,4\n"),
+        r"1 row\(s\) that are no message",
+        holds=(("events/PortStatus/code", 1),),
     ),
     "ONIX: analog samples cut": Case(
         "onix",

@@ -25,6 +25,9 @@ from ace_nwb.interfaces.neuralynx.starts import NeuralynxFiles, list_files, read
 from ace_nwb.interfaces.policies import Policies, partial_streams
 
 NAME = "neuralynx"
+_OPENED = re.compile(r"(\d+)/(\d+)/(\d{4}).*?(\d+):(\d+):(\d+)")
+"""In a header of older versions: "(m/d/y): 10/23/2006 (h:m:s.ms) 18:39:25.421"."""
+
 FILTER_KEYS = (
     "DSPLowCutFilterEnabled",
     "DspLowCutFrequency",
@@ -97,6 +100,9 @@ def group_channels(channels: Sequence[Channel]) -> tuple[tuple[Channel, ...], ..
 def read_time_created(entries: dict[str, str]) -> datetime | None:
     """Return when the file was made by the recorder's local clock; it names no time zone."""
     text = entries.get("TimeCreated", "")
+    if opened := _OPENED.search(entries.get("TimeOpened", "")):
+        month, day, year, *clock = opened.groups()
+        text = f"{year}/{month}/{day} {':'.join(clock)}"
     try:
         return datetime.strptime(text, "%Y/%m/%d %H:%M:%S")
     except ValueError:

@@ -67,10 +67,11 @@ def read_port_status(
         for row in cells
         if len(row) >= 3 and row[1].strip().isdigit() and row[2].strip().isdigit()
     ]
-    n_other = sum(map(bool, cells)) - len(messages)
-    if n_other > 1:
+    is_headed = bool(cells) and not any(map(str.isdigit, "".join(cells[0])))
+    n_other = sum(map(bool, cells)) - len(messages) - is_headed
+    if n_other:
         findings.incomplete(
-            f"{path} holds {n_other} rows that are no message (time, clock, code); they are left "
+            f"{path} holds {n_other} row(s) that are no message (time, clock, code); they are left "
             "out."
         )
     if not messages:

@@ -94,3 +94,20 @@ def test_summary_of_a_damaged_folder_says_what_is_wrong(tmp_path):
     (tmp_path / "CSC3.ncs").write_bytes(b"nonsense" * 4000)
     summary = FORMAT.summarise(tmp_path, ReadOptions())
     assert "begins with" in summary.problems[0]
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "## Time Opened (m/d/y): 6/2/2009  (h:m:s.ms) 18:4:5.421",
+        "## Time Opened: (m/d/y): 06/02/2009 At Time: 18:04:05.421",
+    ],
+)
+def test_headers_of_older_versions_say_when_the_file_was_opened(folder, line):
+    for path in folder.glob("*.ncs"):
+        content = path.read_bytes()
+        header = (
+            content[:16384].decode("latin-1").rstrip("\0").replace("-TimeCreated", line + "\n-X")
+        )
+        path.write_bytes(header.encode("latin-1").ljust(16384, b"\0") + content[16384:])
+    assert read_recording(folder).start_time.isoformat() == "2009-06-02T18:04:05"
