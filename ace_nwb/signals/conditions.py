@@ -1,13 +1,12 @@
 """Comparison of conditions (baseline, drug, ...): permutation tests and effect sizes."""
 
 from dataclasses import dataclass
-from itertools import pairwise
 from math import comb
 
 import numpy as np
 from scipy import special
 
-from ace_nwb.errors import InputError, ParameterError
+from ace_nwb.errors import InputError
 from ace_nwb.signals.surrogates import compute_surrogate_p
 
 # Up to so many arrangements, all are tried instead of random ones.
@@ -56,7 +55,7 @@ def compare_conditions(
     """Compare the means of two conditions by permutation of labels (or of signs, if paired).
 
     Values must be exchangeable: one per animal or session, or epochs long against the signal's
-    memory (`average_epochs`).
+    memory (see `epochs`).
 
     Parameters
     ----------
@@ -110,7 +109,7 @@ def compare_conditions(
     else:
         p_value = float(compute_surrogate_p(np.array(1.0), reached.astype(float)))
     effect = float(compute_effect_size(first, second, is_paired=is_paired))
-    lower, upper = _bound_effect(effect, len(first), len(second), is_paired=is_paired)
+    lower, upper = bound_effect(effect, len(first), len(second), is_paired=is_paired)
     return Comparison(
         len(first), len(second), difference, effect, lower, upper, p_value, smallest_p
     )
@@ -144,44 +143,6 @@ def compute_effect_size(first: np.ndarray, second: np.ndarray, *, is_paired: boo
         spread = np.sqrt(squares / freedom)
     with np.errstate(divide="ignore", invalid="ignore"):
         return difference / spread * _correct_for_size(freedom)
-
-
-def average_epochs(
-    values: np.ndarray, timestamps_s: np.ndarray, *, intervals_s: np.ndarray, epoch_s: float
-) -> np.ndarray:
-    """Average a signal in epochs of equal length that fill intervals.
-
-    Parameters
-    ----------
-    values
-        Shape (sample, ...); NaN are left out.
-    timestamps_s
-        Times of the samples, shape (sample,), seconds.
-    intervals_s
-        Start and stop of the intervals, shape (interval, 2), seconds.
-    epoch_s
-        Length of an epoch; a shorter rest of an interval is dropped.
-
-    Returns
-    -------
-    numpy.ndarray
-        Shape (epoch, ...); epochs with less than half their samples are NaN.
-    """
-    if epoch_s <= 0:
-        raise ParameterError(f"epoch_s = {epoch_s:g} is not positive. Give a length in seconds.")
-    values = np.asarray(values, dtype=float)
-    timestamps_s = np.asarray(timestamps_s, dtype=float)
-    expected = epoch_s / np.median(np.diff(timestamps_s))
-    means = []
-    for start, stop in np.asarray(intervals_s, dtype=float).reshape(-1, 2):
-        n_epochs = int((stop - start) / epoch_s + 1e-9)
-        edges = np.searchsorted(timestamps_s, start + np.arange(n_epochs + 1) * epoch_s)
-        for low, high in pairwise(edges):
-            part = values[low:high]
-            count = np.isfinite(part).sum(axis=0)
-            total = np.where(np.isfinite(part), part, 0).sum(axis=0)
-            means.append(np.where(count >= expected / 2, total / np.maximum(count, 1), np.nan))
-    return np.array(means).reshape(-1, *values.shape[1:])
 
 
 def _take_finite(
@@ -235,11 +196,22 @@ def _sum_all_subsets(values: np.ndarray, size: int) -> np.ndarray:
     return sums[size]
 
 
-def _bound_effect(
-    effect: float, n_first: int, n_second: int, *, is_paired: bool
+def bound_effect(
+    effect: float, n_first: float, n_second: float, *, is_paired: bool
 ) -> tuple[float, float]:
-    """95 % interval of Hedges' g from the noncentral t distribution (Steiger & Fouladi 1997)."""
-    if not np.isfinite(effect):
+    """Return the 95 % interval of Hedges' g, noncentral t (Steiger & Fouladi 1997).
+
+    Parameters
+    ----------
+    effect
+        Hedges' g.
+    n_first, n_second
+        Independent values of each condition; may be fractions, as memory leaves them.
+    is_paired
+        Whether the effect is that of pairs.
+    """
+    least = 1 if is_paired else 2  # values that the means take
+    if not np.isfinite(effect) or (n_first if is_paired else n_first + n_second) <= least:
         return float("nan"), float("nan")
     freedom = n_first - 1 if is_paired else n_first + n_second - 2
     scale = np.sqrt(1 / n_first if is_paired else 1 / n_first + 1 / n_second)
@@ -248,6 +220,6 @@ def _bound_effect(
     return float(scale * lower), float(scale * upper)
 
 
-def _correct_for_size(freedom: int) -> float:
+def _correct_for_size(freedom: float) -> float:
     """Hedges' factor against the bias of small samples."""
-    return 1 - 3 / (4 * freedom - 1)
+    return 1 - 3 / (4 * freedom - 1) if freedom >= 1 else 0.5  # its value for 1.75 and for less

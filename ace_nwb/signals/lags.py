@@ -9,10 +9,13 @@ from scipy import fft
 from ace_nwb.errors import InputError, ParameterError
 from ace_nwb.signals.perievent import compute_simultaneous_band
 
+LEAST_INDEPENDENT = 20
+"""Independent samples below which shifts are no null: random walks then passed in 15 % of pairs."""
+
 
 @dataclass(frozen=True)
 class LaggedCorrelation:
-    """Correlation at each lag.
+    """Correlation at each lag, of signals without their linear trend.
 
     Parameters
     ----------
@@ -27,7 +30,8 @@ class LaggedCorrelation:
     null_lower, null_upper
         Band that the whole curve leaves by chance with probability 5 %, shape (lag,).
     p_value
-        Probability of such an excursion at any lag, by circular shifts.
+        Probability of such an excursion at any lag, by circular shifts; NaN if the signals leave
+        fewer than `LEAST_INDEPENDENT` independent samples.
     """
 
     lags_s: np.ndarray
@@ -49,6 +53,9 @@ def compute_lagged_correlation(
     seed: int,
 ) -> LaggedCorrelation:
     """Correlate two signals at lags up to a limit, and test against circular shifts.
+
+    Straight lines are taken out of both first: two drifts that have nothing to do with each other
+    always correlate.
 
     Parameters
     ----------
@@ -81,6 +88,7 @@ def compute_lagged_correlation(
             f"max_lag_s = {max_lag_s:g} is {n_lags} samples of {len(first)}. "
             f"Give at most {len(first) / 4 / sampling_rate_hz:.4g} s."
         )
+    first, second = remove_line(first), remove_line(second)
     correlation = correlate_at_lags(first, second, n_lags=n_lags)
     effective_n = estimate_effective_n(first, second)
     # Every circular shift is a stretch of one circular correlation. Short shifts stay among them:
@@ -90,15 +98,33 @@ def compute_lagged_correlation(
     shifts = np.random.default_rng(seed).integers(1, len(first), (n_surrogates, 1))
     null = circular[(lags + shifts) % len(first)]
     lower, upper, p_value = compute_simultaneous_band(circular[lags], null)
+    is_tested = effective_n >= LEAST_INDEPENDENT
     return LaggedCorrelation(
         lags_s=lags / sampling_rate_hz,
         correlation=correlation,
         effective_n=effective_n,
-        p_zero_lag=compute_correlation_p(correlation[n_lags], effective_n),
+        p_zero_lag=(
+            compute_correlation_p(correlation[n_lags], effective_n) if is_tested else np.nan
+        ),
         null_lower=lower,
         null_upper=upper,
-        p_value=p_value,
+        p_value=p_value if is_tested else np.nan,
     )
+
+
+def remove_line(values: np.ndarray) -> np.ndarray:
+    """Take the straight line of least squares out of a signal.
+
+    Parameters
+    ----------
+    values
+        Evenly spaced, shape (sample,); NaN marks a gap and stays.
+    """
+    places = np.flatnonzero(np.isfinite(values))
+    if len(places) < 3:
+        return values
+    line = np.polynomial.Polynomial.fit(places, values[places], 1)
+    return values - line(np.arange(len(values)))
 
 
 def correlate_at_lags(first: np.ndarray, second: np.ndarray, *, n_lags: int) -> np.ndarray:

@@ -1,7 +1,8 @@
 """Stage compare: event rates, dF/F and ephys bands of the conditions, by permutation."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from itertools import combinations
+from typing import Any
 
 import numpy as np
 
@@ -12,7 +13,8 @@ from ace_nwb.nwb.content.movie import NwbMovie
 from ace_nwb.nwb.content.phase import list_filtered_ephys
 from ace_nwb.nwb.content.roi_series import read_roi_series
 from ace_nwb.nwb.session import Session, SessionWriter
-from ace_nwb.signals.conditions import average_epochs, compare_conditions
+from ace_nwb.signals.conditions import bound_effect, compare_conditions, compute_effect_size
+from ace_nwb.signals.epochs import Epochs, cut_epochs
 from ace_nwb.signals.surrogates import control_false_discoveries
 from ace_nwb.stages.common.channels import (
     choose_rois,
@@ -35,12 +37,28 @@ _COLUMNS = {
     "mean_second": "Mean of the second.",
     "difference": "Mean of the second minus mean of the first.",
     "effect_size": "Hedges' g: the difference in SDs of the epochs.",
-    "effect_lower": "Lower limit of the effect size (95 %, noncentral t).",
+    "effect_lower": "Lower limit of the effect size (95 %, noncentral t, independent epochs).",
     "effect_upper": "Upper limit of the effect size.",
-    "p_value": "Two-sided, by permutation of epochs.",
-    "smallest_p": "The least p that so few epochs can give.",
+    "memory_s": "Integrated autocorrelation time within the conditions, with a margin.",
+    "independent_first": "Independent epochs that the memory leaves of the first.",
+    "independent_second": "Independent epochs that the memory leaves of the second.",
+    "p_value": "Two-sided, by permutation of blocks long against the memory; NaN if none is given.",
+    "smallest_p": "The least p that so few blocks can give.",
+    "declined": "Why no p is given.",
     "q_value": "p corrected for the number of subjects of that measure (false discovery rate).",
 }
+
+
+_NUMBERS = (
+    "mean_first",
+    "mean_second",
+    "difference",
+    "effect_size",
+    "effect_lower",
+    "effect_upper",
+    "p_value",
+    "smallest_p",
+)
 
 
 @dataclass(frozen=True)
@@ -72,19 +90,24 @@ def compute(session: Session, params: CompareParams, context: StageContext) -> l
     pairs = list(combinations(windows, 2))
     for number, (first, second) in enumerate(pairs, start=1):
         for measure in measures:
-            epochs = [
-                average_epochs(
-                    measure.values,
-                    measure.times_s,
-                    intervals_s=windows[name],
-                    epoch_s=params.epoch_s,
+            found = cut_epochs(
+                measure.values,
+                measure.times_s,
+                windows_s=(windows[first], windows[second]),
+                epoch_s=params.epoch_s,
+            )
+            rows = [_compare(epochs, params) for epochs in found]
+            q_value = control_false_discoveries(np.array([row["p_value"] for row in rows]))
+            for subject, row, q in zip(measure.subjects, rows, q_value, strict=True):
+                table.add(
+                    measure=measure.name,
+                    subject=subject,
+                    first=first,
+                    second=second,
+                    q_value=q,
+                    **row,
                 )
-                for name in (first, second)
-            ]
-            try:
-                _add_rows(table, measure, epochs, params, names=(first, second))
-            except InputError as error:
-                context.remarks.append(f"{measure.name}, {first} and {second}: {error}")
+            _remark_declined(context, f"{measure.name}, {first} and {second}", rows)
         context.progress(number, len(pairs))
     return [table]
 
@@ -132,34 +155,49 @@ def _event_rate(
     return counts[:, rois] / np.median(np.diff(times_s))
 
 
-def _add_rows(
-    table: ResultRows,
-    measure: _Measure,
-    epochs: list[np.ndarray],
-    params: CompareParams,
-    *,
-    names: tuple[str, str],
-) -> None:
-    """Add one row per subject of a measure."""
-    found = [
-        compare_conditions(
-            epochs[0][:, column],
-            epochs[1][:, column],
-            is_paired=False,
+def _compare(epochs: Epochs, params: CompareParams) -> dict[str, Any]:
+    """Return what a row says of one subject: the effect always, p where it can be given."""
+    first, second = epochs.values
+    row: dict[str, Any] = {
+        "n_first": len(first),
+        "n_second": len(second),
+        "memory_s": epochs.memory_s,
+        "independent_first": epochs.n_independent[0],
+        "independent_second": epochs.n_independent[1],
+        "declined": epochs.declined,
+    }
+    row |= dict.fromkeys(_NUMBERS, np.nan)
+    if min(len(first), len(second)) < 2:
+        return row | {"declined": "a condition has fewer than two epochs"}
+    effect = float(compute_effect_size(first, second, is_paired=False))
+    lower, upper = bound_effect(effect, *epochs.n_independent, is_paired=False)
+    row |= {
+        "mean_first": first.mean(),
+        "mean_second": second.mean(),
+        "difference": second.mean() - first.mean(),
+        "effect_size": effect,
+        "effect_lower": lower,
+        "effect_upper": upper,
+    }
+    if epochs.declined:
+        return row
+    try:
+        found = compare_conditions(
+            *epochs.blocks,
+            is_paired=epochs.is_paired,
             n_permutations=params.n_permutations,
             seed=params.seed,
         )
-        for column in range(len(measure.subjects))
-    ]
-    q_value = control_false_discoveries(np.array([one.p_value for one in found]))
-    for column, (subject, one) in enumerate(zip(measure.subjects, found, strict=True)):
-        table.add(
-            measure=measure.name,
-            subject=subject,
-            first=names[0],
-            second=names[1],
-            mean_first=np.nanmean(epochs[0][:, column]),
-            mean_second=np.nanmean(epochs[1][:, column]),
-            q_value=q_value[column],
-            **asdict(one),
+    except InputError as error:
+        return row | {"declined": str(error)}
+    return row | {"p_value": found.p_value, "smallest_p": found.smallest_p}
+
+
+def _remark_declined(context: StageContext, place: str, rows: list[dict[str, Any]]) -> None:
+    """Say of how many subjects no p is given, and why of the first."""
+    reasons = [row["declined"] for row in rows if row["declined"]]
+    if reasons:
+        context.remarks.append(
+            f"{place}: no p for {len(reasons)} of {len(rows)}; the effect and its interval are "
+            f"given. The first: {reasons[0]}"
         )

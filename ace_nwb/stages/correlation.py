@@ -6,7 +6,11 @@ from ace_nwb.errors import InputError, ParameterError
 from ace_nwb.nwb import layout
 from ace_nwb.nwb.content.ephys import list_ephys
 from ace_nwb.nwb.session import Session, SessionWriter
-from ace_nwb.signals.lags import LaggedCorrelation, compute_lagged_correlation
+from ace_nwb.signals.lags import (
+    LEAST_INDEPENDENT,
+    LaggedCorrelation,
+    compute_lagged_correlation,
+)
 from ace_nwb.signals.surrogates import control_false_discoveries
 from ace_nwb.stages.common.channels import is_within, list_windows, read_frame_signals
 from ace_nwb.stages.common.result_rows import ResultRows, write_rows
@@ -52,6 +56,12 @@ def compute(session: Session, params: CorrelationParams, context: StageContext) 
             _add_mean(tables[0], found[0], place)
             _add_rois(tables[1], found[1:], place, rois=signals.rois)
         context.progress(number, len(signals.channels))
+    n_declined = tables[1].count_below("effective_n", LEAST_INDEPENDENT)
+    if n_declined:
+        context.remarks.append(
+            f"no p for {n_declined} of {len(tables[1])} pairs: their signals are so slow that "
+            f"fewer than {LEAST_INDEPENDENT} independent samples are left"
+        )
     context.remarks.append(
         f"{tables[1].count_below('q_value', 0.05)} of {len(tables[1])} pairs of ROI and channel "
         "are correlated (q < 0.05)"
@@ -102,7 +112,7 @@ def _empty_tables(params: CorrelationParams) -> list[ResultRows]:
             | {
                 "correlation_at_zero": "Pearson's r at lag zero.",
                 "effective_n": "Independent samples that the autocorrelations leave.",
-                "p_at_zero": "Probability of the correlation at lag zero with that number.",
+                "p_at_zero": "Probability of it with that number; NaN below 20, as the other p.",
                 "lag_s": "Lag of the strongest correlation, positive if calcium follows.",
                 "correlation": "Pearson's r at that lag.",
                 "p_value": "Probability of such an excursion at any lag, by circular shifts.",

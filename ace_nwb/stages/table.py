@@ -159,7 +159,7 @@ STAGES: dict[str, Stage] = {
             p.CorrelationParams,
             requires=("dff",),
             uses=("evaluate", "curate", "ephys-artifacts", "ephys-filter", "conditions", "sync"),
-            revision=2,  # field potentials only
+            revision=3,  # field potentials only; without lines, no p for signals too slow for it
             on_request=True,
         ),
         Stage(
@@ -181,7 +181,7 @@ STAGES: dict[str, Stage] = {
             p.CompareParams,
             requires=("events",),
             uses=("evaluate", "curate", "ephys-filter", "conditions"),
-            revision=2,
+            revision=3,  # blocks long against the memory; drifts are declined
             on_request=True,
         ),
         Stage(

@@ -3,7 +3,8 @@ import pytest
 from scipy import stats
 
 from ace_nwb.errors import InputError, ParameterError
-from ace_nwb.signals.conditions import average_epochs, compare_conditions
+from ace_nwb.signals.conditions import compare_conditions
+from ace_nwb.signals.epochs import average_epochs
 
 
 def compare(first, second, *, is_paired=False, n_permutations=2000):

@@ -1,14 +1,17 @@
 import numpy as np
 import pytest
+from numpy.testing import assert_allclose
 from scipy import signal as scipy_signal
 from scipy import stats
 
 from ace_nwb.errors import InputError, ParameterError
 from ace_nwb.signals.lags import (
+    LEAST_INDEPENDENT,
     compute_correlation_p,
     compute_lagged_correlation,
     correlate_at_lags,
     estimate_effective_n,
+    remove_line,
 )
 
 
@@ -75,3 +78,28 @@ def test_lags_beyond_a_quarter_of_the_data_are_refused():
 def test_signals_of_different_length_are_refused():
     with pytest.raises(InputError, match="resample one"):
         correlate(np.zeros(100), np.zeros(99))
+
+
+def test_two_drifts_do_not_correlate():
+    rng = np.random.default_rng(5)
+    drifts = rng.standard_normal((2, 4000)) + 3 * np.linspace(-1, 1, 4000)
+    found = compute_lagged_correlation(
+        *drifts, sampling_rate_hz=10.0, max_lag_s=2.0, n_surrogates=199, seed=1
+    )
+    assert abs(found.correlation[len(found.lags_s) // 2]) < 0.1
+    assert found.p_value > 0.05
+
+
+def test_signals_too_slow_for_a_null_get_no_p():
+    walks = np.cumsum(np.random.default_rng(6).standard_normal((2, 4000)), axis=1)
+    found = compute_lagged_correlation(
+        *walks, sampling_rate_hz=10.0, max_lag_s=2.0, n_surrogates=199, seed=1
+    )
+    assert found.effective_n < LEAST_INDEPENDENT
+    assert np.isnan([found.p_value, found.p_zero_lag]).all()
+    assert np.isfinite(found.correlation).all()
+
+
+def test_a_gap_stays_where_the_line_is_taken_out():
+    values = np.where(np.arange(50) % 7 == 3, np.nan, 2.0 * np.arange(50) + 1)
+    assert_allclose(remove_line(values), np.where(np.isnan(values), np.nan, 0), atol=1e-12)
