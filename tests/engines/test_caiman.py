@@ -1,5 +1,6 @@
 """The engine `caiman` with a stand-in for CaImAn: the way there and back, and what can fail."""
 
+import errno
 import os
 import signal
 import subprocess
@@ -188,6 +189,23 @@ def test_a_full_disk_is_told_before_anything_is_written(fake_environment, monkey
         lambda _path: type("Usage", (), {"free": 1000})(),
     )
     with pytest.raises(OutputError, match=r"CaImAn needs 0\.0 GB"):
+        run(fake_environment)
+    assert scratch(fake_environment) == []
+
+
+@pytest.mark.parametrize("can_reserve", [True, False])
+def test_a_disk_that_fills_up_meanwhile_is_told_and_is_no_bus_error(
+    fake_environment, monkeypatch, can_reserve
+):
+    def refuse(*_arguments):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    if can_reserve:
+        monkeypatch.setattr("os.posix_fallocate", refuse, raising=False)
+    else:
+        monkeypatch.delattr("os.posix_fallocate", raising=False)
+        monkeypatch.setattr("ace_nwb.engines.caiman.exchange.bytes", refuse, raising=False)
+    with pytest.raises(OutputError, match=r"GB left\. Free some space"):
         run(fake_environment)
     assert scratch(fake_environment) == []
 

@@ -3,6 +3,7 @@
 CaImAn numbers pixels column by column, we row by row; this is the only place that knows both.
 """
 
+import os
 import shutil
 from pathlib import Path
 
@@ -15,6 +16,8 @@ from ace_nwb.imaging.movie import Movie, ProgressCallback
 from ace_nwb.imaging.segmentation import RingBackground
 
 _FREE_SPACE_FACTOR = 1.5
+_ZEROS = 2**20
+"""Bytes written at once where room cannot be reserved: 1 MB."""
 
 
 def movie_name(movie: Movie, order: str) -> str:
@@ -55,14 +58,14 @@ def write_movie(
     n_frames, n_rows, n_columns = movie.shape
     path = folder / movie_name(movie, order)
     needed = int(4 * _FREE_SPACE_FACTOR * n_frames * n_rows * n_columns)
-    free = shutil.disk_usage(folder).free
-    if free < needed:
-        raise OutputError(
-            f"CaImAn needs {needed / 1e9:.1f} GB for its copy of the movie, and {folder.parent} "
-            f"has {free / 1e9:.1f} GB left. Free some space, or set TMPDIR to a larger disk."
-        )
+    if shutil.disk_usage(folder).free < needed:
+        raise _no_space(needed, folder)
     shape = (n_rows * n_columns, n_frames)
-    pixels = np.memmap(path, np.float32, "w+", shape=shape, order="C" if order == "C" else "F")
+    try:
+        _reserve(path, 4 * n_frames * n_rows * n_columns)
+    except OSError as error:
+        raise _no_space(needed, folder) from error
+    pixels = np.memmap(path, np.float32, "r+", shape=shape, order="C" if order == "C" else "F")
 
     first = movie.read(0, 1)
 
@@ -75,6 +78,28 @@ def write_movie(
         changes = list(map_blocks(movie, copy, workers=workers, progress=progress))
     pixels.flush()
     return path, any(changes)
+
+
+def _no_space(needed: int, folder: Path) -> OutputError:
+    """Return the error of a disk that is too small."""
+    return OutputError(
+        f"CaImAn needs {needed / 1e9:.1f} GB for its copy of the movie, and {folder.parent} has "
+        f"{shutil.disk_usage(folder).free / 1e9:.1f} GB left. Free some space, or set TMPDIR to a "
+        "larger disk."
+    )
+
+
+def _reserve(path: Path, n_bytes: int) -> None:
+    """Make a file of zeros that has its room on the disk.
+
+    Without it a disk that fills up later, or a quota, ends the process by SIGBUS.
+    """
+    with path.open("wb") as file:
+        if hasattr(os, "posix_fallocate"):  # not on macOS and Windows
+            os.posix_fallocate(file.fileno(), 0, n_bytes)
+            return
+        for start in range(0, n_bytes, _ZEROS):
+            file.write(bytes(min(_ZEROS, n_bytes - start)))
 
 
 def column_major_order(shape: tuple[int, int]) -> np.ndarray:
