@@ -187,14 +187,15 @@ class Trial:
         names["scope"] = next(recorded.glob("raw/*/*/*"))
         # a run that goes on must not give its objects the ids of those that are there
         rng = np.random.default_rng(sum(path.stat().st_size for path in self.out.glob("*.nwb")))
+        command, _, n_stages = self.command.partition(" #")
         with (
             patch("ace_nwb.stages.extract.compute", plant),
             patch("os.urandom", rng.bytes),
             patch("time.perf_counter", lambda: 0.0),
             patch.object(PageServer, "serve_forever", decide_once),
-            short_demo(),
+            short_demo(int(n_stages or 2)),
         ):
-            return run([part.format(**names) for part in self.command.split()])
+            return run([part.format(**names) for part in command.split()])
 
     def problem(self, code: int, *, is_over: bool = False) -> str:
         """Return what is wrong with what stands there after a fault, or ""."""

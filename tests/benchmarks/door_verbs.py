@@ -65,6 +65,7 @@ class Verb:
         With what it ends.
     parts
         Commands that do it in parts, which are changes of their own: what each leaves is whole.
+        `#1` behind a demo lets it end after one stage.
     """
 
     command: str
@@ -127,7 +128,12 @@ VERBS = {
     "curate (page)": Verb(
         "curate {out}/session.nwb --reviewer Ann --port 0 --no-browser", ANALYSED, 0.5
     ),
-    "demo": Verb("demo {out}/demo --size toy", (), 0.5),
+    "demo": Verb(
+        "demo {out}/demo --size toy",
+        (),
+        0.5,
+        parts=("demo {out}/demo --size toy #0", "demo {out}/demo --size toy #1"),
+    ),
     "upgrade": Verb("upgrade {out}/old.nwb", ("old.nwb",)),
     "recover --cut": Verb("recover {out}/long.nwb --cut", ("long.nwb",)),
     "repack": Verb("repack {out}/session.nwb", ANALYSED),
@@ -182,12 +188,13 @@ def decide_once(server: PageServer, *_arguments: object) -> None:
         raise (OutputError if status < 500 or status == 503 else RuntimeError)(str(answer))
 
 
-def short_demo() -> AbstractContextManager[object]:
-    """Let the demo be small and stop after preprocessing: what follows are the verbs `run`."""
+def short_demo(n_stages: int) -> AbstractContextManager[object]:
+    """Let the demo be small and stop after a stage or two: what follows are the verbs `run`."""
     movie = MovieSpec(n_frames=60, n_rows=24, n_columns=32, n_cells=2)
     spec = RecordingSpec(movie, frames_per_file=40, n_dropped=1)
     first = SimpleNamespace(**vars(pipeline))
-    first.run = lambda path, _plan, bar: pipeline.run(path, Plan(("sync", "preprocess")), bar=bar)
+    plan = Plan(("sync", "preprocess")[:n_stages])
+    first.run = lambda path, _plan, bar: pipeline.run(path, plan, bar=bar) if n_stages else []
     found = ExitStack()
     found.enter_context(patch.dict("ace_nwb.simulation.recording.SIZES", toy=spec))
     for name, part in {"pipeline": first, "_score": lambda *_: [], "_costs": lambda *_: []}.items():
