@@ -187,6 +187,24 @@ def add(amount: int) -> Callable[[np.ndarray], None]:
     return change
 
 
+def reverse_rows(pattern: str) -> Callable[[Path], int]:
+    def damage(folder: Path) -> int:
+        path = only(folder, pattern)
+        header, *rows = path.read_text().splitlines()
+        return path.write_text("\n".join([header, *rows[::-1]]) + "\n")
+
+    return damage
+
+
+def drop_lines(pattern: str, start: str) -> Callable[[Path], int]:
+    def damage(folder: Path) -> int:
+        path = only(folder, pattern)
+        lines = path.read_text().splitlines()
+        return path.write_text("\n".join(x for x in lines if not x.startswith(start)) + "\n")
+
+    return damage
+
+
 def rename(pattern: str, old: str, new: str) -> Callable[[Path], Path]:
     def damage(folder: Path) -> Path:
         path = only(folder, pattern)
@@ -224,6 +242,40 @@ CASES = {
         "gui", lambda folder: None, holds=((MOVIE, 38), (LEDGER, 40))
     ),
     "GUI: a number that is none": Case("gui", text("*.csv", r"\n5,", "\nfive,"), "holds 'five'"),
+    "GUI: rows in another order": Case(
+        "gui",
+        reverse_rows("*.csv"),
+        r"holds frame \d+, behind frame \d+.*\(unsorted_rows=sort\)",
+        holds=((MOVIE, 38), (LEDGER, 40)),
+    ),
+    "mapped: rows in another order, without numbers": Case(
+        "mapped", reverse_rows("t.csv"), "500 ms follows 550 ms"
+    ),
+    "mapped: rows in another order": Case(
+        "mapped",
+        lambda folder: [
+            reverse_rows("t.csv")(folder),
+            text("ace-nwb.yaml", "time_column", "frame_column: n\ntime_column")(folder),
+        ],
+        r"\(unsorted_rows=sort\)",
+        holds=((MOVIE, 12),),
+    ),
+    "Bonsai: rows in another order": Case(
+        "bonsai", reverse_rows("*quat*"), r"\(unsorted_rows=sort\)", holds=((MOVIE, 40),)
+    ),
+    "V3: rows in another order": Case(
+        "v3", reverse_rows("timestamp.dat"), r"\(unsorted_rows=sort\)", holds=((MOVIE, 57),)
+    ),
+    "V3: rows missing in the middle": Case(
+        "v3", drop_lines("timestamp.dat", "1\t20\t"), "56 rows, fewer.*; their numbers say which"
+    ),
+    "V3: rows missing in the middle, interpolated": Case(
+        "v3",
+        drop_lines("timestamp.dat", "1\t20\t"),
+        r"their numbers say which.*\(missing_rows=extrapolate\)",
+        ("missing_rows=extrapolate",),
+        ((MOVIE, 57), (LEDGER, 57)),
+    ),
     "GUI: no ISO time": Case("gui", text("*.csv", r"2026-03-01T", "yesterday "), "no ISO time"),
     "GUI: the movie cut": Case("gui", cut("*.avi", 0.7), "is cut off"),
     "GUI: the movie cut, salvaged": Case(

@@ -18,7 +18,7 @@ from ace_nwb.forms.fields import explain
 from ace_nwb.forms.yaml_files import read_yaml
 from ace_nwb.interfaces.base import Candidate, Evidence, Format, find_below
 from ace_nwb.interfaces.frame_rows import MovieFile, probe_files
-from ace_nwb.interfaces.frame_times import FrameTimes, make_stamp_table, repair_table
+from ace_nwb.interfaces.frame_times import FrameTimes, make_stamp_table, repair_table, row_order
 from ace_nwb.interfaces.imaging_recording import (
     DeviceFolder,
     DeviceRecording,
@@ -159,13 +159,19 @@ def _times(
         noted = table_irregularities(
             replace(read, bad_cells=used), policies=options.policies, device=mapping.device
         )
-        columns = read.columns
-        frame = None
+        raw_s = read.columns[mapping.time_column] * UNITS_S[mapping.time_unit]
+        frame, order = None, np.arange(len(raw_s))
         if mapping.frame_column is not None:
-            values = columns[mapping.frame_column]
+            values = read.columns[mapping.frame_column]
             frame = np.where(np.isfinite(values), values, -1).astype(np.int64)
-        raw_s = columns[mapping.time_column] * UNITS_S[mapping.time_unit]
-        table = make_stamp_table(folder_path / mapping.times, raw_s, daq_frame=frame)
+            order = row_order(frame)
+        table = make_stamp_table(
+            folder_path / mapping.times,
+            raw_s[order],
+            frame_number=None if frame is None else frame[order],
+            daq_frame=None if frame is None else frame[order],
+            lines=read.first_line + order,
+        )
     return repair_table(
         table, policies=options.policies, device=mapping.device, irregularities=noted
     )

@@ -16,7 +16,7 @@ from ace_nwb.errors import FormatError, TimestampError
 from ace_nwb.forms.csv_rows import CsvRows
 from ace_nwb.interfaces.base import Candidate, Evidence, Format, find_below
 from ace_nwb.interfaces.frame_rows import probe_files
-from ace_nwb.interfaces.frame_times import make_stamp_table, repair_table
+from ace_nwb.interfaces.frame_times import make_stamp_table, repair_table, row_order
 from ace_nwb.interfaces.imaging_recording import (
     ClockFacts,
     DeviceFolder,
@@ -93,9 +93,11 @@ def _read_pair(pair: MoviePair, options: ReadOptions) -> tuple[DeviceRecording, 
     table = read_table(pair.table, required=(FRAME,), skip=(TIMESTAMP,))
     if table.bad_cells:
         raise TimestampError(f"{describe_bad_cell(table)}. {BAD_CELL_EXPECTED}")
-    columns = table.columns
-    n_rows = len(columns[FRAME])
-    stamps = _read_stamps(pair.table, n_rows, first_only=pair.is_gui)
+    order = row_order(table.columns[FRAME].astype(np.int64))
+    columns = {name: values[order] for name, values in table.columns.items()}
+    is_sorted = bool((np.diff(order) == 1).all())
+    read = _read_stamps(pair.table, len(order), first_only=pair.is_gui and is_sorted)
+    stamps = read if is_sorted else [read[row] for row in order]
     if pair.is_gui:
         raw_s = (columns[HARDWARE_TIME] - columns[HARDWARE_TIME][0]) / 1000.0
         clock = ClockFacts("Miniscope hardware clock", 1000.0, int(columns[HARDWARE_TIME][0]))
@@ -104,7 +106,9 @@ def _read_pair(pair: MoviePair, options: ReadOptions) -> tuple[DeviceRecording, 
         clock = None
     frame = columns[FRAME].astype(np.int64)
     times = repair_table(
-        make_stamp_table(pair.table, raw_s, frame_number=frame, daq_frame=frame),
+        make_stamp_table(
+            pair.table, raw_s, frame_number=frame, daq_frame=frame, lines=table.first_line + order
+        ),
         policies=options.policies,
         device="Miniscope",
         irregularities=table_irregularities(table, policies=options.policies, device="Miniscope"),
