@@ -23,7 +23,7 @@ STAGES: dict[str, Stage] = {
         Stage(
             "sync",
             p.SyncParams,
-            revision=9,  # bursts of late stamps carry no frames on, and are no clock that was set
+            revision=10,  # bursts carry no frames on; a loss beside a clock jump is weighed with it
         ),
         Stage(
             "preprocess",

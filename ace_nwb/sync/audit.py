@@ -13,6 +13,7 @@ from functools import partial
 from itertools import pairwise
 
 import numpy as np
+from scipy.ndimage import maximum_filter1d
 
 from ace_nwb.sync.chain import Decoded
 from ace_nwb.sync.clock import ClockFit, JitterModel
@@ -131,8 +132,10 @@ def audit_placement(
         What else is known; the record press is asked only if counts leave a choice.
     """
     captured = decoded.captured
+    jumped = np.diff(segment) != 0
+    beside = maximum_filter1d(jumped, 2 * _LEAST_ROWS + 1) & (np.diff(captured) > 1)
     kept = _first_of(
-        np.diff(segment) != 0,
+        jumped | beside,  # too few rows between a loss and a jump tell which of the two it was
         _crosses_silence(timeline, captured),
         np.any([np.diff(one) for one in apart], axis=0),
         contradicts_numbers(rows.daq_step, timeline, captured)[1:],
@@ -189,11 +192,14 @@ def _cut_pieces(
     clock: ClockFit,
 ) -> Segments:
     """Return the pieces that may stand aside from each other, and the levels of their clocks."""
-    least_rows = _least_rows(rows, timeline, captured, clock)
+    offset = timeline.times_s[captured] - clock.slope * rows.device_time_s
+    # neighbours: free of drift and jumps
+    usual_s = 1.05 * float(np.median(np.abs(np.diff(offset[~rows.is_junk]))))
+    offset[rows.is_junk] = np.nan
+    period_s = timeline.period_s[captured]
+    least_rows = _least_rows(usual_s, float(np.median(period_s)))
     skipped = np.diff(captured).astype(float)
-    skipped[
-        np.abs(np.diff(timeline.period_s[captured])) > 0.02 * timeline.period_s[captured[1:]]
-    ] = np.inf
+    skipped[np.abs(np.diff(period_s)) > 0.02 * period_s[1:]] = np.inf
     skipped[rows.daq_step[1:] == np.diff(captured)] = 0.0  # a number ties both sides
     starts = _cut(skipped, kept, least_rows=least_rows)
     # a piece that a burst of late stamps fills shows no level: it belongs to what follows it
@@ -201,7 +207,9 @@ def _cut_pieces(
     for row in stalled.tolist():
         if np.abs(starts - row).min() >= apart:
             starts = np.sort(np.append(starts, row))
-    heads, tails, errors = _levels(rows, timeline, captured, starts=starts, clock=clock)
+    heads, tails, errors = _levels(
+        offset, starts, wait_s=np.diff(rows.device_time_s), period_s=period_s, usual_s=usual_s
+    )
     steps = np.full(starts.size - 1, np.nan)
     for g in range(1, starts.size - 1):
         bounds = int(starts[g - 1]), int(starts[g + 1])
@@ -312,13 +320,9 @@ def _conclude(
     )
 
 
-def _least_rows(rows: Rows, timeline: Timeline, captured: np.ndarray, clock: ClockFit) -> int:
+def _least_rows(usual_s: float, period_s: float) -> int:
     """Return how many rows show their typical lateness to an eighth of a frame."""
-    offset = (timeline.times_s[captured] - clock.slope * rows.device_time_s)[~rows.is_junk]
-    steps = np.abs(offset[1:] - offset[:-1])  # neighbours: free of drift and jumps
-    spread = 1.05 * float(np.median(steps))
-    period = float(np.median(timeline.period_s[captured]))
-    return int(np.clip((8 * 1.8 * spread / period) ** 2, _LEAST_ROWS, _MOST_ROWS))
+    return int(np.clip((8 * 1.8 * usual_s / period_s) ** 2, _LEAST_ROWS, _MOST_ROWS))
 
 
 def _cut(skipped: np.ndarray, known: np.ndarray, *, least_rows: int) -> np.ndarray:
@@ -333,25 +337,25 @@ def _cut(skipped: np.ndarray, known: np.ndarray, *, least_rows: int) -> np.ndarr
 
 
 def _levels(
-    rows: Rows,
-    timeline: Timeline,
-    captured: np.ndarray,
-    *,
+    offset_s: np.ndarray,
     starts: np.ndarray,
-    clock: ClockFit,
+    *,
+    wait_s: np.ndarray,
+    period_s: np.ndarray,
+    usual_s: float,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return the clock offset, drift removed, at head and tail of each piece, and its error.
 
     It is that of rows that are hardly late; the error belongs to the step from the piece before.
+    Time stamps scatter by `usual_s` in the whole recording: few rows may do less by chance.
     """
-    device = rows.device_time_s
-    offset = timeline.times_s[captured] - clock.slope * device
-    offset = np.where(rows.is_junk, np.nan, offset)
     bounds = list(pairwise(starts.tolist()))
-    heads = [_early_level(offset[a : min(b, a + _BESIDE_ROWS)]) for a, b in bounds]
-    tails = [_early_level(offset[max(a, b - _BESIDE_ROWS) : b]) for a, b in bounds]
-    wait = np.concatenate([[0.0], np.diff(device)[starts[1:-1] - 1]])
-    period = timeline.period_s[captured[starts[:-1]]]
+    level = partial(_early_level, usual_s=usual_s)
+    heads = [level(offset_s[a : min(b, a + _BESIDE_ROWS)]) for a, b in bounds]
+    tails = [level(offset_s[max(a, b - _BESIDE_ROWS) : b]) for a, b in bounds]
+    cut = starts[1:-1] - 1
+    wait = np.concatenate([[0.0], wait_s[cut]])
+    period = period_s[starts[:-1]]
     before = np.array([0.0, *[error for _, error in tails[:-1]]])
     after = np.array([error for _, error in heads])
     floor = _LEAST_ERROR_S + 0.02 * period + _WANDER * np.clip(wait, 0, 600)
@@ -360,11 +364,11 @@ def _levels(
     return head, tail, errors
 
 
-def _early_level(offset: np.ndarray) -> tuple[float, float]:
+def _early_level(offset: np.ndarray, usual_s: float) -> tuple[float, float]:
     """Return the level of the rows that are hardly late and its error; 0, large, for nothing."""
     good = offset[np.isfinite(offset)]
     if good.size < _LEAST_LEVEL:
         return 0.0, 10.0
     level, middle = np.quantile(good, [_EARLY, 0.5])
-    spread = 1.4826 * float(np.median(np.abs(good - middle)))
+    spread = max(1.4826 * float(np.median(np.abs(good - middle))), usual_s)
     return float(level), 1.25 * spread / good.size**0.5
