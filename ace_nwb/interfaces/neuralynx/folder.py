@@ -25,6 +25,9 @@ from ace_nwb.interfaces.neuralynx.starts import NeuralynxFiles, list_files, read
 from ace_nwb.interfaces.policies import Policies, partial_streams
 
 NAME = "neuralynx"
+SHOWN_NAMES = 8
+"""Files not read that a remark names: a line of text."""
+
 _OPENED = re.compile(r"(\d+)/(\d+)/(\d{4}).*?(\d+):(\d+):(\d+)")
 """In a header of older versions: "(m/d/y): 10/23/2006 (h:m:s.ms) 18:39:25.421"."""
 
@@ -80,7 +83,10 @@ def read_recording(folder_path: Path, policies: Policies | None = None) -> Ephys
         ),
         events=_messages(events, zero_us=zero_us),
         start_time=read_time_created(entries),
-        remarks=() if channels else ("There are no samples (.ncs); the events alone are read.",),
+        remarks=(
+            *(() if channels else ("There are no samples (.ncs); the events alone are read.",)),
+            *_unread(folder_path),
+        ),
         irregularities=(
             *partial_streams(_incomplete(found), policies=chosen, device="Neuralynx"),
             *found.restarts,
@@ -206,6 +212,19 @@ def _incomplete(files: NeuralynxFiles) -> list[str]:
             "records before it are read."
         )
     return found
+
+
+def _unread(folder_path: Path) -> tuple[str, ...]:
+    """Say which files of the folder are not read, such as spikes and the video tracker's."""
+    names = sorted(
+        path.name
+        for path in folder_path.iterdir()
+        if path.is_file()
+        and path.suffix.lower() not in (".ncs", ".nev")
+        and not path.name.startswith(".")
+    )
+    more = f" and {len(names) - SHOWN_NAMES} more" if len(names) > SHOWN_NAMES else ""
+    return (f"Not read: {', '.join(names[:SHOWN_NAMES])}{more}.",) if names else ()
 
 
 def _is_recording(path: Path) -> bool:

@@ -111,3 +111,9 @@ def test_headers_of_older_versions_say_when_the_file_was_opened(folder, line):
         )
         path.write_bytes(header.encode("latin-1").ljust(16384, b"\0") + content[16384:])
     assert read_recording(folder).start_time.isoformat() == "2009-06-02T18:04:05"
+
+
+def test_files_that_are_not_read_are_named(folder):
+    for name in ("VT1.nvt", "TT1.ntt", ".DS_Store"):
+        (folder / name).write_bytes(b"x")
+    assert read_recording(folder).remarks == ("Not read: TT1.ntt, VT1.nvt.",)
