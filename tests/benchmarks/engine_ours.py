@@ -33,7 +33,9 @@ def main() -> None:
     before = time.process_time()
     parameters = MotionParams().model_dump(exclude={"engine"})
     motion = estimate_motion(CorrectedMovie(movie, bleaching=curve), workers=workers, **parameters)
-    corrected = CorrectedMovie(movie, bleaching=curve, shifts=motion.shifts)
+    corrected = CorrectedMovie(
+        movie, bleaching=curve, shifts=motion.shifts, deviations=motion.deviations
+    )
     params = ExtractParams(cell_diameter_px=settings["cell_diameter_px"])
     found = extract(
         corrected,
@@ -54,6 +56,7 @@ def main() -> None:
         raw=found.raw[:, kept],
         spikes=found.deconvolved[:, kept],
         shifts=motion.shifts,
+        **({} if motion.deviations is None else {"deviations": motion.deviations}),
         cpu_s=cpu_s,
         cpu_before_s=before - clock,
     )
