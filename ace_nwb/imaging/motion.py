@@ -22,18 +22,25 @@ from ace_nwb.imaging.motion_evidence import (
     find_bad_frames,
     keep_shared_motion,
 )
-from ace_nwb.imaging.motion_fine import Tissue, fit_shifts, model_tissue, soften
+from ace_nwb.imaging.motion_fine import Tissue, fit_nodes, fit_shifts, model_tissue, soften
 from ace_nwb.imaging.motion_lens import Lens, Target
 from ace_nwb.imaging.movie import Movie, ProgressCallback, no_progress
 from ace_nwb.imaging.piecewise import NodeGrid, register_nodes, settle_nodes
 from ace_nwb.imaging.sensor_bands import find_bands
-from ace_nwb.imaging.warping import shift_frames
+from ace_nwb.imaging.warping import move_frames
 
-_SAMPLE_BYTES = 2**27
+_SAMPLE_BYTES = 2**26
+"""Of binned frames: 30 bursts of a field of 186 x 186 binned pixels, fewer of a larger one."""
 _BURST_FRAMES = 16
 _N_BURSTS = 30
 _N_REFINEMENTS = 3
 _N_ROBUST_ROUNDS = 8
+_SETTLED_PX = 0.02
+"""Change of the shifts in a round, root mean square in lens pixels, that ends the rounds."""
+_N_SHARPENINGS = 2
+_N_SETTLINGS = 2
+"""Rounds in which a bent field is aligned anew, and the fine structure: a third changes shifts by
+a hundredth of a pixel."""
 _SEPARATED_FRAMES = 120
 """Frames by which the tissue is told from the lens, so often: the noise of 120 averages out."""
 _USUAL = 0.995
@@ -81,7 +88,7 @@ def estimate_motion(
     max_shift_px: int,
     filter_radius_px: float,
     piecewise: bool | None = None,
-    patch_size_px: float = 96.0,
+    patch_size_px: float = 48.0,
     max_deviation_px: float = 3.0,
     workers: int = 1,
     progress: ProgressCallback = no_progress,
@@ -110,11 +117,15 @@ def estimate_motion(
     """
     with threadpool_limits(1, user_api="blas"):
         lens = _choose_lens(movie, max_shift_px, filter_radius_px)
-        lens, target, tissue, sample = _build_target(movie, lens)
-        is_moved, grid = False, None
+        lens, target, sample = _build_target(movie, lens)
+        is_moved, grid, bends = False, None, None
         if max_shift_px > 0:
             nodes = NodeGrid.over(movie.shape[1:], patch_size_px)
             is_moved, grid = _judge(sample, target, lens, nodes, piecewise)
+        if grid is not None:
+            target, bends = _sharpen(sample, target, lens, grid)
+        tissue = _settle_tissue(sample, lens, grid, bends)
+        del sample  # up to 300 MB that the pass over the movie needs no more
 
         def register(_start: int, block: np.ndarray) -> _Registered:
             return _register(block, lens, target, tissue, grid)
@@ -160,11 +171,13 @@ def _register(
     images = lens.filter(light) - target.static
     shifts, quality = lens.register(lens.transform(images), target.spectrum)
     shifts = lens.refine(images, shifts, target)
-    estimates = fit_shifts(soften(light, lens) - tissue.static, shifts, tissue, lens)
+    soft = soften(light, lens) - tissue.static
+    estimates = fit_shifts(soft, shifts, tissue, lens)
     shifts = estimates[:, 0]
     found = {"shifts": estimates, "quality": quality}
     if grid is not None:
-        found["nodes"] = register_nodes(images, shifts, target, lens, grid)
+        nodes = register_nodes(images, shifts, target, lens, grid)[:, 0]
+        found["nodes"] = fit_nodes(soft, shifts, nodes, tissue, lens, grid)
     return found
 
 
@@ -201,7 +214,7 @@ def _choose_lens(movie: Movie, max_shift_px: int, filter_radius_px: float) -> Le
     )
 
 
-def _build_target(movie: Movie, lens: Lens) -> tuple[Lens, Target, Tissue, Sample]:
+def _build_target(movie: Movie, lens: Lens) -> tuple[Lens, Target, Sample]:
     """Return the targets made of bursts from all over the movie, how far they move, and these."""
     bursts = _sample_bursts(movie, lens)
     lens = replace(lens, bands=find_bands(bursts))
@@ -223,12 +236,12 @@ def _build_target(movie: Movie, lens: Lens) -> tuple[Lens, Target, Tissue, Sampl
     furthest = int(np.ceil(np.quantile(np.abs(shifts), _USUAL)))
     lens = replace(lens, usual_reach=min(furthest, lens.reach))
     target, shifts = _separate(images, shifts, lens)
-    return lens, target, model_tissue(light, shifts, lens), Sample(images, shifts)
+    return lens, target, Sample(images, shifts, light)
 
 
 def _mean_spectrum(images: np.ndarray, shifts: np.ndarray, lens: Lens) -> np.ndarray:
     """Return the spectrum of the mean of aligned images."""
-    mean = shift_frames(images, shifts, np.ones(len(images))).mean(0)
+    mean = move_frames(images, shifts, None).mean(0)
     return np.asarray(lens.transform(mean[None])[0])
 
 
@@ -239,7 +252,9 @@ def _separate(images: np.ndarray, shifts: np.ndarray, lens: Lens) -> tuple[Targe
     for _ in range(_N_ROBUST_ROUNDS):
         static = find_static(some, there)
         target = _aim(some - static, there, static, lens)
-        there = _settle(some - static, target, lens)
+        before, there = there, _settle(some - static, target, lens)
+        if np.sqrt(np.mean(np.square(there - before))) < _SETTLED_PX:
+            break
     shifts = _settle(images - static, target, lens)
     target = _aim(images - static, shifts, static, lens)
     shifts = lens.refine(images - static, shifts, target)
@@ -255,11 +270,51 @@ def _settle(images: np.ndarray, target: Target, lens: Lens) -> np.ndarray:
 
 def _aim(images: np.ndarray, shifts: np.ndarray, static: np.ndarray, lens: Lens) -> Target:
     """Return the target made of frames without what is static."""
-    aligned = shift_frames(images, shifts, np.ones(len(images)))
+    return _target_of(move_frames(images, shifts, None), static, lens)
+
+
+def _target_of(aligned: np.ndarray, static: np.ndarray, lens: Lens) -> Target:
     image = aligned.mean(0)
     variance = (np.abs(aligned - image).mean(0) * np.sqrt(np.pi / 2)) ** 2
     floor = max(1e-3 * float(np.median(variance)), 1e-9)
     return Target(image, static, np.maximum(variance, floor), lens.transform(image[None])[0])
+
+
+def _settle_tissue(
+    sample: Sample, lens: Lens, grid: NodeGrid | None, bends: np.ndarray | None
+) -> Tissue:
+    """Return the tissue as the shifts fitted to it show it, after a few rounds."""
+    few = slice(None, None, max(1, len(sample.shifts) // _SEPARATED_FRAMES))
+    light, shifts = sample.light[few], sample.shifts[few]
+    nodes = None if bends is None else bends[few]
+    for _ in range(_N_SETTLINGS):
+        tissue = model_tissue(light, shifts, lens, nodes)
+        soft = soften(light, lens) - tissue.static
+        if nodes is None or grid is None:
+            shifts = fit_shifts(soft, shifts, tissue, lens)[:, 0]
+            shifts = shifts - np.median(shifts, axis=0)
+        else:
+            start = nodes.reshape(len(nodes), -1, 2)
+            nodes = fit_nodes(soft, shifts, start, tissue, lens, grid)[:, 0].reshape(nodes.shape)
+            nodes = nodes - np.median(nodes, axis=0)
+    return model_tissue(light, shifts, lens, nodes)
+
+
+def _sharpen(
+    sample: Sample, target: Target, lens: Lens, grid: NodeGrid
+) -> tuple[Target, np.ndarray]:
+    """Return the target of frames bent back, which shifts alone blur, and how they are bent."""
+    static = target.static
+    for _ in range(_N_SHARPENINGS):
+        images = sample.images - static
+        nodes = register_nodes(images, sample.shifts, target, lens, grid)[:, 0]
+        nodes = (nodes - np.median(nodes, axis=0)).reshape(len(images), *grid.shape, 2)
+        image = move_frames(images, sample.shifts, nodes).mean(0)
+        there = move_frames(np.broadcast_to(image, images.shape), -sample.shifts, -nodes)
+        static = (sample.images - there).mean(0)
+        aligned = move_frames(sample.images - static, sample.shifts, nodes)
+        target = _target_of(aligned, static, lens)
+    return target, nodes
 
 
 def _sample_bursts(movie: Movie, lens: Lens) -> list[np.ndarray]:

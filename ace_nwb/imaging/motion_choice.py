@@ -28,10 +28,11 @@ _UNSEEN = 1e12
 
 @dataclass(frozen=True)
 class Sample:
-    """Filtered frames from all over a movie, shape (frame, row, column), and their shifts."""
+    """Frames from all over a movie, shape (frame, row, column), filtered and not, their shifts."""
 
     images: np.ndarray
     shifts: np.ndarray
+    light: np.ndarray
 
 
 def held_out_gain(sample: Sample, target: Target, lens: Lens) -> float:

@@ -7,6 +7,7 @@ difference lose their weight. What remains to pull is the structure itself, vess
 which needs no high-pass any more.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numba
@@ -16,7 +17,8 @@ from scipy.ndimage import gaussian_filter
 from ace_nwb.imaging.filtering import convolve_frames, gaussian_taps
 from ace_nwb.imaging.motion_evidence import split_field
 from ace_nwb.imaging.motion_lens import Lens
-from ace_nwb.imaging.warping import shift_frames
+from ace_nwb.imaging.piecewise import NodeGrid
+from ace_nwb.imaging.warping import move_frames
 
 _GRAIN_DIAMETERS = 1 / 12
 _MODE_DIAMETERS = 1 / 2
@@ -64,7 +66,9 @@ def soften(light: np.ndarray, lens: Lens) -> np.ndarray:
     return softened
 
 
-def model_tissue(light: np.ndarray, shifts: np.ndarray, lens: Lens) -> Tissue:
+def model_tissue(
+    light: np.ndarray, shifts: np.ndarray, lens: Lens, nodes: np.ndarray | None = None
+) -> Tissue:
     """Return what aligned frames have in common and how they fluctuate.
 
     Parameters
@@ -75,17 +79,19 @@ def model_tissue(light: np.ndarray, shifts: np.ndarray, lens: Lens) -> Tissue:
         Of each, lens pixels, shape (frame, 2).
     lens
         How frames are looked at.
+    nodes
+        Deviations from the shifts, shape (frame, node row, node column, 2), lens pixels.
     """
     images = soften(light, lens)
-    gains = np.ones(len(images))
     # The broadest structures do not tell whether they move: they are left to the sensor, else the
     # vignette would pull at every frame.
     static = gaussian_filter(images.mean(0), _STILL_DIAMETERS * lens.diameter_px)
-    moving = shift_frames(images - static, shifts, gains).mean(0)
-    there = shift_frames(np.broadcast_to(moving, images.shape), -shifts, gains)
+    back = None if nodes is None else -nodes
+    moving = move_frames(images - static, shifts, nodes).mean(0)
+    there = move_frames(np.broadcast_to(moving, images.shape), -shifts, back)
     static = (images - there).mean(0)
     images -= static
-    aligned = shift_frames(images, shifts, gains)
+    aligned = move_frames(images, shifts, nodes)
     image = aligned.mean(0)
     aligned -= image
     change = _robust_mean(aligned)
@@ -145,42 +151,101 @@ def fit_shifts(images: np.ndarray, shifts: np.ndarray, tissue: Tissue, lens: Len
     np.ndarray
         As the whole field sees it, and each half of it: shape (frame, 3, 2), lens pixels.
     """
-    inner, gains = lens.inner, np.ones(len(images))
-    found = np.zeros((len(images), 3, len(tissue.features)))
-    for step in range(_N_STEPS):
-        known = found[:, 0]
-        moved = shift_frames(images, shifts + known[:, :2], gains)[:, *inner] - tissue.image
-        rest = moved.reshape(len(moved), -1)
-        rest -= known[:, 2:].astype(np.float32) @ tissue.features[2:]
-        weights = _weigh(rest, tissue.variance)
-        np.multiply(weights, rest, out=rest)
-        parts = (None,) if step < _N_STEPS - 1 else (None, tissue.is_white, ~tissue.is_white)
-        for index, part in reversed(list(enumerate(parts))):
-            found[:, index] = known + _step(rest, weights, tissue.features, part)
-    steps = found[:, :, :2]
+
+    def move(steps: np.ndarray) -> np.ndarray:
+        return move_frames(images, shifts + steps, None)
+
+    steps = _fit(move, np.zeros((len(images), 2)), tissue, lens, tissue.features, np.zeros((2, 2)))
     is_near = np.abs(steps[:, 0]).max(1) < _FURTHEST_PX
     return shifts[:, None] + np.where(is_near[:, None, None], steps, 0)
 
 
-def _step(
-    pulls: np.ndarray, weights: np.ndarray, features: np.ndarray, part: np.ndarray | None
+def fit_nodes(
+    images: np.ndarray,
+    shifts: np.ndarray,
+    nodes: np.ndarray,
+    tissue: Tissue,
+    lens: Lens,
+    grid: NodeGrid,
 ) -> np.ndarray:
-    """Return the change of every frame's features, seen by a part of the pixels.
+    """Return the deviations that fit best together with the modes.
+
+    Parameters
+    ----------
+    images, shifts, tissue, lens
+        As for `fit_shifts`.
+    nodes
+        Where to begin, lens pixels, shape (frame, node, 2).
+    grid
+        The nodes.
+
+    Returns
+    -------
+    np.ndarray
+        As all pixels see it, and each half of them: shape (frame, 3, node, 2), lens pixels.
+    """
+
+    def move(steps: np.ndarray) -> np.ndarray:
+        return move_frames(images, shifts, steps.reshape(len(images), *grid.shape, 2))
+
+    hats = grid.hats(lens.field_shape)[:, *lens.inner].reshape(grid.n_nodes, -1)
+    moves = (hats[:, None] * tissue.features[:2]).reshape(-1, hats.shape[1])
+    features = np.concatenate([moves, tissue.features[2:]])
+    found = _fit(
+        move, nodes.reshape(len(images), -1), tissue, lens, features, grid.prior(lens.diameter_px)
+    )
+    return found.reshape(len(images), 3, grid.n_nodes, 2)
+
+
+def _fit(
+    move: Callable[[np.ndarray], np.ndarray],
+    start: np.ndarray,
+    tissue: Tissue,
+    lens: Lens,
+    features: np.ndarray,
+    prior: np.ndarray,
+) -> np.ndarray:
+    """Return how frames are moved by the first features, shape (frame, 3, feature).
+
+    `move` takes what to add for them and returns frames; `prior` is the precision of that.
+    """
+    n_moves = start.shape[1]
+    precision = np.zeros((len(features), len(features)))
+    precision[:n_moves, :n_moves] = prior
+    found = np.zeros((len(start), 3, len(features)))
+    found[:, :, :n_moves] = start[:, None]
+    for step in range(_N_STEPS):
+        known = found[:, 0]
+        rest = (move(known[:, :n_moves])[:, *lens.inner] - tissue.image).reshape(len(start), -1)
+        rest -= known[:, n_moves:].astype(np.float32) @ features[n_moves:]
+        weights = _weigh(rest, tissue.variance)
+        scale = _scale(weights, tissue)
+        np.multiply(weights, rest, out=rest)
+        parts = (None,) if step < _N_STEPS - 1 else (None, tissue.is_white, ~tissue.is_white)
+        for index, part in reversed(list(enumerate(parts))):
+            seen = features if part is None else 2 * features * part
+            curvature = ((seen * weights.mean(0)) @ features.T).astype(float) + precision
+            _condition(curvature)
+            pull = (rest @ seen.T).astype(float) * scale - known @ precision
+            found[:, index] = known + np.linalg.solve(curvature, pull.T).T
+    return found[:, :, :n_moves]
+
+
+def _scale(weights: np.ndarray, tissue: Tissue) -> np.ndarray:
+    """Return how much more than each frame the mean frame tells of a move, shape (frame, 1).
 
     The curvature is that of the mean frame, scaled: a few steps make up for that, and the
     products of all features need not be summed frame by frame.
     """
-    seen = features if part is None else features * part
-    mean = weights.mean(0)
-    curvature = ((seen * mean) @ features.T).astype(float)
-    diagonal = np.arange(len(features))
+    energy = np.square(tissue.features[:2]).sum(0)
+    return ((weights.mean(0) @ energy + 1e-12) / (weights @ energy + 1e-12))[:, None]
+
+
+def _condition(curvature: np.ndarray) -> None:
+    """Make a curvature safe to divide by, in place."""
+    diagonal = np.arange(len(curvature))
     curvature[diagonal, diagonal] *= 1 + _RIDGE
     curvature[diagonal, diagonal] += 1e-12
-    energy = (seen[:2] * features[:2]).sum(0)
-    scale = (mean @ energy + 1e-12) / (weights @ energy + 1e-12)
-    return np.asarray(
-        np.linalg.solve(curvature, (pulls @ seen.T).astype(float).T).T * scale[:, None]
-    )
 
 
 def _weigh(rest: np.ndarray, variance: np.ndarray) -> np.ndarray:

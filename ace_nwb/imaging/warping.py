@@ -95,6 +95,14 @@ def _shift_frames(
                 )
 
 
+def move_frames(frames: np.ndarray, shifts: np.ndarray, nodes: np.ndarray | None) -> np.ndarray:
+    """Return frames shifted, and bent if there are deviations of nodes (see `warp_frames`)."""
+    gains = np.ones(len(frames))
+    if nodes is None:
+        return shift_frames(frames, shifts, gains)
+    return warp_frames(frames, shifts, nodes, gains)
+
+
 def node_positions(side: int, n_nodes: int) -> np.ndarray:
     """Return where the nodes lie along one side of a field, pixels, shape (node,)."""
     return (np.arange(n_nodes) + 0.5) * side / n_nodes - 0.5

@@ -138,3 +138,41 @@ def test_a_wrong_number_of_deviations_is_refused() -> None:
     movie = ArrayMovie(np.zeros((5, 20, 20), np.uint8), 20.0)
     with pytest.raises(MovieError, match="deviations has 3 rows"):
         CorrectedMovie(movie, deviations=np.zeros((3, 2, 2, 2)))
+
+
+def test_a_field_that_turns_and_stretches_comes_to_rest_at_its_corners() -> None:
+    time = np.arange(N_FRAMES) / 20
+    at = [node_positions(side, 4) / side - 0.5 for side in FIELD]
+    down, across = np.meshgrid(*at, indexing="ij")
+    turn = 2.5 * np.sin(2 * np.pi * time / 4)[:, None, None]
+    stretch = 2 * np.cos(2 * np.pi * time / 5)[:, None, None]
+    bend = np.stack([turn * across + stretch * down, -turn * down], axis=-1)
+    scene = np.repeat(make_scene()[None], N_FRAMES, axis=0)
+    frames = warp_frames(scene, np.zeros((N_FRAMES, 2)), bend, np.ones(N_FRAMES))
+    frames += np.random.default_rng(5).normal(0, 4, frames.shape).astype(np.float32)
+    motion = estimate_motion(
+        ArrayMovie(frames, 20.0), max_shift_px=10, filter_radius_px=5.0, patch_size_px=30.0
+    )
+    grid = motion.deviations.shape[1:3]
+    rows, columns = (
+        node_positions(side, nodes) / side - 0.5 for side, nodes in zip(FIELD, grid, strict=True)
+    )
+    down, across = np.meshgrid(rows, columns, indexing="ij")
+    planted = np.stack([turn * across + stretch * down, -turn * down], axis=-1)
+    error = motion.shifts[:, None, None] + motion.deviations + planted
+    error -= error.mean(0)
+    assert np.sqrt(np.square(error).sum(-1).mean()) < 0.25
+    assert np.sqrt(np.square(planted).sum(-1).mean()) > 0.75
+
+
+def test_a_large_field_has_no_more_nodes_than_it_needs() -> None:
+    assert NodeGrid.over((608, 200), 48.0).shape == (6, 4)
+
+
+def test_turning_and_stretching_cost_little_and_roughness_much() -> None:
+    grid = NodeGrid((4, 4))
+    down, across = np.meshgrid(np.arange(4.0), np.arange(4.0), indexing="ij")
+    turned = np.stack([across, -down], axis=-1) - 1.5
+    rough = np.random.default_rng(0).permutation(turned.reshape(-1, 2)).ravel()
+    prior = grid.prior(12.0)
+    assert turned.ravel() @ prior @ turned.ravel() < 0.02 * rough @ prior @ rough
