@@ -27,6 +27,9 @@ _LEAST_COMPACTNESS = 0.5
 _CLEAR_COMPACTNESS = 0.6
 _STRONG_SNR = 30.0
 _STRONG_RELIEF = 0.1
+_MOST_EXTENT = 3.3
+"""Of 788 simulated cells none reached 3.2; light from out of focus has 3.5 and more, whatever
+footprint was drawn in it."""
 _MEMORY_SHARE = 4
 _DIAMETER_OF_DISC = 0.76
 """Diameter of a cell over that of the disc of its footprint's area, which reaches down to 5 %."""
@@ -53,8 +56,12 @@ class ComponentMetrics:
         0 for what swells and ebbs alike.
     duplicate_score
         Largest product of footprint overlap and trace correlation with another ROI.
-    surround, sharpness
-        Light around the ROI and steepness of its rim at its events (see `event_images`).
+    surround, sharpness, roundness, extent
+        Light around the ROI, steepness of its rim, how far its slopes lead away from its middle,
+        and the area it covers, all at its events (see `event_images`).
+    relative_size
+        Number of pixels over that of a disc of the cell diameter: about 1.6 for a cell with its
+        blur.
     cell_probability
         That the ROI is a cell in focus, by all of these (see `estimate_probability`).
     accepted
@@ -69,6 +76,9 @@ class ComponentMetrics:
     duplicate_score: np.ndarray
     surround: np.ndarray
     sharpness: np.ndarray
+    roundness: np.ndarray
+    relative_size: np.ndarray
+    extent: np.ndarray
     cell_probability: np.ndarray
     accepted: np.ndarray
 
@@ -142,13 +152,16 @@ def evaluate_components(
     features = CellFeatures(
         surround=focus.surround,
         sharpness=focus.sharpness,
+        roundness=focus.roundness,
+        relative_size=size / (np.pi / 4 * diameter_px**2),
         r_value=r_value,
         compactness=compactness,
         asymmetry=rise_asymmetry(segmentation, movie.frame_rate_hz),
-        snr=snr,
     )
     metrics = ComponentMetrics(
         **vars(features),
+        snr=snr,
+        extent=focus.extent,
         size_px=size,
         duplicate_score=_duplicate_score(segmentation, snr),
         cell_probability=estimate_probability(features),
@@ -161,13 +174,14 @@ def evaluate_components(
 
 
 def _passes_floors(metrics: ComponentMetrics, *, min_snr: float, min_r_value: float) -> np.ndarray:
-    """Return which ROIs have signal, look like the movie and repeat no better one, shape (roi,)."""
+    """Return which ROIs have signal, an end, look like the movie and repeat no better one."""
     is_strong = metrics.snr >= _STRONG_SNR
     return np.asarray(
         (metrics.snr >= min_snr)
         & (metrics.r_value >= min_r_value - np.where(is_strong, _STRONG_RELIEF, 0))
         & (metrics.compactness >= np.where(is_strong, 0.5, 1) * _LEAST_COMPACTNESS)
         & (metrics.duplicate_score < _MAX_DUPLICATE_SCORE)
+        & (metrics.extent <= _MOST_EXTENT)
     )
 
 
@@ -237,39 +251,45 @@ class CellFeatures:
 
     surround: np.ndarray
     sharpness: np.ndarray
+    roundness: np.ndarray
+    relative_size: np.ndarray
     r_value: np.ndarray
     compactness: np.ndarray
     asymmetry: np.ndarray
-    snr: np.ndarray
 
 
-_INTERCEPT = -3.104
+_INTERCEPT = -10.068
 _WEIGHTS = {
-    "surround": -6.126,
-    "log_sharpness": 1.892,
-    "log_sharpness_squared": -2.284,
-    "likeness": 1.88,
-    "compactness": 4.646,
-    "asymmetry": 1.05,
-    "log_snr": -1.703,
+    "surround": -3.889,
+    "log_sharpness": 4.625,
+    "log_sharpness_squared": -2.994,
+    "roundness": 5.496,
+    "log_size": -1.497,
+    "log_size_squared": -1.407,
+    "likeness": 1.138,
+    "compactness": 3.737,
+    "asymmetry": 0.814,
 }
-"""Change of the log odds per unit of each term of `logistic_terms`. Sharpness counts both ways:
-what is blurred is out of focus, what is rougher than optics allow is noise. A signal-to-noise ratio
-lowers the odds because at a given likeness the stronger of two ROIs has less of an excuse."""
+"""Change of the log odds per unit of each term of `logistic_terms`. Sharpness and size count both
+ways: what is blurred or large is out of focus, what is rougher than optics allow or small is noise
+or a fibre. The signal-to-noise ratio has no say: a fit with it gave it no weight."""
 
 
 def logistic_terms(features: CellFeatures) -> dict[str, np.ndarray]:
     """Return the terms of the regression, each of shape (roi,), within the range of the fit."""
-    sharpness = np.log(np.clip(features.sharpness, 0.3, 4))
+    sharpness = np.log(np.clip(features.sharpness, 0.3, 6))
+    size = np.log(np.clip(features.relative_size, 0.1, 10))
     return {
         "surround": np.clip(features.surround, -0.2, 1),
         "log_sharpness": sharpness,
         "log_sharpness_squared": sharpness**2,
+        "roundness": features.roundness,
+        "log_size": size,
+        "log_size_squared": size**2,
         # Of 0.97 and 0.99 the second misses a third as much: the miss counts, down to 0.02.
         "likeness": -np.log(1.02 - np.clip(features.r_value, 0, 1)),
         "compactness": features.compactness,
         "asymmetry": np.clip(features.asymmetry, -1, 3),
-        "log_snr": np.log(np.clip(features.snr, 1, 100)),
     }
 
 

@@ -21,7 +21,12 @@ DESCRIPTIONS = {
     "asymmetry": "Skewness of the trace's changes: about 2 for calcium, 0 for background.",
     "duplicate_score": "Largest similarity with a better ROI, 1 for a duplicate.",
     "surround": "Light around the ROI at its events relative to its own: 0 for a cell in focus.",
-    "sharpness": "Steepness of the ROI's rim at its events, peaks per diameter: about 2 in focus.",
+    "sharpness": "Slopes of the ROI at its events over its light, per diameter: about 3 in focus.",
+    "roundness": "Share of the slopes at the ROI's events that lead away from its middle: about "
+    "0.9 for a cell, 0.5 for fibres and noise.",
+    "extent": "Area that lights up with the ROI's events within a diameter, in discs of the cell "
+    "diameter: 1.8 for a cell, above 3.3 for light from out of focus.",
+    "relative_size": "Pixels of the footprint over those of a disc of the cell diameter.",
     "cell_probability": "Probability that the ROI is a cell in focus.",
 }
 ENGINE_PREFIX = "engine_"

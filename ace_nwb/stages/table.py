@@ -34,7 +34,7 @@ STAGES: dict[str, Stage] = {
             "motion",
             p.MotionParams,
             uses=("preprocess",),
-            revision=5,
+            revision=6,  # bent fields by fine structure, tissue settled with its shifts
         ),
         Stage(
             "summary",
@@ -45,7 +45,7 @@ STAGES: dict[str, Stage] = {
             "extract",
             p.ExtractParams,
             uses=("preprocess", "motion"),
-            revision=6,
+            revision=7,  # one neuron at two places is one
         ),
         Stage(
             "regroup",
@@ -59,7 +59,7 @@ STAGES: dict[str, Stage] = {
             "evaluate",
             p.EvaluateParams,
             requires=("extract",),
-            revision=5,
+            revision=6,  # size and roundness, sharpness without noise
             uses=("regroup",),
             writes_in_place=True,
         ),

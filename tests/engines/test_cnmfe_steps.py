@@ -13,7 +13,7 @@ from ace_nwb.engines.cnmfe.footprints import (
     trim_footprints,
     update_footprints,
 )
-from ace_nwb.engines.cnmfe.joining import join_alike
+from ace_nwb.engines.cnmfe.joining import join_alike, share_one
 from ace_nwb.engines.cnmfe.merging import find_ghosts, find_groups, merge_groups
 from ace_nwb.engines.cnmfe.passes import correlate, project
 from ace_nwb.engines.cnmfe.seeds import disc_support
@@ -183,6 +183,20 @@ def test_alike_footprints_are_joined_in_projections_if_they_share_one_activity(
     found, joined = join_alike(footprints, seen, background, frame_rate_hz=20.0, decay_time_s=0.5)
     assert found.shape[1] == 1 + n_neurons
     np.testing.assert_allclose(joined.footprints, frames @ found, atol=1e-3)
+
+
+@pytest.mark.parametrize("is_one", [True, False])
+def test_a_neuron_that_shows_at_two_places_is_told_from_two_neurons(is_one: bool) -> None:
+    rng = np.random.default_rng(6)
+    own = spiking(2000, 2)
+    place = np.clip(np.cumsum(rng.normal(0, 0.2, 2000)) * 0.2 + 0.5, 0.1, 0.9)
+    truth = own[:, :1] * np.column_stack([place, 1 - place]) if is_one else own
+    measured = truth + 0.05 * rng.normal(size=(2000, 2))
+    avoiding = np.where(truth >= truth[:, ::-1], truth, 0)  # each event to the brighter of two
+    denoised = avoiding if is_one else own
+    overlap = np.array([[1, 0.9], [0.9, 1]])
+    assert share_one(overlap, measured, denoised, 20.0)[0, 1] == is_one
+    assert not share_one(0.5 * overlap, measured, denoised, 20.0).any()
 
 
 def test_merging_keeps_the_light_of_the_movie() -> None:

@@ -218,8 +218,34 @@ def test_light_from_out_of_focus_is_no_cell_however_cell_like_its_footprint(scen
     result = evaluate(movie, pair)
     assert result.accepted.tolist() == [True, False]
     assert result.surround[0] < 0.15 < 0.3 < result.surround[1]
-    assert result.cell_probability[0] > 0.8
-    assert result.cell_probability[1] < 0.3
+    assert result.extent[0] < 2 < 3.3 < result.extent[1]
+    assert result.cell_probability[1] < 0.6 < 0.8 < result.cell_probability[0]
+
+
+def test_light_that_a_footprint_follows_to_its_end_is_too_large_for_a_cell(scene: tuple) -> None:
+    halo = disc(22, 32, 8.0)
+    movie, pair = _pair_with(scene, 2 * halo, halo)
+    result = evaluate(movie, pair, cell_diameter_px=9.0)
+    assert result.cell_probability[1] < 0.1 < 0.8 < result.cell_probability[0]
+    assert result.relative_size[1] > 4 > 2 > result.relative_size[0]
+
+
+def test_fibres_that_are_active_together_are_no_cell(scene: tuple) -> None:
+    rows, columns = np.mgrid[: FIELD[0], : FIELD[1]]
+    stripes = np.clip(0.6 + np.cos(2 * np.pi * (rows + 0.5 * columns) / 5), 0, None)
+    tuft = disc(22, 32, 9.0) * stripes
+    footprint = disc(22, 32) * stripes
+    movie, pair = _pair_with(scene, 2 * tuft, footprint / np.linalg.norm(footprint))
+    result = evaluate(movie, pair, cell_diameter_px=9.0)
+    assert result.accepted.tolist() == [True, False]
+    assert result.roundness[1] < 0.7 < 0.8 < result.roundness[0]
+
+
+def test_noise_in_the_image_of_the_events_is_not_sharpness(scene: tuple) -> None:
+    movie, found = scene
+    noise = np.random.default_rng(3).normal(0, 9, movie.frames.shape)
+    noisy = evaluate(ArrayMovie((movie.frames + noise).astype(np.float32), 20.0), found)
+    assert noisy.sharpness[0] == pytest.approx(evaluate(movie, found).sharpness[0], rel=0.1)
 
 
 def test_the_threshold_of_probability_decides(scene: tuple) -> None:
