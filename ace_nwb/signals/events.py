@@ -78,6 +78,30 @@ def estimate_noise(traces: np.ndarray) -> np.ndarray:
     return noise
 
 
+def estimate_misfit(traces: np.ndarray, denoised: np.ndarray) -> np.ndarray:
+    """Estimate how far traces stray from the calcium fitted to them: noise of every colour.
+
+    Noise that lasts longer than a frame hardly shows in second differences, and passes for events.
+
+    Parameters
+    ----------
+    traces, denoised
+        Shape (frame, roi); NaN are left out.
+
+    Returns
+    -------
+    numpy.ndarray
+        Shape (roi,): 1.4826 times the median absolute deviation of the rest; NaN without values.
+    """
+    rest = np.asarray(traces, dtype=float) - np.asarray(denoised, dtype=float)
+    misfit = np.full(rest.shape[1], np.nan)
+    for roi, values in enumerate(rest.T):
+        known = values[np.isfinite(values)]
+        if known.size:
+            misfit[roi] = 1.4826 * np.median(np.abs(known - np.median(known)))
+    return misfit
+
+
 def find_legacy_peaks(trace: np.ndarray, *, derivative: Derivative, height: float) -> np.ndarray:
     """Find peaks as the predecessor did: indices into the trace or its difference, not frames.
 

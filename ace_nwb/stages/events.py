@@ -14,6 +14,7 @@ from ace_nwb.signals.events import (
     CalciumEvents,
     detect_deconvolved_events,
     detect_derivative_events,
+    estimate_misfit,
     estimate_noise,
     find_legacy_peaks,
     interpolate_frame_times,
@@ -47,6 +48,8 @@ def compute(session: Session, params: EventsParams, context: StageContext) -> Ti
         parts = ("Deconvolved", "Denoised")
         signals += [read_roi_series(session, f"{layout.DECONVOLUTION}/{name}") for name in parts]
     noise = estimate_noise(signals[0])
+    if params.method == "deconvolution":
+        noise = np.fmax(noise, estimate_misfit(signals[0], signals[2]))
     found = []
     for start, stop in pairwise([0, *movie.breaks, len(signals[0])]):
         if stop - start >= _LEAST_FRAMES or not movie.breaks:

@@ -88,7 +88,7 @@ STAGES: dict[str, Stage] = {
             "events",
             p.EventsParams,
             requires=("deconvolve",),
-            revision=3,
+            revision=4,  # noise that lasts longer than a frame counts
             uses=("sync",),
         ),
         Stage(

@@ -7,6 +7,11 @@ named by data set (DS09-GCaMP6f-m-V1_00). Scored is the correlation of activity 
 spikes, both smoothed by a Gaussian of .2 s. Plain OASIS AR(1) runs beside it where `oasis-deconv`
 is installed. `--indicator` names the indicator of each data set, as the metadata of a session do.
 
+Scored are also events at 4 noise SDs: right is one with a spike within half a second; a burst is
+three spikes and more, at most .25 s apart, found if an event's activity comes within half a second
+of it. Precision .959 (with the noise of second differences alone .939), bursts found .378; without
+interneurons, which fire without pause, .950 and .667.
+
 200 cells of 27 data sets at 20 Hz: ours .790, OASIS .756, better in 78 % of the cells; with the
 indicator stated .794, better in 82 %. Data sets of odd number alone: .787 and .745. The weights of
 the search for kinetics were chosen on those of even number, with a look at the odd ones in between,
@@ -16,14 +21,26 @@ the prices before on all. Worst data set DS01 (OGB-1): .427, OASIS .443.
 import argparse
 import re
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 from scipy.ndimage import gaussian_filter1d
 
 from ace_nwb.signals.deconvolution import deconvolve
+from ace_nwb.signals.events import (
+    LEAST_ACTIVITY_SD,
+    detect_deconvolved_events,
+    estimate_misfit,
+    estimate_noise,
+    interpolate_frame_times,
+)
+from ace_nwb.signals.runs import find_runs
 
 SMOOTHING_S = 0.2
+THRESHOLD_SD = 4.0
+NEAR_S = 0.5
+BURST_GAP_S = 0.25
 
 
 @dataclass(frozen=True)
@@ -33,6 +50,8 @@ class Cell:
     rate_hz: float
     dff: list[np.ndarray]
     spikes: list[np.ndarray]
+    times_s: list[np.ndarray]
+    spike_times_s: list[np.ndarray]
 
     @property
     def breaks(self):
@@ -43,19 +62,22 @@ def read_cell(path):
     content = np.load(path)
     rate_hz = float(content["rate_hz"])
     n_stretches = sum(name.startswith("dff_") for name in content)
-    dff, spikes = [], []
+    dff, spikes, times, spike_times = [], [], [], []
     for k in range(n_stretches):
         times_s = content[f"time_s_{k}"]
         edges_s = np.append(times_s - 0.5 / rate_hz, times_s[-1] + 0.5 / rate_hz)
         dff.append(content[f"dff_{k}"].astype(float))
         spikes.append(np.histogram(content[f"spike_time_s_{k}"], edges_s)[0].astype(float))
+        times.append(times_s)
+        spike_times.append(np.sort(content[f"spike_time_s_{k}"]))
     data_set = path.stem[:-3]
-    return Cell(data_set, int(re.search(r"DS(\d+)", data_set)[1]), rate_hz, dff, spikes)
+    number = int(re.search(r"DS(\d+)", data_set)[1])
+    return Cell(data_set, number, rate_hz, dff, spikes, times, spike_times)
 
 
 def ours(cell, *, states_indicator):
     name = re.sub(r"^X-|DS\d+-", "", cell.data_set).split("-")[0] if states_indicator else None
-    found = deconvolve(
+    return deconvolve(
         np.concatenate(cell.dff)[:, None],
         cell.rate_hz,
         autoregressive_order=None,
@@ -64,13 +86,54 @@ def ours(cell, *, states_indicator):
         breaks=cell.breaks,
         indicator=name,
     )
-    return np.split(found.deconvolved[:, 0], cell.breaks)
 
 
 def plain_oasis(cell):
     from oasis.functions import deconvolve as oasis
 
     return np.split(oasis(np.concatenate(cell.dff), penalty=1)[1], cell.breaks)
+
+
+def count_events(cell, found):
+    """Return right events, false ones, bursts found, and bursts."""
+    trace = np.concatenate(cell.dff)[:, None]
+    noise = np.fmax(estimate_noise(trace), estimate_misfit(trace, found.denoised))
+    counts = np.zeros(4, int)
+    limits = pairwise([0, *cell.breaks, len(trace)])
+    for (start, stop), times_s, spikes_s in zip(
+        limits, cell.times_s, cell.spike_times_s, strict=True
+    ):
+        activity = found.deconvolved[start:stop]
+        if len(activity) < 3:
+            continue
+        events = detect_deconvolved_events(
+            activity, found.denoised[start:stop], noise=noise, threshold_sd=THRESHOLD_SD
+        )
+        begin_s = interpolate_frame_times(events.onset, times_s)
+        is_right = [np.abs(spikes_s - one).min(initial=np.inf) <= NEAR_S for one in begin_s]
+        runs = find_runs(activity[:, 0] > LEAST_ACTIVITY_SD * noise[0])
+        last = runs[np.searchsorted(runs[:, 0], events.onset + 0.5, side="right") - 1, 1] - 1
+        end_s = interpolate_frame_times(last, times_s)
+        bursts = np.split(spikes_s, np.flatnonzero(np.diff(spikes_s) > BURST_GAP_S) + 1)
+        bursts = [one for one in bursts if len(one) >= 3]
+        is_met = [
+            bool(((begin_s <= one[-1] + NEAR_S) & (end_s >= one[0] - NEAR_S)).any())
+            for one in bursts
+        ]
+        counts += [sum(is_right), len(is_right) - sum(is_right), sum(is_met), len(is_met)]
+    return counts
+
+
+def report_events(cells, counts):
+    is_inhibitory = np.array([bool(re.search("PV|SST|VIP", cell.data_set)) for cell in cells])
+    chosen = {"all": is_inhibitory | True, "but interneurons": ~is_inhibitory}
+    for name, which in chosen.items():
+        right, false, met, bursts = counts[which].sum(0)
+        print(
+            f"events, {name}: {right + false}, precision {right / (right + false):.3f}; "
+            f"{bursts} bursts of three spikes and more, found {met / bursts:.3f}",
+            flush=True,
+        )
 
 
 def score(cell, activity):
@@ -105,8 +168,17 @@ def main():
     parser.add_argument("--indicator", action="store_true")
     chosen = parser.parse_args()
     cells = [read_cell(path) for path in sorted(chosen.folder.glob("*.npz"))]
-    found = np.array([score(c, ours(c, states_indicator=chosen.indicator)) for c in cells])
+    results = [ours(cell, states_indicator=chosen.indicator) for cell in cells]
+    found = np.array(
+        [
+            score(cell, np.split(result.deconvolved[:, 0], cell.breaks))
+            for cell, result in zip(cells, results, strict=True)
+        ]
+    )
     report("ours", cells, found)
+    report_events(
+        cells, np.array([count_events(*both) for both in zip(cells, results, strict=True)])
+    )
     try:
         peer = np.array([score(cell, plain_oasis(cell)) for cell in cells])
     except ImportError:

@@ -8,6 +8,7 @@ from ace_nwb.signals.deconvolution import deconvolve
 from ace_nwb.signals.events import (
     detect_deconvolved_events,
     detect_derivative_events,
+    estimate_misfit,
     estimate_noise,
     find_legacy_peaks,
     interpolate_frame_times,
@@ -34,6 +35,39 @@ def deconvolve_exactly(trace):
     """Invert the one-constant calcium model, without noise: activity and calcium."""
     activity = trace - np.exp(-1 / FRAME_RATE_HZ / DECAY_S) * np.append(0, trace[:-1])
     return np.where(activity > 1e-9, activity, 0)
+
+
+def test_noise_that_lasts_longer_than_a_frame_makes_no_events():
+    spikes_s = spikes_apart()
+    white = np.random.default_rng(2).standard_normal(4000)
+    lasting = scipy_signal.lfilter([1], [1, -0.9], white)
+    trace = (simulate_calcium(spikes_s, noise=0) + 0.25 * lasting / lasting.std())[:, None]
+    found = deconvolve(
+        trace, FRAME_RATE_HZ, autoregressive_order=1, decay_time_s=DECAY_S, min_spike_snr=0.0
+    )
+    noise = estimate_noise(trace)
+    misfit = estimate_misfit(trace, found.denoised)
+    assert misfit[0] > 1.1 * noise[0]
+
+    def false_events(level):
+        events = detect_deconvolved_events(
+            found.deconvolved, found.denoised, noise=level, threshold_sd=4.0
+        )
+        onset_s = events.onset / FRAME_RATE_HZ
+        return sum(np.abs(spikes_s - one).min() > 0.5 for one in onset_s), len(events)
+
+    before, after = false_events(noise), false_events(np.fmax(noise, misfit))
+    assert after[0] < 0.5 * before[0]
+    assert after[1] >= 50
+
+
+def test_the_misfit_of_white_noise_is_its_sd_and_missing_values_do_not_count():
+    noise = np.random.default_rng(3).normal(0, 0.2, (4000, 2))
+    noise[::3, 1] = np.nan
+    traces = simulate_calcium(spikes_apart(), noise=0)[:, None] + noise
+    clean = np.repeat(simulate_calcium(spikes_apart(), noise=0)[:, None], 2, axis=1)
+    np.testing.assert_allclose(estimate_misfit(traces, clean), 0.2, rtol=0.05)
+    assert np.isnan(estimate_misfit(np.full((5, 1), np.nan), np.zeros((5, 1)))).all()
 
 
 def test_noise_is_estimated_beside_transients():

@@ -252,9 +252,7 @@ class MotionParams(StageParams):
         description="Whether parts of the field move alone; the movie decides if None.",
     )
     patch_size_px: float = Field(
-        default=48.0,
-        ge=16,
-        description="Distance between the parts that may do so, pixels; at most 6 x 6.",
+        default=48.0, ge=16, description="Distance between the parts that may do so, pixels."
     )
     max_deviation_px: float = Field(
         default=3.0, gt=0, description="Largest deviation of a part from the frame, pixels."
