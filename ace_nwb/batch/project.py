@@ -5,7 +5,7 @@ import os
 import uuid
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -19,6 +19,9 @@ from ace_nwb.stages.running.execution import StageOutcome
 from ace_nwb.stages.settings.params import RegisterSessionsParams
 from ace_nwb.stages.settings.texts import Choice, build_parameters
 from ace_nwb.stages.table import find_stage
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 STAGE = "register-sessions"
 _NAMESPACE = uuid.UUID("f5c0f3d5-5f0e-5c55-9a0f-0c7a7c2b3d11")
@@ -71,20 +74,27 @@ def register_files(
 
 
 def write_table(project: ProjectRegistration, path: Path) -> None:
-    """Write a CSV: one row per cell, its ROI in each session, its probability."""
+    """Write a CSV: a row per cell, its ROIs, its probability, the sessions of other fields."""
     names = [as_cell(session.name) for session in project.sessions]
     with new_file(path, replace=True) as stream, as_text(stream) as text:
         writer = csv.writer(text)
-        writer.writerow(["cell", "n_sessions", "probability", *names])
+        writer.writerow(["cell", "n_sessions", "probability", *names, "no_common_field"])
         rows = zip(project.cells.rois, project.cells.probability, strict=True)
         for cell, (rois, probability) in enumerate(rows):
             shown = "" if np.isnan(probability) else f"{probability:.4f}"
             found = ["" if roi < 0 else int(roi) for roi in rois]
-            writer.writerow([cell, int((rois >= 0).sum()), shown, *found])
+            strangers = as_cell(project.name_strangers(np.flatnonzero(rois >= 0)))
+            writer.writerow([cell, int((rois >= 0).sum()), shown, *found, strangers])
 
 
 def write_picture(project: ProjectRegistration, path: Path) -> None:
-    """Write a picture: the cells of all sessions in one field, matched ones in one colour."""
+    """Write a picture of the cells of all sessions."""
+    with new_file(path, replace=True) as stream:
+        draw_picture(project).savefig(stream, format="png")
+
+
+def draw_picture(project: ProjectRegistration) -> "Figure":
+    """Return a picture: the cells of all sessions in one field, matched ones in one colour."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
@@ -99,11 +109,13 @@ def write_picture(project: ProjectRegistration, path: Path) -> None:
         axes = figure.add_subplot(-(-n_sessions // 4), min(n_sessions, 4), number + 1)
         axes.imshow(_paint(project, number, colours), interpolation="nearest")
         n_shared = int(shared[project.cells.rois[:, number] >= 0].sum())
-        axes.set_title(f"{session.name}\n{n_shared} of {len(session.numbers)} ROIs matched", size=9)
+        title = f"{session.name}\n{n_shared} of {len(session.numbers)} ROIs matched"
+        if strangers := project.name_strangers([number]):
+            title += f"\nno common field with {strangers}"
+        axes.set_title(title, size=9)
         axes.set_axis_off()
     figure.tight_layout()
-    with new_file(path, replace=True) as stream:
-        figure.savefig(stream, format="png")
+    return figure
 
 
 def write_project_file(project: ProjectRegistration, path: Path) -> None:
@@ -131,6 +143,7 @@ def write_project_file(project: ProjectRegistration, path: Path) -> None:
         ),
     }
     module.add(build_table("Sessions", "The sessions that were registered.", sessions))
+    module.add(_build_pairs(project))
     columns = {
         f"roi_{number}": (
             f"Row of the ROI table of {name}, -1 if absent.",
@@ -144,6 +157,25 @@ def write_project_file(project: ProjectRegistration, path: Path) -> None:
     with new_h5(path, replace=True) as h5:
         io = NWBHDF5IO(file=h5, mode="w")  # named: without a name it would end before its file
         io.write(nwbfile)
+
+
+def _build_pairs(project: ProjectRegistration) -> Any:
+    """Return a table of which sessions share a field."""
+    from ace_nwb.nwb.objects.columns import build_table
+
+    names = _names(project)
+    pairs = sorted(project.fields.pairs.items())
+    verdicts = [found.common for _, found in pairs]
+    columns = {
+        "first": ("File name of a session.", [names[first] for (first, _), _ in pairs]),
+        "second": ("File name of another.", [names[second] for (_, second), _ in pairs]),
+        "common_field": ("Whether they share a field.", [each.is_common for each in verdicts]),
+        "p_chance": (
+            "Probability that a field of another place fits as well.",
+            [each.p_chance for each in verdicts],
+        ),
+    }
+    return build_table("Pairs", "Every two sessions.", columns)
 
 
 _WRITERS: dict[str, Callable[[ProjectRegistration, Path], None]] = {

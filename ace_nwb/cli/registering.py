@@ -40,18 +40,22 @@ def register_sessions(
     rows = []
     for number, (session, outcome) in enumerate(zip(project.sessions, outcomes, strict=True)):
         found = project.cells.rois[project.cells.rois[:, number] >= 0]
-        alignment = project.alignments[number]
+        alignment = project.fields.alignments[number]
+        before, after = project.similarities[number]
         rows.append(
             (
                 session.name,
                 len(session.numbers),
                 int(((found >= 0).sum(1) > 1).sum()),
                 f"{alignment.rotation_deg:+.1f}",
-                f"{alignment.similarity_before:.2f} -> {alignment.similarity_after:.2f}",
+                f"{before:.2f} -> {after:.2f}",
+                project.name_strangers([number]) or "-",
                 outcome.action,
             )
         )
-    columns = ("session", "ROIs", "found again", "rotation, deg", "likeness of the fields", "")
+    likeness = "likeness of the fields"
+    strangers = "no common field with"
+    columns = ("session", "ROIs", "found again", "rotation, deg", likeness, strangers, "")
     print_table(columns, rows)
     say(f"{len(project.cells.rois)} cells in {len(project.sessions)} sessions.")
     for path in output or ():

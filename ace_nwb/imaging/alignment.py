@@ -1,27 +1,35 @@
 """Aligning the fields of two sessions by their cells: rotation, shift, then a smooth displacement.
 
-Pictures of the cells are compared at every angle with one Fourier transform each; the best few
-angles are refined. The displacement field is a Gaussian process over the offsets of mutual
-neighbours, its length and noise fixed by the size of a cell, outliers weighted down by turns (in
-the manner of coherent point drift, Myronenko & Song 2010). Cells that have no partner therefore do
-not pull the field.
+Rigid starts (rigid_search.py) are refined by expectation and maximisation over the centroids, in
+the manner of coherent point drift (Myronenko & Song 2010): every cell of the second session has one
+partner in the first, or none; offsets of partners are Gaussian. The jitter of the offsets, the size
+of the warp and the share of partners are estimated from the pair itself.
 """
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
-from scipy import fft
-from scipy.ndimage import affine_transform
-from scipy.spatial import cKDTree
 
-from ace_nwb.imaging.cell_maps import CellMap
+from ace_nwb.imaging.spacing import Field, square_distances
 
-_COARSE_STEP_DEG = 1.0
-_N_REFINED = 16
-_N_PEAKS = 3
-_ENOUGH = 0.4
-_N_ROUNDS = 12
+_N_ROUNDS = 15
+_FEWEST = 3
+"""Cells of a session; fewer fix no rotation, and show no field."""
+_N_RIGID, _N_STIFF = 3, 2
+"""Rounds before the affine map may stretch, and before the field may warp."""
+_NUGGET = 1e-4  # of the variance: anchors a length apart are nearly, not quite, dependent
+_FIRST_REACH, _LAST_REACH = 0.5, 0.25
+"""Largest jitter that a round may assume, in diameters: first that of a bad start, at last so much
+that neighbours, about a diameter away, are still told apart."""
+_LEAST_JITTER = 1 / 40
+"""Diameters; the grid of pixels alone moves a centroid by so much."""
+_PRIOR_JITTER, _PRIOR_WARP = 1 / 15, 1 / 5
+"""Diameters; each counts as much as `_PRIOR_CELLS` cells."""
+_PRIOR_CELLS = 3.0
 _LENGTH_DIAMETERS = 5.0
+_LENGTHS_PER_FIELD = 8.0
+"""The warp changes no faster than an eighth of the longer side, which bounds its anchors."""
 _AFFINE_STIFFNESS = 1.0
 """Weight of the rigid solution against stretching and shearing; the field does the rest."""
 _INVERSE_ROUNDS = 8
@@ -39,19 +47,28 @@ class FieldAlignment:
         Points of the first field and the weights of the displacement there, shape (anchor, 2).
     length_px
         Distance over which the displacement changes.
-    similarity_before, similarity_after
-        Correlation of the cells' pictures without and with the alignment.
-    residual_px
-        Median distance of mutual neighbours after the alignment.
+    doubt
+        Covariance of the pulls along an axis, shape (anchor, anchor), square pixels.
+    jitter_px
+        Standard deviation of the offset of a cell that is left, along an axis; NaN if none was
+        estimated.
+    warp_px
+        Standard deviation of the displacement along an axis.
+    share
+        Of the second session's cells that the first one has too.
+    score
+        Logarithm of how much better partners explain the second session than none.
     """
 
     matrix: np.ndarray
     anchors: np.ndarray
     pulls: np.ndarray
     length_px: float
-    similarity_before: float = 0.0
-    similarity_after: float = 0.0
-    residual_px: float = 0.0
+    doubt: np.ndarray
+    jitter_px: float = float("nan")
+    warp_px: float = 0.0
+    share: float = 0.5
+    score: float = 0.0
 
     @property
     def rotation_deg(self) -> float:
@@ -60,13 +77,20 @@ class FieldAlignment:
 
     def displacement(self, points: np.ndarray) -> np.ndarray:
         """Return the non-rigid displacement at points after the affine part, shape (point, 2)."""
-        if not len(self.anchors):
-            return np.zeros_like(points)
         return _kernel(points, self.anchors, self.length_px) @ self.pulls
+
+    def variance(self, points: np.ndarray) -> np.ndarray:
+        """Return the variance of the displacement at points after the affine part, (point,)."""
+        near = _kernel(points, self.anchors, self.length_px)
+        return np.asarray(((near @ self.doubt) * near).sum(1))
+
+    def affine(self, points: np.ndarray) -> np.ndarray:
+        """Return where points of the second field lie after the affine part, shape (point, 2)."""
+        return points @ self.matrix[:, :2].T + self.matrix[:, 2]
 
     def forward(self, points: np.ndarray) -> np.ndarray:
         """Return where points of the second field lie in the first, shape (point, 2)."""
-        moved = points @ self.matrix[:, :2].T + self.matrix[:, 2]
+        moved = self.affine(points)
         return moved + self.displacement(moved)
 
     def backward(self, points: np.ndarray) -> np.ndarray:
@@ -77,150 +101,114 @@ class FieldAlignment:
         return (before - self.matrix[:, 2]) @ np.linalg.inv(self.matrix[:, :2]).T
 
 
-def align_cells(
-    first: CellMap, second: CellMap, *, cell_diameter_px: float, max_rotation_deg: float
+def align_points(
+    field: Field, second: np.ndarray, starts: Sequence[np.ndarray], *, cell_diameter_px: float
 ) -> FieldAlignment:
-    """Align the second session to the first.
+    """Return the best alignment of a session to another.
 
     Parameters
     ----------
-    first, second
-        Cells of two sessions, in fields of one size.
+    field
+        The cells to align to.
+    second
+        Centroids (row, column) of the session, shape (cell, 2), pixels.
+    starts
+        Rigid maps to begin with, shape (2, 3) each.
     cell_diameter_px
         Diameter of a cell, pixels.
-    max_rotation_deg
-        Largest rotation searched in either direction.
     """
-    blur_px = cell_diameter_px / 3
-    pictures = [cells.picture(blur_px) for cells in (first, second)]
-    identity = np.eye(2, 3)
-    before = _similarity(pictures[0], pictures[1], identity)
-    if not (first.n_cells and second.n_cells):
-        return FieldAlignment(identity, np.zeros((0, 2)), np.zeros((0, 2)), 1.0, before, before)
-    starts = find_rigid(
-        pictures[0],
-        pictures[1],
-        max_rotation_deg=max_rotation_deg,
-        apart_px=cell_diameter_px / 2,
-    )
-    length_px = _LENGTH_DIAMETERS * cell_diameter_px
-    best = _fit(first, second, starts[0], cell_diameter_px, length_px)
-    for start in starts[1:]:
-        if best.similarity_after > _ENOUGH * min(first.n_cells, second.n_cells):
-            break
-        other = _fit(first, second, start, cell_diameter_px, length_px)
-        best = max(best, other, key=lambda found: found.similarity_after)
-    matrix, anchors, pulls, residual = best.matrix, best.anchors, best.pulls, best.residual_px
-    return FieldAlignment(
-        matrix,
+    if min(len(field.cells), len(second)) < _FEWEST:
+        return identity_alignment()
+    longest = max(field.shape)
+    length_px = max(_LENGTH_DIAMETERS * cell_diameter_px, longest / _LENGTHS_PER_FIELD)
+    anchors = _lay_anchors(field.shape, length_px)
+    plain = FieldAlignment(
+        np.eye(2, 3),
         anchors,
-        pulls,
+        np.zeros_like(anchors),
         length_px,
-        before,
-        _similarity(pictures[0], pictures[1], matrix),
-        residual,
+        np.zeros((len(anchors), len(anchors))),
+        _FIRST_REACH * cell_diameter_px,
+        _PRIOR_WARP * cell_diameter_px,
     )
-
-
-def find_rigid(
-    first: np.ndarray, second: np.ndarray, *, max_rotation_deg: float, apart_px: float
-) -> list[np.ndarray]:
-    """Return promising rotations with their shifts, shape (2, 3) each, best first.
-
-    Parameters
-    ----------
-    first, second
-        Pictures of the cells, shape (row, column).
-    max_rotation_deg
-        Largest rotation in either direction.
-    apart_px
-        Shifts closer than this count as one.
-    """
-    n_steps = int(np.ceil(max_rotation_deg / _COARSE_STEP_DEG))
-    angles = np.arange(-n_steps, n_steps + 1) * (max_rotation_deg / max(n_steps, 1))
-    spectrum = _spectrum(first)
     found = [
-        candidate
-        for angle in angles
-        for candidate in _try_angle(spectrum, first.shape, second, angle, apart_px)
+        _fit(field, second, replace(plain, matrix=start), cell_diameter_px) for start in starts
     ]
-    found.sort(key=lambda candidate: -candidate[0])
-    centre = (np.array(first.shape) - 1) / 2
-    kept: list[np.ndarray] = []
-    for _, matrix in found:
-        places = [other[:, :2] @ centre + other[:, 2] for other in kept]
-        own = matrix[:, :2] @ centre + matrix[:, 2]
-        if all(np.linalg.norm(own - place) > apart_px for place in places):
-            kept.append(matrix)
-        if len(kept) == _N_REFINED:
-            break
-    return kept
+    return max(found, key=lambda alignment: alignment.score)
 
 
-def _try_angle(
-    spectrum: np.ndarray,
-    shape: tuple[int, ...],
-    second: np.ndarray,
-    angle_deg: float,
-    apart_px: float,
-) -> list[tuple[float, np.ndarray]]:
-    """Return the highest correlations at an angle, each with its rotation and shift."""
-    turn = _rotation(angle_deg)
-    centre = (np.array(shape) - 1) / 2
-    turned = affine_transform(second, turn.T, centre - turn.T @ centre, order=1)
-    size = np.array(_padded(shape))
-    surface = fft.fftshift(fft.irfft2(spectrum * _spectrum(turned).conj(), s=tuple(size)))
-    found = []
-    for _ in range(_N_PEAKS):
-        peak = np.array(np.unravel_index(surface.argmax(), surface.shape))
-        height, shift = float(surface[tuple(peak)]), (peak - size // 2).astype(float)
-        found.append((height, np.column_stack([turn, centre - turn @ centre + shift])))
-        low = np.maximum(peak - int(apart_px), 0)
-        high = peak + int(apart_px) + 1
-        surface[low[0] : high[0], low[1] : high[1]] = -np.inf
-    return found
+def identity_alignment() -> FieldAlignment:
+    """Return the alignment of a field to itself."""
+    nothing = np.zeros((0, 2))
+    return FieldAlignment(np.eye(2, 3), nothing, nothing, 1.0, np.zeros((0, 0)))
+
+
+def _lay_anchors(field_shape: tuple[int, int], length_px: float) -> np.ndarray:
+    """Return a grid of points about a length apart, half a length over the edges."""
+    axes = [
+        np.linspace(-length_px / 2, side + length_px / 2, int(np.ceil(side / length_px)) + 2)
+        for side in field_shape
+    ]
+    return np.stack(np.meshgrid(*axes, indexing="ij"), -1).reshape(-1, 2)
 
 
 def _fit(
-    first: CellMap, second: CellMap, start: np.ndarray, diameter_px: float, length_px: float
+    field: Field, second: np.ndarray, found: FieldAlignment, diameter_px: float
 ) -> FieldAlignment:
-    """Refine a rigid start by the offsets of neighbours, the field ever less stiff."""
-    found = FieldAlignment(start, np.zeros((0, 2)), np.zeros((0, 2)), length_px)
-    tree = cKDTree(first.centroids)
+    """Refine a rigid start: who belongs to whom, and the map with its jitter and warp, by turns."""
+    prior = _kernel(found.anchors, found.anchors, found.length_px)
+    prior += _NUGGET * np.eye(len(prior))
     for turn in range(_N_ROUNDS):
-        reach_px = diameter_px * max(0.35, 1.2 * (1 - turn / _N_ROUNDS))
-        moved = found.forward(second.centroids)
-        left, right, distance = _mutual_neighbours(tree, moved, reach_px)
-        if len(left) < 3:
+        reach_px = np.interp(turn, (0, _N_ROUNDS / 2), (_FIRST_REACH, _LAST_REACH)) * diameter_px
+        found = replace(found, jitter_px=min(found.jitter_px, reach_px))
+        partners, score = field.find_partners(found.forward(second), found.jitter_px, found.share)
+        found = replace(found, score=score)
+        weight = partners.sum(0)
+        if weight.sum() < 2 or turn == _N_ROUNDS - 1:
             break
-        weights = np.exp(-0.5 * (distance / (0.5 * reach_px)) ** 2)
-        matrix = _fit_affine(
-            second.centroids[right], first.centroids[left], weights, is_rigid=turn < 3
+        target = (partners.T @ field.cells) / np.maximum(weight, 1e-12)[:, None]
+        found = replace(
+            found,
+            share=float((weight.sum() + 1) / (len(second) + 2)),
+            matrix=_fit_affine(second, target, weight, is_rigid=turn < _N_RIGID),
         )
-        anchors = second.centroids[right] @ matrix[:, :2].T + matrix[:, 2]
-        pulls = np.zeros((0, 2))
-        if turn >= 2:
-            offsets = first.centroids[left] - anchors
-            pulls = _solve_field(anchors, offsets, weights, diameter_px, length_px)
-        found = FieldAlignment(matrix, anchors if len(pulls) else pulls, pulls, length_px)
-    moved = found.forward(second.centroids)
-    left, _, distance = _mutual_neighbours(tree, moved, diameter_px / 2)
-    residual = float(np.median(distance)) if len(left) else float("nan")
-    closeness = np.exp(-0.5 * (distance / (diameter_px / 8)) ** 2).sum()
-    return FieldAlignment(
-        found.matrix, found.anchors, found.pulls, length_px, 0.0, float(closeness), residual
-    )
+        n_free = 1.5  # parameters of a rigid map along one of two axes
+        if turn >= _N_STIFF:
+            found, n_free = _fit_field(found, second, target, weight, prior, diameter_px)
+        squares = (partners * square_distances(field.cells, found.forward(second))).sum()
+        found = replace(
+            found, jitter_px=_estimate_jitter(squares, weight.sum() - n_free, diameter_px)
+        )
+    return found
 
 
-def _mutual_neighbours(
-    tree: cKDTree, points: np.ndarray, reach_px: float
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return pairs that are each other's nearest, and their distances."""
-    distance, nearest = tree.query(points)
-    back = cKDTree(points).query(tree.data)[1]
-    right = np.arange(len(points))
-    is_mutual = (back[nearest] == right) & (distance <= reach_px)
-    return nearest[is_mutual], right[is_mutual], distance[is_mutual]
+def _estimate_jitter(squares: float, n_cells: float, diameter_px: float) -> float:
+    """Return the standard deviation of offsets along an axis, with a prior of a few cells."""
+    expected = 2 * _PRIOR_CELLS * (_PRIOR_JITTER * diameter_px) ** 2
+    variance = (squares + expected) / (2 * (max(n_cells, 0) + _PRIOR_CELLS))
+    return float(max(np.sqrt(variance), _LEAST_JITTER * diameter_px))
+
+
+def _fit_field(
+    found: FieldAlignment,
+    second: np.ndarray,
+    target: np.ndarray,
+    weight: np.ndarray,
+    prior: np.ndarray,
+    diameter_px: float,
+) -> tuple[FieldAlignment, float]:
+    """Return the alignment with a Gaussian process through the offsets, and its free parameters."""
+    moved = found.affine(second)
+    near = _kernel(moved, found.anchors, found.length_px)
+    scaled = near.T * (weight / found.jitter_px**2)
+    evidence = scaled @ near
+    doubt = np.linalg.inv(evidence + prior / found.warp_px**2)
+    pulls = doubt @ (scaled @ (target - moved))
+    n_free = float((evidence * doubt).sum())
+    size = 0.5 * (pulls * (prior @ pulls)).sum()
+    expected = _PRIOR_CELLS * (_PRIOR_WARP * diameter_px) ** 2
+    warp_px = float(np.sqrt((size + expected) / (n_free + _PRIOR_CELLS)))
+    return replace(found, pulls=pulls, doubt=doubt, warp_px=warp_px), 1.5 + n_free
 
 
 def _fit_affine(
@@ -239,46 +227,6 @@ def _fit_affine(
     return np.column_stack([turn, centres[1] - turn @ centres[0]])
 
 
-def _solve_field(
-    anchors: np.ndarray,
-    offsets: np.ndarray,
-    weights: np.ndarray,
-    diameter_px: float,
-    length_px: float,
-) -> np.ndarray:
-    """Return the weights of a Gaussian process through noisy offsets, shape (anchor, 2)."""
-    noise = (diameter_px / 12) ** 2 / np.maximum(weights, 1e-3)
-    amplitude = (diameter_px / 4) ** 2
-    covariance = amplitude * _kernel(anchors, anchors, length_px) + np.diag(noise)
-    return amplitude * np.linalg.solve(covariance, offsets)
-
-
 def _kernel(points: np.ndarray, anchors: np.ndarray, length_px: float) -> np.ndarray:
     """Return the similarity of places, shape (point, anchor)."""
-    squares = (points**2).sum(1)[:, None] + (anchors**2).sum(1)[None] - 2 * points @ anchors.T
-    return np.exp(-np.maximum(squares, 0) / (2 * length_px**2))
-
-
-def _rotation(angle_deg: float) -> np.ndarray:
-    angle = np.radians(angle_deg)
-    return np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
-
-
-def _padded(shape: tuple[int, ...]) -> tuple[int, int]:
-    """Return the size of transforms in which nothing wraps around."""
-    n_rows, n_columns = (fft.next_fast_len(2 * side, real=True) for side in shape)
-    return n_rows, n_columns
-
-
-def _spectrum(picture: np.ndarray) -> np.ndarray:
-    """Return the transform of a picture without its mean."""
-    return fft.rfft2(picture - picture.mean(), s=_padded(picture.shape))
-
-
-def _similarity(first: np.ndarray, second: np.ndarray, matrix: np.ndarray) -> float:
-    """Return the correlation of two pictures, the second moved by an affine map."""
-    inverse = np.linalg.inv(matrix[:, :2])
-    moved = affine_transform(second, inverse, -inverse @ matrix[:, 2], order=1)
-    if first.std() == 0 or moved.std() == 0:
-        return 0.0
-    return float(np.corrcoef(first.ravel(), moved.ravel())[0, 1])
+    return np.exp(-square_distances(points, anchors) / (2 * length_px**2))

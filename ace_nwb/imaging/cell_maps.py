@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
-from scipy.ndimage import gaussian_filter, map_coordinates
+from scipy.ndimage import affine_transform, gaussian_filter, map_coordinates
 from scipy.sparse import csc_array
 
 
@@ -72,16 +72,26 @@ def build_cell_map(footprints: csc_array, field_shape: tuple[int, int]) -> CellM
     return CellMap(unit, centroids.reshape(-1, 2), field_shape)
 
 
-def mirror(cells: CellMap) -> CellMap:
-    """Return the cells with the columns of the field in reverse."""
-    n_columns = cells.field_shape[1]
-    pixels = cells.unit.indices // n_columns * n_columns + (
-        n_columns - 1 - cells.unit.indices % n_columns
-    )
-    unit = csc_array((cells.unit.data, pixels, cells.unit.indptr), shape=cells.unit.shape)
-    unit.sort_indices()
-    centroids = np.column_stack([cells.centroids[:, 0], n_columns - 1 - cells.centroids[:, 1]])
-    return CellMap(unit, centroids, cells.field_shape)
+def measure_similarity(
+    first: CellMap, second: CellMap, matrix: np.ndarray, *, blur_px: float
+) -> float:
+    """Return the correlation of the pictures of two sessions.
+
+    Parameters
+    ----------
+    first, second
+        Cells in fields of one size.
+    matrix
+        Affine map of the second's field into the first's, shape (2, 3).
+    blur_px
+        Of the pictures.
+    """
+    fixed, moving = (cells.picture(blur_px) for cells in (first, second))
+    inverse = np.linalg.inv(matrix[:, :2])
+    moved = affine_transform(moving, inverse, -inverse @ matrix[:, 2], order=1)
+    if fixed.std() == 0 or moved.std() == 0:
+        return 0.0
+    return float(np.corrcoef(fixed.ravel(), moved.ravel())[0, 1])
 
 
 def move_footprints(cells: CellMap, transform: Transform) -> CellMap:

@@ -1,43 +1,22 @@
-"""Which ROIs of two sessions are the same cell: fields aligned, pairs judged, matches assigned.
+"""Which ROIs of several sessions are the same cell: fields aligned, pairs judged, cells linked.
 
-Fields are aligned by rotation and shift of cell maps, then by a smooth displacement field
-(alignment.py). Pairs of neighbours are judged by the distance of their centroids and the overlap
-of their footprints, with a mixture model of "same" and "different" pairs whose parameters come
-from the data (after Sheintuch et al. 2017). Many sessions are linked by their pairwise
-probabilities, at most one ROI of each session to a cell.
+Two sessions are aligned by their cells (alignment.py), the alignment is compared with those of
+foreign fields (common_field.py), and neighbours are judged (pair_model.py). Sessions without a
+common field have no links. Many sessions are linked by their pairwise probabilities, at most one
+ROI of each session to a cell.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from itertools import combinations
 
 import numpy as np
-from scipy.optimize import linear_sum_assignment
-from scipy.sparse import csc_array
-from scipy.spatial import cKDTree
 
-from ace_nwb.imaging.alignment import FieldAlignment, align_cells
-from ace_nwb.imaging.cell_maps import CellMap, build_cell_map, mirror, move_footprints
-from ace_nwb.imaging.pair_model import PairModel, fit_pair_model
-
-
-@dataclass(frozen=True)
-class CandidatePairs:
-    """Neighbouring ROIs of two sessions.
-
-    Parameters
-    ----------
-    first, second
-        Numbers of the ROIs, shape (pair,).
-    distance_px
-        Between their centroids after alignment, shape (pair,).
-    overlap
-        Correlation of their footprints after alignment, 0..1, shape (pair,).
-    """
-
-    first: np.ndarray
-    second: np.ndarray
-    distance_px: np.ndarray
-    overlap: np.ndarray
+from ace_nwb.imaging.alignment import FieldAlignment, align_points, identity_alignment
+from ace_nwb.imaging.common_field import CommonField, judge_score, make_foreign, make_shifts
+from ace_nwb.imaging.pair_model import CandidatePairs, judge_pairs
+from ace_nwb.imaging.rigid_search import find_rigid
+from ace_nwb.imaging.spacing import Field, build_field
 
 
 @dataclass(frozen=True)
@@ -48,46 +27,106 @@ class Registration:
     ----------
     alignment
         From the second session's field to the first one's.
+    common
+        Whether they share a field.
     pairs
-        All neighbours that were judged.
-    probability
-        That a pair is one cell, shape (pair,).
-    matches
-        Numbers of matched ROIs, shape (match, 2).
-    match_probability
-        Of each match, shape (match,).
-    model
-        The mixture that judged them.
-    n_by_chance
-        Matches that the same procedure finds in the mirror image of the second session, which
-        shares no cell with the first: what `matches` would be for fields of different places.
+        All neighbours that were judged; none if they share no field.
     """
 
     alignment: FieldAlignment
+    common: CommonField
     pairs: CandidatePairs
-    probability: np.ndarray
-    matches: np.ndarray
-    match_probability: np.ndarray
-    model: PairModel
-    n_by_chance: int
 
 
-def register_sessions(
-    first: csc_array,
-    second: csc_array,
+@dataclass(frozen=True)
+class RegisteredFields:
+    """How many sessions belong together.
+
+    Parameters
+    ----------
+    alignments
+        Of each session into the field of the reference; the identity if they share none.
+    pairs
+        Of every two sessions (first, second).
+    """
+
+    alignments: list[FieldAlignment]
+    pairs: dict[tuple[int, int], Registration]
+
+
+def register_fields(
+    sessions: Sequence[np.ndarray],
+    field_shape: tuple[int, int],
+    *,
+    reference: int,
+    cell_diameter_px: float,
+    max_rotation_deg: float,
+    max_distance_px: float,
+    progress: Callable[[int, int], None] = lambda _done, _of: None,
+) -> RegisteredFields:
+    """Match the cells of many sessions, two by two.
+
+    Parameters
+    ----------
+    sessions
+        Centroids (row, column) of each, shape (cell, 2), pixels.
+    field_shape
+        (n_rows, n_columns), the same for all.
+    reference
+        Number of the session that the others are aligned to.
+    cell_diameter_px, max_rotation_deg, max_distance_px
+        As for `register_pair`.
+    progress
+        Called with (pairs of sessions judged, of how many).
+
+    Notes
+    -----
+    Two sessions that both share the reference's field are compared where they lie in it; others
+    are searched anew, as they may share a field that is not the reference's.
+    """
+    sizes = {"cell_diameter_px": cell_diameter_px, "max_distance_px": max_distance_px}
+    alignments = [identity_alignment() for _ in sessions]
+    is_placed = {reference}
+    pairs: dict[tuple[int, int], Registration] = {}
+    # those of the reference first: they say where the others lie
+    numbers = sorted(combinations(range(len(sessions)), 2), key=lambda pair: reference not in pair)
+    for done, (a, b) in enumerate(numbers):
+        if reference in (a, b):
+            other = a if b == reference else b
+            found = register_pair(
+                sessions[reference], sessions[other], field_shape,
+                max_rotation_deg=max_rotation_deg, **sizes,
+            )  # fmt: skip
+            if found.common.is_common:
+                alignments[other] = found.alignment
+                is_placed.add(other)
+            pairs[a, b] = found if b == other else _swap(found)
+        elif {a, b} <= is_placed:
+            moved = [alignments[k].forward(sessions[k]) for k in (a, b)]
+            pairs[a, b] = refine_pair(moved[0], moved[1], field_shape, **sizes)
+        else:
+            pairs[a, b] = register_pair(
+                sessions[a], sessions[b], field_shape, max_rotation_deg=max_rotation_deg, **sizes
+            )
+        progress(done + 1, len(numbers))
+    return RegisteredFields(alignments, pairs)
+
+
+def register_pair(
+    first: np.ndarray,
+    second: np.ndarray,
     field_shape: tuple[int, int],
     *,
     cell_diameter_px: float,
     max_rotation_deg: float,
     max_distance_px: float,
-    min_probability: float,
 ) -> Registration:
-    """Match the ROIs of two sessions of one field.
+    """Match the cells of two sessions.
 
     Parameters
     ----------
     first, second
-        Footprints, shape (n_rows * n_columns, roi), row-major pixels.
+        Centroids (row, column), shape (cell, 2), pixels.
     field_shape
         (n_rows, n_columns), the same for both.
     cell_diameter_px
@@ -96,100 +135,68 @@ def register_sessions(
         Largest rotation searched in either direction.
     max_distance_px
         Centroids farther apart after alignment are no pair.
-    min_probability
-        Least probability of a match.
     """
-    maps = [build_cell_map(f, field_shape) for f in (first, second)]
-    search = {"cell_diameter_px": cell_diameter_px, "max_rotation_deg": max_rotation_deg}
-    alignment = align_cells(maps[0], maps[1], **search)
-    moved = move_footprints(maps[1], alignment)
-    pairs = find_pairs(maps[0], moved, max_distance_px=max_distance_px)
-    model = fit_pair_model(pairs.distance_px, pairs.overlap, max_distance_px=max_distance_px)
-    probability = model.probability(pairs.distance_px, pairs.overlap)
-    matches, certainty = assign_matches(pairs, probability, min_probability=min_probability)
-    n_by_chance = count_chance_matches(
-        maps[0], maps[1], model, min_probability=min_probability, **search
-    )
-    return Registration(alignment, pairs, probability, matches, certainty, model, n_by_chance)
+    field = build_field(first, second, field_shape, cell_diameter_px)
+    alignment, *foreign = [
+        align_points(
+            field,
+            points,
+            find_rigid(
+                first,
+                points,
+                field_shape,
+                cell_diameter_px=cell_diameter_px,
+                max_rotation_deg=max_rotation_deg,
+            ),
+            cell_diameter_px=cell_diameter_px,
+        )
+        for points in (second, *make_foreign(second, field_shape))
+    ]
+    return _judge(field, second, alignment, foreign, max_distance_px)
 
 
-def count_chance_matches(
-    first: CellMap,
-    second: CellMap,
-    model: PairModel,
+def refine_pair(
+    first: np.ndarray,
+    second: np.ndarray,
+    field_shape: tuple[int, int],
     *,
     cell_diameter_px: float,
-    max_rotation_deg: float,
-    min_probability: float,
-) -> int:
-    """Return how many matches the mirror image of the second session gives.
+    max_distance_px: float,
+) -> Registration:
+    """Match the cells of two sessions that were moved into one field, against fields beside it.
 
     Parameters
     ----------
-    first, second
-        Cells of two sessions, not aligned.
-    model
-        The mixture that judges pairs.
-    cell_diameter_px, max_rotation_deg, min_probability
-        As for `register_sessions`.
+    first, second, field_shape, cell_diameter_px, max_distance_px
+        As for `register_pair`.
     """
-    mirrored = mirror(second)
-    alignment = align_cells(
-        first, mirrored, cell_diameter_px=cell_diameter_px, max_rotation_deg=max_rotation_deg
-    )
-    moved = move_footprints(mirrored, alignment)
-    pairs = find_pairs(first, moved, max_distance_px=model.max_distance_px)
-    probability = model.probability(pairs.distance_px, pairs.overlap)
-    return len(assign_matches(pairs, probability, min_probability=min_probability)[0])
+    field = build_field(first, second, field_shape, cell_diameter_px)
+    alignment, *foreign = [
+        align_points(field, second, [start], cell_diameter_px=cell_diameter_px)
+        for start in (np.eye(2, 3), *make_shifts(cell_diameter_px))
+    ]
+    return _judge(field, second, alignment, foreign, max_distance_px)
 
 
-def find_pairs(first: CellMap, second: CellMap, *, max_distance_px: float) -> CandidatePairs:
-    """Return all neighbours of two aligned sessions.
-
-    Parameters
-    ----------
-    first, second
-        Cells in one field.
-    max_distance_px
-        Largest distance of their centroids.
-    """
-    found: list[tuple[int, int]] = []
-    if first.n_cells and second.n_cells:
-        near = cKDTree(first.centroids).query_ball_tree(cKDTree(second.centroids), max_distance_px)
-        found = [(i, j) for i, others in enumerate(near) for j in sorted(others)]
-    index = np.array(found, int).reshape(-1, 2)
-    left, right = index[:, 0], index[:, 1]
-    distance = np.linalg.norm(first.centroids[left] - second.centroids[right], axis=1)
-    products = np.asarray(first.unit.T.tocsr()[left].multiply(second.unit.T.tocsr()[right]).sum(1))
-    return CandidatePairs(left, right, distance, np.clip(products.ravel(), 0, 1))
+def _judge(
+    field: Field,
+    second: np.ndarray,
+    alignment: FieldAlignment,
+    foreign: list[FieldAlignment],
+    max_distance_px: float,
+) -> Registration:
+    """Return the verdict on the field, and on the pairs; none is probable in a foreign field."""
+    common = judge_score(alignment.score, np.array([other.score for other in foreign]))
+    pairs = judge_pairs(field, second, alignment, max_distance_px=max_distance_px)
+    if not common.is_common:
+        pairs = replace(pairs, probability=np.zeros_like(pairs.probability))
+    return Registration(alignment, common, pairs)
 
 
-def assign_matches(
-    pairs: CandidatePairs, probability: np.ndarray, *, min_probability: float
-) -> tuple[np.ndarray, np.ndarray]:
-    """Return the most probable matches, each ROI in at most one, and their probabilities.
-
-    Parameters
-    ----------
-    pairs
-        Neighbours.
-    probability
-        That a pair is one cell, shape (pair,).
-    min_probability
-        Least probability of a match.
-    """
-    good = probability >= min_probability
-    if not good.any():
-        return np.zeros((0, 2), int), np.zeros(0)
-    rows, row_of = np.unique(pairs.first[good], return_inverse=True)
-    columns, column_of = np.unique(pairs.second[good], return_inverse=True)
-    gain = np.zeros((len(rows), len(columns)))
-    gain[row_of, column_of] = probability[good]
-    chosen = np.column_stack(linear_sum_assignment(gain, maximize=True))
-    certainty = gain[chosen[:, 0], chosen[:, 1]]
-    is_pair = certainty > 0
-    matches = np.column_stack([rows[chosen[:, 0]], columns[chosen[:, 1]]])[is_pair]
-    return matches, certainty[is_pair]
+def _swap(found: Registration) -> Registration:
+    """Return a registration with the sessions of its pairs in the other order."""
+    pairs = replace(found.pairs, first=found.pairs.second, second=found.pairs.first)
+    return replace(found, pairs=pairs)
 
 
 @dataclass(frozen=True)

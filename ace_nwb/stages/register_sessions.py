@@ -1,28 +1,27 @@
 """Stage register-sessions: which ROIs of this and other sessions are the same cell."""
 
 import os
-import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import lru_cache
-from itertools import combinations
 from pathlib import Path
 
 import numpy as np
 from scipy.sparse import csc_array
 
-from ace_nwb.errors import AceNwbWarning, ParameterError
-from ace_nwb.imaging.alignment import FieldAlignment, align_cells
-from ace_nwb.imaging.cell_maps import CellMap, build_cell_map, move_footprints
-from ace_nwb.imaging.pair_model import fit_pair_model
+from ace_nwb.errors import ParameterError
+from ace_nwb.imaging.cell_maps import (
+    CellMap,
+    build_cell_map,
+    measure_similarity,
+    move_footprints,
+)
 from ace_nwb.imaging.registration import (
-    CandidatePairs,
     Cells,
     Link,
-    assign_matches,
-    count_chance_matches,
-    find_pairs,
+    RegisteredFields,
     link_sessions,
+    register_fields,
 )
 from ace_nwb.nwb.content.imaging import read_field
 from ace_nwb.nwb.content.registration import RegisteredSession, write_registration
@@ -74,8 +73,12 @@ class ProjectRegistration:
         In the order of their file names.
     reference
         Number of the session that the others are aligned to.
-    alignments, maps
-        Of each session, into the field of the reference.
+    fields
+        How the sessions lie in the field of the reference, and which share a field at all.
+    maps
+        The cells of each session in the field of the reference.
+    similarities
+        Correlation of the cells' pictures with the reference before and after the alignment.
     links
         Judged pairs; ROIs are rows of the sessions' tables.
     cells
@@ -84,10 +87,31 @@ class ProjectRegistration:
 
     sessions: tuple[SessionRois, ...]
     reference: int
-    alignments: tuple[FieldAlignment, ...]
+    fields: RegisteredFields
     maps: tuple[CellMap, ...]
+    similarities: tuple[tuple[float, float], ...]
     links: tuple[Link, ...]
     cells: Cells
+
+    def find_strangers(self, number: int) -> dict[int, float]:
+        """Return the sessions without a common field with one, and how probable chance is."""
+        return {
+            b if number == a else a: pair.common.p_chance
+            for (a, b), pair in self.fields.pairs.items()
+            if number in (a, b) and not pair.common.is_common
+        }
+
+    def p_chance(self, number: int) -> float:
+        """Return how probable chance is for a session and the reference, NaN for the latter."""
+        if number == self.reference:
+            return float("nan")
+        first, second = sorted((number, self.reference))
+        return self.fields.pairs[first, second].common.p_chance
+
+    def name_strangers(self, numbers: Iterable[int]) -> str:
+        """Return the names of the sessions that share no field with any of some sessions."""
+        found = set.intersection(*(set(self.find_strangers(number)) for number in numbers))
+        return ", ".join(self.sessions[number].name for number in sorted(found))
 
 
 def compute(
@@ -102,8 +126,13 @@ def compute(
     folder = session.path.resolve().parent
     others = [folder / name.strip() for name in params.sessions.split(",") if name.strip()]
     project = register_project([session.path, *others], params, progress=context.progress)
-    paths = [item.path for item in project.sessions]
-    return _pick(project, paths.index(session.path.resolve()))
+    number = [item.path for item in project.sessions].index(session.path.resolve())
+    for other, p_chance in sorted(project.find_strangers(number).items()):
+        context.remarks.append(
+            f"no common field with {project.sessions[other].name}: fields of other places fit as "
+            f"well with p = {p_chance:.2g}; no cell is linked"
+        )
+    return _pick(project, number)
 
 
 def write(writer: SessionWriter, result: RegisteredSession) -> None:
@@ -168,65 +197,49 @@ def _register_cached(
     ]
     diameter = params.cell_diameter_px or _measure_diameter(maps)
     reference = len(sessions) // 2
-    alignments, moved = [], []
-    for number, own in enumerate(maps):
-        found = align_cells(
-            maps[reference],
-            own,
-            cell_diameter_px=diameter,
-            max_rotation_deg=0.0 if number == reference else params.max_rotation_deg,
-        )
-        alignments.append(found if number != reference else _identity(found))
-        moved.append(move_footprints(own, alignments[-1]))
-        progress.call(number + 1, len(sessions))
-    reach_px = params.max_distance_px or _DIAMETERS_APART * diameter
-    search = {"cell_diameter_px": diameter, "max_rotation_deg": params.max_rotation_deg}
-    links = _link_all(sessions, moved, reach_px, search)
-    cells = link_sessions(
-        [s.numbers for s in sessions], links, min_probability=params.min_probability
+    fields = register_fields(
+        [own.centroids for own in maps],
+        field_shape,
+        reference=reference,
+        cell_diameter_px=diameter,
+        max_rotation_deg=params.max_rotation_deg,
+        max_distance_px=params.max_distance_px or _DIAMETERS_APART * diameter,
+        progress=progress.call,
     )
+    links = _to_links(fields, sessions)
     return ProjectRegistration(
-        sessions, reference, tuple(alignments), tuple(moved), tuple(links), cells
+        sessions,
+        reference,
+        fields,
+        tuple(move_footprints(own, fields.alignments[n]) for n, own in enumerate(maps)),
+        tuple(
+            _compare(maps[reference], own, fields.alignments[n].matrix, diameter)
+            for n, own in enumerate(maps)
+        ),
+        tuple(links),
+        link_sessions([s.numbers for s in sessions], links, min_probability=params.min_probability),
     )
 
 
-def _link_all(
-    sessions: tuple[SessionRois, ...],
-    moved: list[CellMap],
-    max_distance_px: float,
-    search: dict[str, float],
-) -> list[Link]:
-    """Judge the neighbours of every two sessions."""
-    links = []
-    for a, b in combinations(range(len(sessions)), 2):
-        pairs = find_pairs(moved[a], moved[b], max_distance_px=max_distance_px)
-        model = fit_pair_model(pairs.distance_px, pairs.overlap, max_distance_px=max_distance_px)
-        probability = model.probability(pairs.distance_px, pairs.overlap)
-        links += _to_links(pairs, probability, a, b, sessions)
-        n_matches = len(assign_matches(pairs, probability, min_probability=0.5)[0])
-        n_chance = count_chance_matches(moved[a], moved[b], model, min_probability=0.5, **search)
-        if n_matches < 2 * n_chance:
-            warnings.warn(
-                f"{sessions[a].name} and {sessions[b].name} share {n_matches} ROIs, their mirror "
-                f"images {n_chance}: the fields may not be of one place. Look at the picture "
-                "before you trust these matches.",
-                AceNwbWarning,
-                stacklevel=2,
-            )
-    return links
+def _compare(
+    reference: CellMap, own: CellMap, matrix: np.ndarray, diameter_px: float
+) -> tuple[float, float]:
+    """Return the similarity of two sessions before and after the affine map."""
+    before, after = (
+        measure_similarity(reference, own, each, blur_px=diameter_px / 3)
+        for each in (np.eye(2, 3), matrix)
+    )
+    return before, after
 
 
-def _to_links(
-    pairs: CandidatePairs,
-    probability: np.ndarray,
-    a: int,
-    b: int,
-    sessions: tuple[SessionRois, ...],
-) -> list[Link]:
+def _to_links(fields: RegisteredFields, sessions: tuple[SessionRois, ...]) -> list[Link]:
     """Return the pairs that are not out of the question, by rows of the ROI tables."""
     return [
         Link(a, int(sessions[a].numbers[i]), b, int(sessions[b].numbers[j]), float(p))
-        for i, j, p in zip(pairs.first, pairs.second, probability, strict=True)
+        for (a, b), found in fields.pairs.items()
+        for i, j, p in zip(
+            found.pairs.first, found.pairs.second, found.pairs.probability, strict=True
+        )
         if p >= _LEAST_LINK
     ]
 
@@ -249,9 +262,9 @@ def _pick(project: ProjectRegistration, number: int) -> RegisteredSession:
             pair = sorted([(number, roi), (other, int(partner))])
             probability = known.get((pair[0], pair[1]), 0.0)
             matches.append((roi, project.sessions[other].name, int(partner), probability))
-    alignment = project.alignments[number]
+    alignment = project.fields.alignments[number]
     grid = np.moveaxis(np.mgrid[: own.field_shape[0], : own.field_shape[1]], 0, -1).astype(float)
-    points = grid.reshape(-1, 2) @ alignment.matrix[:, :2].T + alignment.matrix[:, 2]
+    points = alignment.affine(grid.reshape(-1, 2))
     return RegisteredSession(
         rois=cells.rois[rows, number],
         cells=np.array(rows, int),
@@ -261,8 +274,11 @@ def _pick(project: ProjectRegistration, number: int) -> RegisteredSession:
         reference=project.sessions[project.reference].name,
         reference_identifier=project.sessions[project.reference].identifier,
         matrix=alignment.matrix,
-        similarity=(alignment.similarity_before, alignment.similarity_after),
-        residual_px=alignment.residual_px,
+        similarity=project.similarities[number],
+        jitter_px=alignment.jitter_px,
+        warp_px=alignment.warp_px,
+        p_chance=project.p_chance(number),
+        no_common_field=project.name_strangers([number]),
         displacement=alignment.displacement(points).reshape(*own.field_shape, 2),
     )
 
@@ -311,9 +327,3 @@ def _measure_diameter(maps: list[CellMap]) -> float:
                 areas.append((weights >= weights.max() / 2).sum())
     width = 2 * np.sqrt(np.median(areas) / np.pi) if areas else 7.0
     return float(np.clip(width * _WIDTH_TO_DIAMETER, 4, 60))
-
-
-def _identity(found: FieldAlignment) -> FieldAlignment:
-    """Return the alignment of the reference to itself."""
-    nothing = np.zeros((0, 2))
-    return FieldAlignment(np.eye(2, 3), nothing, nothing, found.length_px, 1.0, 1.0, 0.0)

@@ -189,6 +189,7 @@ STAGES: dict[str, Stage] = {
             p.RegisterSessionsParams,
             requires=("extract",),
             uses=("evaluate",),
+            revision=2,  # foreign fields decide whether cells are shared; calibrated links
             on_request=True,
         ),
     )

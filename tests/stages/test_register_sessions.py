@@ -2,6 +2,8 @@
 
 import csv
 import shutil
+import warnings
+from dataclasses import replace
 
 import numpy as np
 import pynwb
@@ -9,11 +11,15 @@ import pytest
 from scipy.sparse import csc_array
 
 from ace_nwb import pipeline
-from ace_nwb.batch.project import register_files
+from ace_nwb.batch.project import draw_picture, register_files
 from ace_nwb.cli import run
+from ace_nwb.imaging.common_field import LEVEL
 from ace_nwb.imaging.segmentation import Segmentation
+from ace_nwb.nwb import layout
 from ace_nwb.nwb.content.registration import read_matches, read_registration
 from ace_nwb.nwb.content.rois import read_segmentation, write_segmentation
+from ace_nwb.nwb.history import current_runs
+from ace_nwb.nwb.objects.columns import read_columns
 from ace_nwb.nwb.session import edit_session, open_session
 
 
@@ -112,6 +118,60 @@ def test_table_picture_and_project_file_are_written(project):
     with pynwb.NWBHDF5IO(nwb, "r") as io:
         cells = io.read().processing["ophys"]["Cells"]
         np.testing.assert_array_equal(cells["roi_1"][:], found.cells.rois[:, 1])
+
+
+@pytest.fixture(scope="module")
+def strangers(project, tmp_path_factory):
+    """Two sessions of one place and one of another: its cells lie where they like."""
+    folder = tmp_path_factory.mktemp("strangers")
+    paths = [folder / f"{name}.nwb" for name in ("a", "b", "x")]
+    for path in paths:
+        shutil.copyfile(project[0][0], path)
+    scatter_rois(paths[2])
+    outputs = [folder / name for name in ("cells.csv", "cells.png", "project.nwb")]
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        found, outcomes = register_files(paths, {"rois": "all"}, outputs=outputs)
+    return paths, found, outcomes, outputs
+
+
+def scatter_rois(path):
+    """Move every ROI to a place of its own."""
+    rng = np.random.default_rng(0)
+    with edit_session(path) as writer:
+        old = read_segmentation(writer)
+        images = [np.roll(each, rng.integers(0, each.shape), (0, 1)) for each in old.image_masks()]
+        footprints = csc_array(np.reshape(images, (old.n_rois, -1)).T)
+        write_segmentation(writer, replace(old, footprints=footprints))
+
+
+def test_sessions_of_two_places_have_no_link_and_every_output_says_so(strangers):
+    paths, found, outcomes, (table, _, nwb) = strangers
+    assert {(link.session, link.other_session) for link in found.links} == {(0, 1)}
+    remarks = [" ".join(outcome.remarks) for outcome in outcomes]
+    assert [remark.count("no common field") for remark in remarks] == [1, 1, 2]
+    assert "no common field with x" in remarks[0]
+    with open_session(paths[2]) as session:
+        alignment = read_columns(session.get(layout.SESSION_ALIGNMENT))
+        assert alignment["no_common_field"].tolist() == ["a, b"]
+        assert alignment["p_chance"][0] > LEVEL
+        assert len(read_matches(session)["roi"]) == 0
+        assert "no common field" in current_runs(session)["register-sessions"].warnings
+    with table.open() as file:
+        rows = list(csv.DictReader(file))
+    assert {(bool(row["x"]), row["no_common_field"]) for row in rows} == {
+        (False, "x"),
+        (True, "a, b"),
+    }
+    with pynwb.NWBHDF5IO(nwb, "r") as io:
+        pairs = io.read().processing["ophys"]["Pairs"]
+        assert pairs["common_field"][:].tolist() == [True, False, False]
+
+
+def test_picture_names_the_sessions_of_other_fields(strangers):
+    titles = [axes.get_title() for axes in draw_picture(strangers[1]).axes]
+    assert "no common field with x" in titles[0]
+    assert "no common field with a, b" in titles[2]
 
 
 def test_second_registration_does_nothing(project, capsys):

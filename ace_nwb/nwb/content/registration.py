@@ -44,8 +44,15 @@ class RegisteredSession:
         Shape (2, 3): reference = matrix[:, :2] @ own + matrix[:, 2], (row, column), pixels.
     similarity
         Correlation of the cells' pictures with the reference before and after the alignment.
-    residual_px
-        Median distance of neighbours after it.
+    jitter_px
+        Standard deviation of the offset of a cell after it, along an axis.
+    warp_px
+        Standard deviation of the displacement along an axis.
+    p_chance
+        Probability that a field of another place fits the reference as well.
+    no_common_field
+        Names of the sessions without a common field with this one; without one with the
+        reference, the alignment is the identity. Jitter, warp and p are NaN for the reference.
     displacement
         (row, column) added after the affine part, at each pixel, shape (row, column, 2).
     """
@@ -59,7 +66,10 @@ class RegisteredSession:
     reference_identifier: str
     matrix: np.ndarray
     similarity: tuple[float, float]
-    residual_px: float
+    jitter_px: float
+    warp_px: float
+    p_chance: float
+    no_common_field: str
     displacement: np.ndarray
 
 
@@ -133,7 +143,13 @@ def _write_alignment(writer: SessionWriter, result: RegisteredSession) -> None:
             **columns,
             "similarity_before": ("Correlation of the cells' pictures.", [result.similarity[0]]),
             "similarity_after": ("The same after the affine map.", [result.similarity[1]]),
-            "residual_px": ("Median distance of neighbours, px.", [result.residual_px]),
+            "jitter_px": ("Offset of cells that is left, SD along an axis.", [result.jitter_px]),
+            "warp_px": ("Displacement, SD along an axis.", [result.warp_px]),
+            "p_chance": ("That a field of another place fits as well.", [result.p_chance]),
+            "no_common_field": (
+                "File names of the sessions without a common field.",
+                [result.no_common_field],
+            ),
         },
     )
 
