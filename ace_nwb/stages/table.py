@@ -23,7 +23,7 @@ STAGES: dict[str, Stage] = {
         Stage(
             "sync",
             p.SyncParams,
-            revision=10,  # bursts carry no frames on; a loss beside a clock jump is weighed with it
+            revision=11,  # bursts carry no frames on; a loss beside a clock jump is weighed with it
         ),
         Stage(
             "preprocess",

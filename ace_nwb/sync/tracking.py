@@ -219,7 +219,7 @@ def _advance(state: _Follower, start: int, stop: int, *, first: bool) -> None:
     here = likelihoods[window % _N_BINS] - 1e-3 * np.abs(window)
     shift = int(window[np.argmax(here)])
     is_other = not first and likelihoods.max() - here.max() > PRICES.other_phase
-    if is_other and _goes_on_later(state, start):
+    if is_other and _goes_on_later(state, start, int(np.argmax(likelihoods)) - shift):
         state.offsets[start:stop] = state.predict(times)
         return
     if is_other:
@@ -323,26 +323,32 @@ def _goes_on_behind(state: _Follower, start: int, before_s: float) -> bool:
     return _goes_on(state, times[first : first + state.stretch])
 
 
-def _goes_on_later(state: _Follower, start: int) -> bool:
-    """Say whether the clock as it is fits when a burst of late time stamps is over."""
+def _goes_on_later(state: _Follower, start: int, phase: int) -> bool:
+    """Say whether the clock as it is fits when a burst of late time stamps is over.
+
+    And better than another phase (bins), which a burst shows only as long as it lasts.
+    """
     later = start + int(np.argmax(state.times[start:] > state.times[start] + _BURST_S))
     if later == start or state.slope == 0.0:  # a drift that is not known hides a step
         return False
     period = state.local_period
-    goes_on = _goes_on(state, state.times[later : later + state.stretch])
+    goes_on = _goes_on(state, state.times[later : later + state.stretch], phase)
     state.tune(period)
     return goes_on
 
 
-def _goes_on(state: _Follower, times: np.ndarray) -> bool:
-    """Say whether the clock as it is fits time stamps further on."""
+def _goes_on(state: _Follower, times: np.ndarray, phase: int | None = None) -> bool:
+    """Say whether the clock as it is fits time stamps further on, and no worse than a phase."""
     if times.size < 5:
         return False
     likelihoods, n_told = state.likelihoods(times + state.predict(times))
     reach_s = 2e-3 + state.most_drift * (times[-1] - state.at)
     width = min(int(np.ceil(reach_s / state.local_period * _N_BINS)), _N_BINS // 4)
-    here = likelihoods[np.arange(-width, width + 1) % _N_BINS].max()
-    return bool(n_told > 0.8 * times.size and likelihoods.max() - here < PRICES.other_phase)
+    window = np.arange(-width, width + 1)
+    here = likelihoods[window % _N_BINS].max()
+    other = -np.inf if phase is None else likelihoods[(window + phase) % _N_BINS].max()
+    fits = likelihoods.max() - here < PRICES.other_phase and here > other
+    return bool(n_told > 0.8 * times.size and fits)
 
 
 def _jump(state: _Follower, start: int, stop: int) -> None:
