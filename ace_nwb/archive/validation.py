@@ -89,6 +89,8 @@ def _severity(session: Session, message: Any) -> str:
     name = message.check_function_name
     if name == "check_data_orientation" and _has_time_first(session, message.location):
         return _HARMLESS
+    if name == "check_time_series_data_is_not_empty" and _is_of_no_roi(session, message.location):
+        return _HARMLESS
     return _LOWERED.get(name, str(message.importance.name))
 
 
@@ -108,6 +110,15 @@ def _has_time_first(session: Session, path: str | None) -> bool:
         return False
     frames = session.read_table(layout.FRAME_LEDGER)["movie_frame"]
     return int(np.count_nonzero(frames >= 0)) == n_samples
+
+
+def _is_of_no_roi(session: Session, path: str | None) -> bool:
+    """Return whether traces have times and no columns: no ROI was found, which is a result."""
+    series = session.find(path) if path else None
+    if series is None or series.neurodata_type != "RoiResponseSeries":
+        return False
+    n_frames, *n_rois = series.data.shape
+    return n_frames > 0 and n_rois == [0]
 
 
 def breaks_off_without_rows(text: str) -> bool:

@@ -7,7 +7,7 @@ import pytest
 from pynwb import NWBHDF5IO
 from roiextractors import NwbImagingExtractor, NwbSegmentationExtractor
 
-from ace_nwb import process, read_events
+from ace_nwb import process, read_events, run
 from ace_nwb.archive import is_valid, validate
 from ace_nwb.archive.validation import breaks_off_without_rows
 from ace_nwb.conversion import convert
@@ -52,6 +52,19 @@ def test_a_movie_of_fewer_frames_than_pixels_a_side_is_valid(tmp_path, jitter_ms
     findings = validate(path)
     assert "check_data_orientation" in {finding.check for finding in findings}
     assert is_valid(findings), findings
+
+
+def test_a_session_in_which_no_roi_was_found_is_as_valid_as_one_with(session_copy):
+    def failing():
+        return {f.check for f in validate(session_copy) if not is_valid([f])}
+
+    before = failing()
+    process(session_copy, "extract", {"min_peak_to_noise": 10_000.0})
+    outcomes = {one.stage: one.action for one in run(session_copy)}
+    with open_session(session_copy) as session:
+        assert read_segmentation(session).raw.shape[1] == 0
+    assert outcomes["spectrogram"] == outcomes["coupling"] == "not applicable"
+    assert failing() == before
 
 
 BROKEN = "During evaluation of 'check_x' - "

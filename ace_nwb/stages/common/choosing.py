@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from ace_nwb.errors import InputError, UnknownNameError
+from ace_nwb.errors import NothingToDoError, UnknownNameError
 from ace_nwb.nwb.content.roi_series import read_roi_table
 from ace_nwb.nwb.session import Session
 
@@ -46,13 +46,18 @@ def accepted_rois(session: Session) -> np.ndarray:
 
     Raises
     ------
-    InputError
-        If none is accepted.
+    NothingToDoError
+        If none was found, or none is accepted.
     """
     table = read_roi_table(session)
     accepted = final_acceptance(table)
+    if not len(accepted):
+        raise NothingToDoError(
+            "Extraction has found no ROI, so there is nothing to analyse. That is a result; if "
+            "cells can be seen, `ace-nwb tune` helps to find the thresholds of the extract stage."
+        )
     if not accepted.any():
-        raise InputError(
+        raise NothingToDoError(
             f"None of the {len(accepted)} ROIs is accepted, so there is nothing to analyse. Lower "
             "the thresholds of the evaluate stage, or look at the report why."
         )
