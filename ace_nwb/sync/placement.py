@@ -217,8 +217,9 @@ def place_segments(
     finish = End(after, evidence.lost_at_end, inside.rates, recorder.end_loss, free)
     known: dict[str, Any] = {"timeline": timeline, "strays": strays, "recorded_s": span}
     start = partial(score_start, end=begin, **known)
-    begins = partial(_score_aside, first + shifts, segments.first)
-    ends = partial(_score_aside, last + shifts, segments.last)
+    n_frames = timeline.times_s.size
+    begins = partial(_score_aside, first + shifts, segments.first, n_frames)
+    ends = partial(_score_aside, last + shifts, segments.last, n_frames)
     terms = inside.terms | {
         name: np.zeros((segments.starts.size - 1, shifts.size))
         for name in (START, PRESS, END, TEXTURE, PINS)
@@ -242,10 +243,12 @@ def place_segments(
 
 
 def _score_aside(
-    frame: np.ndarray, aside: Aside, score: Callable[[np.ndarray], np.ndarray]
+    frame: np.ndarray, aside: Aside, n_frames: int, score: Callable[[np.ndarray], np.ndarray]
 ) -> np.ndarray:
     """Return what an end says of frames of the outermost row, which may itself stand aside."""
-    scores = [np.log(chance) + score(frame + n) for n, chance in aside.items()]
+    scores = [
+        np.log(chance) + score(np.clip(frame + n, 0, n_frames - 1)) for n, chance in aside.items()
+    ]
     return np.asarray(np.logaddexp.reduce(scores))
 
 
