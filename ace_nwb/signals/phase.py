@@ -36,7 +36,7 @@ def compute_analytic_signal(
 
 
 def compute_phase(
-    filtered: np.ndarray, *, breaks: np.ndarray | None = None
+    filtered: np.ndarray, *, breaks: np.ndarray | None = None, edge_samples: int = 0
 ) -> tuple[np.ndarray, np.ndarray]:
     """Compute the phase and amplitude of a band-passed signal.
 
@@ -46,6 +46,9 @@ def compute_phase(
         Band-passed values, shape (sample,) or (sample, channel); NaN marks a gap.
     breaks
         Indices of samples that follow a gap in time.
+    edge_samples
+        Samples at both ends of a run that become NaN: the transform takes a run for one period of
+        an endless signal, which is wrong for about a cycle at its ends.
 
     Returns
     -------
@@ -54,6 +57,10 @@ def compute_phase(
         input's unit; both NaN where the input is.
     """
     analytic = compute_analytic_signal(filtered, breaks=breaks)
+    columns = analytic[:, np.newaxis] if analytic.ndim == 1 else analytic  # a view
+    for members, start, stop in list(iterate_runs(columns, breaks)) if edge_samples else ():
+        columns[start : start + edge_samples, members] = np.nan
+        columns[max(start, stop - edge_samples) : stop, members] = np.nan
     return np.angle(analytic), np.abs(analytic)
 
 

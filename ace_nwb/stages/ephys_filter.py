@@ -9,7 +9,7 @@ from ace_nwb.nwb.content.ephys import list_ephys
 from ace_nwb.nwb.content.phase import write_filtered_ephys
 from ace_nwb.nwb.session import Session, SessionWriter
 from ace_nwb.signals.filters import SkippedRun, apply_filter, design_filter
-from ace_nwb.stages.common.regular import RegularSignal, read_slow_ephys
+from ace_nwb.stages.common.regular import RegularSignal, describe_edges, read_slow_ephys
 from ace_nwb.stages.running.context import StageContext
 from ace_nwb.stages.settings.params import EphysFilterParams
 
@@ -88,10 +88,12 @@ def _filter_stretch(
         **params.model_dump(include={"low_hz", "high_hz", "order", "kind"}),
     )
     try:
-        filtered, skipped = apply_filter(signal.values, band)
+        filtered, skipped = apply_filter(signal.values, band, mask_edges=params.mask_edges)
     except InputError as error:
         context.remarks.append(f"{signal.path} is left out: {error}")
         return None
+    edges = describe_edges(band, signal.rate_hz, is_masked=params.mask_edges)
+    context.remarks.extend(one for one in edges if one not in context.remarks)
     for index, name in enumerate(signal.channel_names):
         _tell_skipped(name, [run for run in skipped if index in run.channels], signal, context)
     return signal.with_values(filtered)

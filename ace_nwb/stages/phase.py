@@ -15,7 +15,7 @@ from ace_nwb.nwb.session import Session, SessionWriter
 from ace_nwb.signals.circular import compute_phase_locking
 from ace_nwb.signals.phase import compute_phase, interpolate_phase
 from ace_nwb.stages.common.doubt import remark_ambiguity, remark_locking_change
-from ace_nwb.stages.common.regular import RegularSignal, frames_on_grid
+from ace_nwb.stages.common.regular import RegularSignal, frames_on_grid, hilbert_edge
 from ace_nwb.stages.running.context import StageContext
 from ace_nwb.stages.settings.params import PhaseParams
 
@@ -42,10 +42,13 @@ def compute(session: Session, params: PhaseParams, context: StageContext) -> Pha
     if params.calcium_signal == "filtered":
         _validate_band(session)
     grid = frames_on_grid(session, read_roi_series(session, CALCIUM_SIGNALS[params.calcium_signal]))
-    calcium, calcium_amplitude = compute_phase(grid.values)
+    is_filtered = params.calcium_signal == "filtered"
+    edge = hilbert_edge(session, "filter", grid.rate_hz) if is_filtered else 0
+    calcium, calcium_amplitude = compute_phase(grid.values, edge_samples=edge)
     ephys, ephys_amplitude = [], []
     for series in list_filtered_ephys(session):
-        phase, amplitude = compute_phase(series.read())
+        edge = hilbert_edge(session, "ephys-filter", series.rate_hz)
+        phase, amplitude = compute_phase(series.read(), edge_samples=edge)
         signal = RegularSignal(
             name=series.name.removeprefix("EphysFiltered"),
             path=series.path,

@@ -94,12 +94,12 @@ STAGES: dict[str, Stage] = {
         Stage(
             "ephys-artifacts",
             p.EphysArtifactsParams,
-            revision=2,  # field potentials only: DC, auxiliary and EMG by name
+            revision=3,  # field potentials only: DC, auxiliary and EMG by name; edges masked
         ),
         Stage(
             "ephys-filter",
             p.EphysFilterParams,
-            revision=2,  # field potentials only: DC, auxiliary and EMG by name
+            revision=3,  # field potentials only: DC, auxiliary and EMG by name; edges masked
             uses=("ephys-artifacts",),
         ),
         Stage(
@@ -107,12 +107,14 @@ STAGES: dict[str, Stage] = {
             p.FilterParams,
             requires=("dff",),
             uses=("sync",),
+            revision=2,  # edges masked
         ),
         Stage(
             "phase",
             p.PhaseParams,
             requires=("filter",),
             uses=("ephys-filter", "events", "sync"),
+            revision=2,  # a period beside ends and gaps masked
         ),
         Stage(
             "spectrogram",

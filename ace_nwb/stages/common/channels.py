@@ -16,7 +16,12 @@ from ace_nwb.nwb.session import Session
 from ace_nwb.signals.phase import compute_phase
 from ace_nwb.signals.resampling import resample_at
 from ace_nwb.stages.common.choosing import accepted_rois, choose_names
-from ace_nwb.stages.common.regular import RegularSignal, frames_on_grid, read_slow_ephys
+from ace_nwb.stages.common.regular import (
+    RegularSignal,
+    frames_on_grid,
+    hilbert_edge,
+    read_slow_ephys,
+)
 from ace_nwb.stages.running.context import StageContext
 
 WHOLE = "whole"
@@ -116,7 +121,14 @@ def read_filtered(session: Session) -> list[RegularSignal]:
 
 def read_amplitudes(session: Session) -> list[RegularSignal]:
     """Return the envelopes of the band-passed ephys stretches, volts."""
-    return [part.with_values(compute_phase(part.values)[1]) for part in read_filtered(session)]
+    return [
+        part.with_values(
+            compute_phase(
+                part.values, edge_samples=hilbert_edge(session, "ephys-filter", part.rate_hz)
+            )[1]
+        )
+        for part in read_filtered(session)
+    ]
 
 
 def read_phases(session: Session) -> list[RegularSignal]:

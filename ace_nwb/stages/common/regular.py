@@ -9,8 +9,10 @@ import numpy as np
 from ace_nwb.nwb.content.artifacts import read_artifacts
 from ace_nwb.nwb.content.ephys import NOT_ANALYSED, EphysSeries, list_analysed
 from ace_nwb.nwb.content.movie import NwbMovie
+from ace_nwb.nwb.history import current_runs
 from ace_nwb.nwb.session import Session
 from ace_nwb.signals.artefacts import TreatedSamples
+from ace_nwb.signals.filters import BandFilter
 from ace_nwb.signals.resampling import RegularGrid, decimate, place_on_grid
 
 Treatment = Literal["none", "missing", "interpolate", "hann"]
@@ -175,3 +177,24 @@ def _drop(values: np.ndarray, spoilt: list[np.ndarray], *, factor: int) -> None:
     for channel, artefacts in enumerate(spoilt):
         for start, stop in artefacts:
             values[start // factor : -(-(stop - 1) // factor) + 1, channel] = np.nan
+
+
+def describe_edges(band: BandFilter, rate_hz: float, *, is_masked: bool) -> list[str]:
+    """Return the remark on samples that are left out beside ends and gaps."""
+    if not is_masked:
+        return []
+    edge_s = band.edge_samples / rate_hz
+    return [f"{edge_s:.3g} s beside ends and gaps are left out: there the filter feels them"]
+
+
+def hilbert_edge(session: Session, stage: str, rate_hz: float) -> int:
+    """Return how many samples beside an end of a filtered run have no phase to be trusted.
+
+    One period of the lower edge of the band, in which the phase is up to 2 rad off at the end and
+    .1 rad (95 % of noise) behind it; none if the filter's own edges were kept.
+    """
+    run = current_runs(session).get(stage)
+    chosen = {one.name: str(one.value) for one in run.parameters} if run else {}
+    if chosen.get("mask_edges", "").lower() != "true":
+        return 0
+    return int(np.ceil(rate_hz / float(chosen["low_hz"])))

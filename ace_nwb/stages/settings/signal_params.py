@@ -102,6 +102,11 @@ class EphysFilterParams(StageParams):
     taper_samples: int = Field(
         default=75, ge=0, description="Length of the whole Hann window that fades out, samples."
     )
+    mask_edges: bool = Field(
+        default=True,
+        description="Whether samples beside ends and gaps, where the filter feels what is not "
+        "there, become NaN; false keeps them (legacy).",
+    )
 
 
 class FilterParams(StageParams):
@@ -123,6 +128,11 @@ class FilterParams(StageParams):
     padding: Literal["settled", "scipy"] = Field(
         default="settled",
         description="Padding at the ends: until the filter has settled, or as filtfilt (legacy).",
+    )
+    mask_edges: bool = Field(
+        default=True,
+        description="Whether samples beside ends and gaps, where the filter feels what is not "
+        "there, become NaN; false keeps them (legacy).",
     )
 
 
