@@ -151,6 +151,54 @@ def test_a_circle_is_seen(tmp_path):
     assert set(find_circle(imports)) == {"x.a", "x.b"}
 
 
+def is_number(value: ast.expr | None) -> bool:
+    """Return whether an expression is a number, or several, written out."""
+    if isinstance(value, ast.Constant):
+        return type(value.value) in (int, float)
+    if isinstance(value, ast.UnaryOp):
+        return is_number(value.operand)
+    if isinstance(value, ast.BinOp):
+        return is_number(value.left) and is_number(value.right)
+    return isinstance(value, ast.Tuple) and bool(value.elts) and all(map(is_number, value.elts))
+
+
+def without_a_why(text: str) -> list[int]:
+    """Return the lines of constants that no comment and no docstring explains.
+
+    The comment of a constant stands behind it or above its block, a docstring below; a constant
+    directly above one that is explained shares its words.
+    """
+    lines, body = text.splitlines(), ast.parse(text).body
+    found, is_explained = [], False
+    for node, after in reversed(list(zip(body, [*body[1:], None], strict=True))):
+        if isinstance(node, ast.Expr):
+            continue
+        is_constant = isinstance(node, ast.Assign | ast.AnnAssign) and is_number(node.value)
+        touches = after is not None and after.lineno == node.end_lineno + 1
+        is_explained = is_constant and (
+            (isinstance(after, ast.Expr) and isinstance(after.value, ast.Constant))
+            or "#" in lines[node.end_lineno - 1]
+            or (touches and is_explained)
+        )
+        above = node.lineno - 2
+        while above >= 0 and "=" in lines[above] and not lines[above].startswith("#"):
+            above -= 1
+        if is_constant and not is_explained and not lines[max(above, 0)].startswith("#"):
+            found.append(node.lineno)
+    return found
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda p: str(p.relative_to(PACKAGE)))
+def test_every_number_has_its_why(path):
+    assert without_a_why(path.read_text(encoding="utf-8")) == []
+
+
+def test_a_number_without_a_why_is_seen():
+    assert without_a_why("A = 3\n") == [1]
+    assert without_a_why('A = -2.5  # seconds\nB = (1, 2)\nC = 4\n"""Shared."""\n') == []
+    assert without_a_why("# of the format\nA = 3\nB = 4\n\nC = 5\n") == [5]
+
+
 def functions(path: Path) -> list[ast.FunctionDef]:
     tree = ast.parse(path.read_text(encoding="utf-8"))
     return [node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)]

@@ -15,7 +15,8 @@ from ace_nwb.imaging.movie import Movie, ProgressCallback
 from ace_nwb.imaging.segmentation import Segmentation
 
 _SUPPORT_REACH_PX = 3
-_USUAL_CELL = 0.75
+"""Px around a footprint in which the movie must look like it: half a cell's radius."""
+_USUAL_CELL = 0.75  # quantile of the radii in the field that smaller footprints are compared at
 
 
 def correlate_by_chessboard(

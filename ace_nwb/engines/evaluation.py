@@ -20,17 +20,17 @@ from ace_nwb.imaging.movie import Movie, ProgressCallback, no_progress
 from ace_nwb.imaging.packing import open_space, pack
 from ace_nwb.imaging.segmentation import Segmentation
 
-_USUAL_CELL = 0.75
-_MAX_DUPLICATE_SCORE = 0.5
-_LEAST_SIZE_SHARE = 0.25
-_LEAST_COMPACTNESS = 0.5
-_CLEAR_COMPACTNESS = 0.6
-_STRONG_SNR = 30.0
-_STRONG_RELIEF = 0.1
+_USUAL_CELL = 0.75  # quantile of the field's own sizes; larger ones are no model of a cell
+_MAX_DUPLICATE_SCORE = 0.5  # overlap times correlation of a ROI that repeats another
+_LEAST_SIZE_SHARE = 0.25  # of the median size in the field
+_LEAST_COMPACTNESS = 0.5  # of a disc's
+_CLEAR_COMPACTNESS = 0.6  # of a disc's, of the ROIs that stand for a cell in the field
+_STRONG_SNR = 30.0  # SDs: nothing in noise reaches it
+_STRONG_RELIEF = 0.1  # of the correlation that a strong ROI is forgiven: neighbours fire with it
 _MOST_EXTENT = 3.3
 """Of 788 simulated cells none reached 3.2; light from out of focus has 3.5 and more, whatever
 footprint was drawn in it."""
-_MEMORY_SHARE = 4
+_MEMORY_SHARE = 4  # a quarter of the memory for the packed movie, the rest for the passes
 _DIAMETER_OF_DISC = 0.76
 """Diameter of a cell over that of the disc of its footprint's area, which reaches down to 5 %."""
 
@@ -259,6 +259,7 @@ class CellFeatures:
 
 
 _INTERCEPT = -10.068
+"""Log odds; fitted by tests/benchmarks/cell_probability.py with the weights above."""
 _WEIGHTS = {
     "surround": -3.889,
     "log_sharpness": 4.625,

@@ -20,7 +20,7 @@ _RING_DIAMETERS = (1.0, 1.5)
 """Distance from the centroid of a ROI: a cell of twice the usual area ends before it begins."""
 _SMOOTHING_DIAMETERS = 1 / 15
 """SD of the blur against pixel noise: half of what optics and scattering blur at the least."""
-_PEAK_QUANTILE = 0.95
+_PEAK_QUANTILE = 0.95  # of the pixels of a footprint: its peak without single noisy pixels
 """Of the pixels of a footprint: the top ones, not the noise of a single one."""
 _MIDDLE_DIAMETERS = 1 / 6
 """Distance from the centroid within which no direction leads away from it."""

@@ -21,8 +21,8 @@ from ace_nwb.imaging.movie import Movie, ProgressCallback, no_progress
 from ace_nwb.imaging.segmentation import RingBackground, Segmentation
 from ace_nwb.signals.kinetics import slow_baseline
 
-_RIDGE = 1e-3
-_SWEEPS = 2
+_RIDGE = 1e-3  # on the diagonal of normed footprints, as in cnmfe/traces.py
+_SWEEPS = 2  # of coordinate descent: few ROIs change, the others stand
 
 
 @dataclass(frozen=True)

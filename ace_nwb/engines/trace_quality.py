@@ -5,7 +5,7 @@ import numpy as np
 from ace_nwb.imaging.binning import BIN_DURATION_S, bin_factor, bin_traces
 from ace_nwb.imaging.segmentation import Segmentation
 
-_ROIS_PER_BATCH = 32
+_ROIS_PER_BATCH = 32  # ROIs at once: bounds memory
 
 
 def peak_to_noise(segmentation: Segmentation, frame_rate_hz: float) -> np.ndarray:

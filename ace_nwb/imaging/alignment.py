@@ -13,7 +13,7 @@ import numpy as np
 
 from ace_nwb.imaging.spacing import Field, square_distances
 
-_N_ROUNDS = 15
+_N_ROUNDS = 15  # of matching and fitting; the reach shrinks meanwhile
 _FEWEST = 3
 """Cells of a session; fewer fix no rotation, and show no field."""
 _N_RIGID, _N_STIFF = 3, 2
@@ -26,13 +26,13 @@ _LEAST_JITTER = 1 / 40
 """Diameters; the grid of pixels alone moves a centroid by so much."""
 _PRIOR_JITTER, _PRIOR_WARP = 1 / 15, 1 / 5
 """Diameters; each counts as much as `_PRIOR_CELLS` cells."""
-_PRIOR_CELLS = 3.0
-_LENGTH_DIAMETERS = 5.0
+_PRIOR_CELLS = 3.0  # cells: a pair with many of its own goes its own way
+_LENGTH_DIAMETERS = 5.0  # cell diameters over which the displacement is smooth
 _LENGTHS_PER_FIELD = 8.0
 """The warp changes no faster than an eighth of the longer side, which bounds its anchors."""
 _AFFINE_STIFFNESS = 1.0
 """Weight of the rigid solution against stretching and shearing; the field does the rest."""
-_INVERSE_ROUNDS = 8
+_INVERSE_ROUNDS = 8  # of the fixed point that turns a displacement round
 
 
 @dataclass(frozen=True)

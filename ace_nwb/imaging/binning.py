@@ -9,7 +9,7 @@ from ace_nwb.imaging.movie import Movie
 BIN_DURATION_S = 0.2
 """Frames are averaged over this time where calcium need not be resolved."""
 
-_FRAMES_PER_READ = 64
+_FRAMES_PER_READ = 64  # frames read at once: bounds memory
 
 
 def bin_factor(frame_rate_hz: float, duration_s: float = BIN_DURATION_S) -> int:

@@ -17,7 +17,8 @@ _SPREAD = 2.8
 _PRIOR_FIELDS = 12
 """Foreign fields that `_SPREAD` counts for beside those measured."""
 _REFLECTIONS = ((1, -1), (-1, 1), (-1, -1))
-_ROLLS = (0.0, 0.5)
+"""Of rows and columns: a foreign field of the same density."""
+_ROLLS = (0.0, 0.5)  # of the field's side: halves exchanged, which makes a field foreign, too
 _SHIFT_DIAMETERS = 2.5
 """Far enough that no cell meets its neighbour's place, near enough that most stay in the field."""
 

@@ -118,8 +118,8 @@ class CroppedMovie:
         return np.ascontiguousarray(self.source.read(start, stop)[:, rows, columns])
 
 
-_RARE = 5e-4
-_LEAST_SIDE_PX = 16
+_RARE = 5e-4  # share of frames at each side whose shifts may reach beyond the border
+_LEAST_SIDE_PX = 16  # px: a cell and its surround
 
 
 def observed_box(movie: Movie, *, multiple: int = 1) -> CropBox:

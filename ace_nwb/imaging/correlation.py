@@ -18,8 +18,8 @@ from ace_nwb.imaging.movie import Movie, ProgressCallback, no_progress
 EVENT_THRESHOLD_SD = 3.0
 """Filtered values below this many noise SDs count as zero in the correlation."""
 
-_BASELINE_FRAMES = 120
-_NOISE_FRAMES = 400
+_BASELINE_FRAMES = 120  # frames of the median that stands for rest
+_NOISE_FRAMES = 400  # frames, in runs of 20, from which the noise is estimated
 
 
 @dataclass(frozen=True)

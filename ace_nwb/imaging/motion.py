@@ -29,21 +29,21 @@ from ace_nwb.imaging.piecewise import NodeGrid, register_nodes, settle_nodes
 from ace_nwb.imaging.sensor_bands import find_bands
 from ace_nwb.imaging.warping import move_frames
 
-_SAMPLE_BYTES = 2**26
+_SAMPLE_BYTES = 2**26  # bytes of the sampled frames in 32 bits
 """Of binned frames: 30 bursts of a field of 186 x 186 binned pixels, fewer of a larger one."""
-_BURST_FRAMES = 16
-_N_BURSTS = 30
-_N_REFINEMENTS = 3
-_N_ROBUST_ROUNDS = 8
+_BURST_FRAMES = 16  # successive frames of a burst: jitter shows within, drift between
+_N_BURSTS = 30  # bursts over the recording
+_N_REFINEMENTS = 3  # of the template
+_N_ROBUST_ROUNDS = 8  # of reweighting
 _SETTLED_PX = 0.02
 """Change of the shifts in a round, root mean square in lens pixels, that ends the rounds."""
-_N_SHARPENINGS = 2
+_N_SHARPENINGS = 2  # rounds of the template of a bent field
 _N_SETTLINGS = 2
 """Rounds in which a bent field is aligned anew, and the fine structure: a third changes shifts by
 a hundredth of a pixel."""
 _SEPARATED_FRAMES = 120
 """Frames by which the tissue is told from the lens, so often: the noise of 120 averages out."""
-_USUAL = 0.995
+_USUAL = 0.995  # quantile of the shifts that decides how far one looks
 _BINNINGS = ((2, 128), (4, 512))
 """Side of a binned pixel, and the least side of the field from which on it is used."""
 

@@ -15,7 +15,7 @@ from ace_nwb.imaging.warping import shift_frames, warp_frames
 
 _JUDGED_FRAMES = 192
 """Frames the judgement is made of, from all over the movie: its cost is that of as many frames."""
-_NODE_FRAMES = 96
+_NODE_FRAMES = 96  # frames on which parts of the field are registered to choose
 _LEAST_GAIN = 1e-3
 """Share of the variance of filtered frames that shifts must explain beyond a still picture: noise
 gave -0.02 and less, simulated tissue that moves by a pixel 0.18 and more."""

@@ -11,10 +11,11 @@ from itertools import pairwise
 import numpy as np
 from scipy.fft import dct, idct
 
-_BAD_QUALITY_SD = 6.0
-_JUMP_SD = 4.0
+_BAD_QUALITY_SD = 6.0  # robust SDs below the usual match of a frame
+_JUMP_SD = 4.0  # robust SDs from the path of the neighbours
 _LEAST_AGREEMENT = 0.7
-_LEAST_FRAMES = 16
+"""Correlation of the shifts of two halves of the pixels, below which nothing moves."""
+_LEAST_FRAMES = 16  # frames from which a correlation says something
 
 
 def split_field(field_shape: tuple[int, int], square_px: int) -> np.ndarray:

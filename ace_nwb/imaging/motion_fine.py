@@ -20,18 +20,18 @@ from ace_nwb.imaging.motion_lens import Lens
 from ace_nwb.imaging.piecewise import NodeGrid
 from ace_nwb.imaging.warping import move_frames
 
-_GRAIN_DIAMETERS = 1 / 12
-_MODE_DIAMETERS = 1 / 2
-_STILL_DIAMETERS = 1.0
-_MOST_MODES = 16
-_CELLS_PER_MODE = 8
-_FRAMES_PER_MODE = 8
-_CLIP_SD = 2.0
-_N_STEPS = 2
-_FURTHEST_PX = 1.0
-_WEIGHT_SIDE_PX = 5
-_WEIGHT_FRAMES = 5
-_RIDGE = 1e-6
+_GRAIN_DIAMETERS = 1 / 12  # cell diameters: 1 px at 12, the finest structure that is no noise
+_MODE_DIAMETERS = 1 / 2  # cell diameters: fluctuations of tissue are at least as wide
+_STILL_DIAMETERS = 1.0  # cell diameters of smoothing of what stands still
+_MOST_MODES = 16  # of the tissue's fluctuation; more fit noise
+_CELLS_PER_MODE = 8  # areas of a cell in the field for every mode
+_FRAMES_PER_MODE = 8  # frames for every mode
+_CLIP_SD = 2.0  # SDs at which a pixel's misfit is clipped: active cells do not pull
+_N_STEPS = 2  # of Gauss and Newton
+_FURTHEST_PX = 1.0  # px: a larger step has left the range of the linear model
+_WEIGHT_SIDE_PX = 5  # px over which the weights of pixels are smoothed
+_WEIGHT_FRAMES = 5  # frames over which the weights of pixels are smoothed
+_RIDGE = 1e-6  # of the curvature: keeps a flat field solvable
 
 
 @dataclass(frozen=True)

@@ -13,8 +13,8 @@ from ace_nwb.imaging.filtering import filter_frames
 from ace_nwb.imaging.sensor_bands import SensorBands
 from ace_nwb.imaging.warping import shift_frames
 
-_LARGEST_STEP_PX = 1.5
-_LEAST_CONTRAST = 1e-4
+_LARGEST_STEP_PX = 1.5  # px: a larger step has left the range of the linear model
+_LEAST_CONTRAST = 1e-4  # per pixel: frames with less are blank
 
 
 @dataclass(frozen=True)

@@ -18,8 +18,8 @@ import numpy as np
 from ace_nwb.imaging.blocks import map_blocks, shared_folder
 from ace_nwb.imaging.movie import Movie, ProgressCallback, no_progress
 
-_STEPS = 65535
-_BYTES_PER_PIXEL = 2
+_STEPS = 65535  # grey levels of 16 bits
+_BYTES_PER_PIXEL = 2  # 16 bits
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ import numpy as np
 from ace_nwb.imaging.alignment import FieldAlignment
 from ace_nwb.imaging.spacing import Field, square_distances
 
-_N_ROUNDS = 30
+_N_ROUNDS = 30  # of expectation and maximisation
 """Rounds of messages; they settle in about ten, and only chains of close neighbours need more."""
 
 

@@ -16,9 +16,9 @@ from ace_nwb.imaging.warping import node_positions, warp_frames
 
 _MOST_ALONG = 6
 """Nodes along a side at the most: lenses and tissue bend a field smoothly, and every node costs."""
-_N_STEPS = 5
-_LARGEST_STEP_PX = 1.5
-_PRIOR_PIXELS = 8.0
+_N_STEPS = 5  # of the nodes
+_LARGEST_STEP_PX = 1.5  # px: a larger step has left the range of the linear model
+_PRIOR_PIXELS = 8.0  # of a cell's area that the neighbours' motion weighs
 _SIZE_SHARE = 0.005
 """What a second difference of a pixel between nodes costs, in squares of a diameter's side whose
 pixels differ by their noise as a frame moves by a pixel, and a deviation relative to that. From 8

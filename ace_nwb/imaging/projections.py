@@ -10,8 +10,9 @@ from ace_nwb.imaging.movie import Movie, ProgressCallback, no_progress
 MEDIAN_FRAMES = 300
 """The median image is taken over this many evenly spaced frames (all, if there are fewer)."""
 
-_MEDIAN_BYTES = 2**28
+_MEDIAN_BYTES = 2**28  # bytes of the frames whose median is taken
 _BRIGHTNESS_PIXELS = 4096
+"""Pixels that give the brightness of a frame: their noise averages to a 64th."""
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ _N_KEPT = 16
 """Starts that are refined; with half of the cells in common the right one is among the first 3."""
 _N_PEAKS = 3
 """Shifts kept of one angle."""
-_BINS_PER_DIAMETER = 6.0
+_BINS_PER_DIAMETER = 6.0  # bins of the maps of cells, finer than their blur
 _BLUR_BINS = 1.0
 """A quarter of a cell: the warp and the jitter that a rigid search must bear."""
 

@@ -8,7 +8,7 @@ from scipy.spatial import cKDTree
 
 _REACH_DIAMETERS = 1.5
 """Beyond it cells are taken to lie independently."""
-_BINS_PER_DIAMETER = 12
+_BINS_PER_DIAMETER = 12  # bins of the distances between cells
 _BLUR_BINS = 1.5
 """An eighth of a diameter: what is left of a centroid's jitter between sessions."""
 _LEAST = 0.1

@@ -31,7 +31,7 @@ from ace_nwb.interfaces.policies import Policies, partial_streams
 NAME = "open-ephys-legacy"
 EVENTS_FILE = "all_channels.events"
 HEADER_BYTES = 1024  # of every file, by the format
-RECORD_SAMPLES = 1024
+RECORD_SAMPLES = 1024  # samples of every record, by the format
 MAGIC = b"header.format"
 TTL = 3
 """Type of an event record that is an edge of a digital line."""

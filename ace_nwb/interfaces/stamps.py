@@ -29,8 +29,8 @@ UNCOUNTED_JUMP_S = 30.0
 """The same where lost frames are not counted: a host that stalls loses seconds of frames; half a
 minute without any is a pause, or the clock was set."""
 
-SINGLE_SHARE = 0.01
-SINGLE_ROWS = 3
+SINGLE_SHARE = 0.01  # of the rows
+SINGLE_ROWS = 3  # rows, of a short recording
 SINGLE_INTERVALS = 1.5
 """Stamps out of order are single ones if they are at most this share of the rows (or this many),
 and each lies within this many intervals of its place: a stamp taken twice is one interval off."""

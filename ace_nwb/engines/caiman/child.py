@@ -22,7 +22,7 @@ from types import ModuleType
 from typing import Any
 
 PACKAGES = ("caiman", "numpy", "scipy", "scikit-learn", "opencv-python", "opencv-python-headless")
-FIRST, LAST = 2, 97
+FIRST, LAST = 2, 97  # percent of the progress before and after CaImAn's own work
 
 
 def main() -> None:

@@ -27,7 +27,7 @@ UNRELATED = (
     "the package `caiman` there is not CaImAn but a build tool for MicroPython of the same name, "
     "which is what pip installs"
 )
-_PROBE_TIMEOUT_S = 120
+_PROBE_TIMEOUT_S = 120  # seconds to import CaImAn and all that it needs from a slow disk
 _DROPPED_VARIABLES = ("PYTHONPATH", "PYTHONHOME", "PYTHONSTARTUP", "__PYVENV_LAUNCHER__")
 _ONE_THREAD = ("OMP", "MKL", "OPENBLAS", "NUMEXPR")
 _HOME_ROOTS = ("miniforge3", "mambaforge", "miniconda3", "anaconda3", "micromamba", ".conda")

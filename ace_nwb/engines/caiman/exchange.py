@@ -15,7 +15,7 @@ from ace_nwb.imaging.blocks import map_blocks, spread_blocks
 from ace_nwb.imaging.movie import Movie, ProgressCallback
 from ace_nwb.imaging.segmentation import RingBackground
 
-_FREE_SPACE_FACTOR = 1.5
+_FREE_SPACE_FACTOR = 1.5  # of the movie's bytes: CaImAn writes its own copies beside it
 _ZEROS = 2**20
 """Bytes written at once where room cannot be reserved: 1 MB."""
 

@@ -16,7 +16,8 @@ from ace_nwb.imaging.movie import Movie, ProgressCallback
 from ace_nwb.imaging.segmentation import RingBackground, Segmentation
 
 _WRITTEN, _FITTED, _ALL = 10, 95, 100
-_MINIMUM_FRAMES = 10
+"""Percent of the progress: movie written, model fitted, results read."""
+_MINIMUM_FRAMES = 10  # frames; with fewer there is nothing to estimate noise from
 
 
 def extract(

@@ -15,8 +15,9 @@ from ace_nwb.imaging.filtering import filter_frames
 from ace_nwb.imaging.motion import Motion, find_bad_frames
 from ace_nwb.imaging.movie import Movie, ProgressCallback
 
-_BURSTS, _BURST_FRAMES = 12, 16
+_BURSTS, _BURST_FRAMES = 12, 16  # stretches, and frames of each, from which the template is made
 _WRITTEN, _REGISTERED, _ALL = 20, 90, 100
+"""Percent of the progress: movie written, registered, shifts read."""
 
 
 def estimate_motion(

@@ -18,8 +18,8 @@ from ace_nwb.imaging.movie import ProgressCallback
 
 LOG = "log.txt"
 PREFIX = "ace-nwb-caiman-"
-_GRACE_S = 3
-_LOG_LINES = 6
+_GRACE_S = 3  # seconds to end by itself before it is killed
+_LOG_LINES = 6  # lines of CaImAn's log that an error shows: a traceback's end
 
 
 @contextmanager

@@ -14,8 +14,8 @@ from scipy.sparse import csr_array, kron
 from ace_nwb.imaging.blocks import map_blocks
 from ace_nwb.imaging.movie import Movie, ProgressCallback, no_progress
 
-_MAX_SAMPLES = 1500
-_PIXELS_PER_BATCH = 512
+_MAX_SAMPLES = 1500  # frames of the regression: many times its coefficients (8 to 80 components)
+_PIXELS_PER_BATCH = 512  # pixels solved at once: bounds memory
 
 
 @dataclass(frozen=True)

@@ -69,13 +69,16 @@ from ace_nwb.imaging.segmentation import RingBackground, Segmentation
 from ace_nwb.signals.kinetics import estimate_kinetics
 
 _SEED_ROUNDS = 3
-_MEMORY_SHARE = 4
-_COMPONENTS_PER_RING = 0.1
-_UPDATES_PER_ROUND = 2
-_GUESSED_DECAY_S = 0.5
-_GHOST_DIAMETERS = 1.5
+"""Searches for seeds; later ones find neurons beside bright ones. Chosen on minisim movies."""
+_MEMORY_SHARE = 4  # a quarter of the memory for the packed movie, the rest for the passes
+_COMPONENTS_PER_RING = 0.1  # of the background for every square of a ring's radius in the field
+_UPDATES_PER_ROUND = 2  # of footprints and traces after each search; chosen on minisim movies
+_GUESSED_DECAY_S = 0.5  # seconds, GCaMP6f; where no decay is stated or found yet
+_GHOST_DIAMETERS = 1.5  # cell diameters from a neuron to its tails and halos
 _LEAST_OWN_HEIGHT = 5.0
+"""In SDs of the noise, of activity that is a neuron's own and not its neighbour's."""
 _LATER_SEED_FACTOR = 1.1
+"""On the threshold of later searches, whose residual holds leftovers of known neurons."""
 
 
 def extract(

@@ -13,11 +13,11 @@ from scipy.sparse import csc_array, csr_array
 from ace_nwb.engines.cnmfe.passes import Strip, entries_of
 from ace_nwb.engines.cnmfe.seeds import connected_part, disc_support
 
-_SWEEPS = 20
-_SETTLED = 1e-6
-_SUPPORT_DIAMETERS = 1.1
-_LEAST_FRACTION = 0.1
-_LEAST_SIGNIFICANCE = 3.0
+_SWEEPS = 20  # of coordinate descent at most
+_SETTLED = 1e-6  # largest relative change of a weight at which the descent ends
+_SUPPORT_DIAMETERS = 1.1  # cell diameters around the centroid in which weights may stand
+_LEAST_FRACTION = 0.1  # of the peak: weaker weights are noise and halo
+_LEAST_SIGNIFICANCE = 3.0  # standard errors of a weight: one in 700 pixels of noise passes
 
 
 @dataclass(frozen=True)

@@ -4,12 +4,12 @@ import numpy as np
 from scipy.sparse import csc_array, csr_array, diags_array, eye_array
 from scipy.sparse.csgraph import connected_components
 
-_LEAST_OVERLAP = 0.1
-_SAME_PLACE_OVERLAP = 0.7
-_SAME_PLACE_CORRELATION = 0.4
-_ONE_FOOTPRINT_OVERLAP = 0.965
-_ONE_FOOTPRINT_CORRELATION = 0.2
-_FRAMES_PER_BATCH = 4096
+_LEAST_OVERLAP = 0.1  # cosine of footprints that are neighbours at all
+_SAME_PLACE_OVERLAP = 0.7  # cosine of footprints at one place
+_SAME_PLACE_CORRELATION = 0.4  # of the traces of pieces of one neuron at one place, noise included
+_ONE_FOOTPRINT_OVERLAP = 0.965  # cosine of two Gaussian cells of 12 px that lie 1.1 px apart
+_ONE_FOOTPRINT_CORRELATION = 0.2  # of traces, then enough: more would only say that noise is shared
+_FRAMES_PER_BATCH = 4096  # frames at once: bounds memory
 
 
 def find_groups(

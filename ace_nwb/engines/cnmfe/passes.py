@@ -13,7 +13,7 @@ from ace_nwb.imaging.blocks import BLOCK_PIXELS, map_blocks
 from ace_nwb.imaging.filtering import filter_frames
 from ace_nwb.imaging.movie import Movie, ProgressCallback, no_progress
 
-_STRIP_ROWS = 16
+_STRIP_ROWS = 16  # rows of the field per strip: its products fit into a processor's cache
 _LONG_BLOCK_PIXELS = 4 * BLOCK_PIXELS
 """Of a block whose products are summed: longer ones make fewer sums."""
 

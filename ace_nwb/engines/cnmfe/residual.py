@@ -14,10 +14,10 @@ from ace_nwb.imaging.correlation import FilteredLevels, PeakImages, PeakSums
 from ace_nwb.imaging.filtering import filter_frames, filter_reach_px
 from ace_nwb.imaging.movie import Movie, ProgressCallback, no_progress
 
-_LEAST_VALUE = 0.002
-_EVENT_SD = 2.0
-_LEAST_WEIGHT = 0.2
-_NEAR_DIAMETERS = 2.0
+_LEAST_VALUE = 0.002  # of the peak of the filter's kernel; what is below changes nothing
+_EVENT_SD = 2.0  # of the noise: what of a trace counts as activity
+_LEAST_WEIGHT = 0.2  # of the peak of a footprint, below which its surroundings are not touched
+_NEAR_DIAMETERS = 2.0  # cell diameters within which known neurons leak into a seed's trace
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ from ace_nwb.imaging.movie import Movie
 from ace_nwb.imaging.packing import PackingSpace, pack
 
 _GRID_PER_DIAMETER = 3
+"""Points of the coarse grid per cell diameter: the background is smoother than a cell."""
 
 
 def coarse_side_px(cell_diameter_px: float) -> int:

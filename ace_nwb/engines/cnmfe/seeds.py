@@ -11,8 +11,8 @@ from scipy.sparse import csc_array
 
 from ace_nwb.imaging.correlation import PeakImages
 
-_MIN_CORRELATION = 0.6
-_NOISE_CORRELATION = 0.3
+_MIN_CORRELATION = 0.6  # with the neighbours; CNMF-E's usual .6 to .8, taken where none is given
+_NOISE_CORRELATION = 0.3  # with the neighbours, below which a pixel shows noise alone
 
 
 @dataclass(frozen=True)

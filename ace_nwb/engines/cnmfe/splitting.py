@@ -9,10 +9,10 @@ from scipy.sparse import csc_array
 
 from ace_nwb.engines.cnmfe.footprints import column_of, stack_columns
 
-_SMOOTHING_DIAMETERS = 0.2
-_LEAST_DISTANCE_DIAMETERS = 0.75
-_LEAST_HEIGHT = 0.4
-_DEEPEST_SADDLE = 0.75
+_SMOOTHING_DIAMETERS = 0.2  # cell diameters: noise of pixels goes, peaks of two cells stay
+_LEAST_DISTANCE_DIAMETERS = 0.75  # cell diameters between centres of cells
+_LEAST_HEIGHT = 0.4  # of the higher peak
+_DEEPEST_SADDLE = 0.75  # of the lower peak: a dip by a quarter is no noise after smoothing
 
 
 def split_footprints(

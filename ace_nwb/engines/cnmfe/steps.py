@@ -2,7 +2,7 @@
 
 from ace_nwb.imaging.movie import ProgressCallback
 
-_FINENESS = 1000
+_FINENESS = 1000  # parts of a step that progress can show
 
 
 class Steps:

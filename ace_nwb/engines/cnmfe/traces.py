@@ -21,10 +21,10 @@ from ace_nwb.signals.oasis import (
     kernel_coefficients,
 )
 
-_RIDGE = 1e-3
-_LEAST_SHARE = 0.01
-_ROIS_PER_BATCH = 32
-_FRAMES_PER_BATCH = 4096
+_RIDGE = 1e-3  # on the diagonal of normed footprints: keeps twins solvable, biases by a thousandth
+_LEAST_SHARE = 0.01  # cosine from which footprints count as neighbours
+_ROIS_PER_BATCH = 32  # ROIs at once: bounds memory
+_FRAMES_PER_BATCH = 4096  # frames at once: bounds memory
 
 
 @dataclass(frozen=True)

@@ -11,13 +11,13 @@ from scipy.ndimage import maximum_filter1d, uniform_filter1d
 
 from ace_nwb.engines.cnmfe.merging import have_one_footprint
 
-_LEAST_OVERLAP = 0.3
-_LEAST_EVENTS = 4
-_LEAST_EVENT = 0.2
-_AT_REST = 0.3
-_LEAST_SHARE = 0.03
-_ONE_NEURON = 0.5
-_EVENT_FRAMES = 3
+_LEAST_OVERLAP = 0.3  # cosine of footprints that can lend each other activity
+_LEAST_EVENTS = 4  # events from which a share can be told
+_LEAST_EVENT = 0.2  # of the largest: smaller events are noise of the larger ones
+_AT_REST = 0.3  # quantile of a neighbour's rises at events: at most of them it is at rest
+_LEAST_SHARE = 0.03  # of an event; less is not told from noise
+_ONE_NEURON = 0.5  # product of both shares, from which the two are one neuron
+_EVENT_FRAMES = 3  # frames of 0.2 s: a rise
 
 
 def find_shares(
