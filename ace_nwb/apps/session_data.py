@@ -17,6 +17,9 @@ from ace_nwb.nwb.session import Session
 
 T = TypeVar("T")
 
+_READ_TRIES = 5
+"""A change takes a tenth of a second; five in a row during one short reading do not happen."""
+
 
 class SessionData:
     """What the pages read of a session file; every use of HDF5 is in turn.
@@ -34,15 +37,26 @@ class SessionData:
         self._mark: tuple[int, int] = (0, 0)
 
     def use(self, read: Callable[[Session], T]) -> T:
-        """Return what `read` makes of the open session, which no other thread uses meanwhile."""
+        """Return what `read` makes of the open session, which no other thread uses meanwhile.
+
+        Another program may change the file at any moment, also while it is read: what was read of
+        it then, or could not be, is read again.
+        """
         with self.lock:
+            for _ in range(_READ_TRIES - 1):
+                try:
+                    return read(self.open())
+                except Exception:
+                    if self.is_current:
+                        raise
+                    self.close()
             return read(self.open())
 
     def open(self) -> Session:
         """Return the session, opened if it is not."""
         if self._session is None:
+            self._mark = self._read_mark()  # first: a change from here on is one to look for
             self._session = open_apart(self.path)
-            self._mark = self._read_mark()
         return self._session
 
     @property

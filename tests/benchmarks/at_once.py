@@ -13,6 +13,7 @@ import tempfile
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
+from http import HTTPStatus
 from pathlib import Path
 from types import SimpleNamespace
 from urllib.parse import parse_qs, urlsplit
@@ -143,7 +144,11 @@ def decide_often(page: Client, reviewer: str, n: int) -> Counter[int]:
     """Accept and reject ROIs in turn; return the answers by status."""
     answers = Counter[int]()
     for number in range(n):
-        seen = page.json("/api/decisions")[1]["seen"]
+        status, answer = page.json("/api/decisions")
+        if status != HTTPStatus.OK:
+            answers[status] += 1
+            continue
+        seen = answer["seen"]
         action = ("accept", "reject")[number % 2]
         draft = {"action": action, "rois": [number % 3]}
         body = {"reviewer": reviewer, "seen": seen, "decisions": [draft]}

@@ -36,7 +36,11 @@ def told(model, content):
         (Manifest, {"sessions": 3}, "a list"),
         (SessionMetadata, {"Subject": "mouse"}, "lines of 'key: value' below it (subject_id, spec"),
         (SessionMetadata, {"Subject": {"weight": 0.031}}, "Put it in quotes."),
-        (SessionMetadata, {"Ecephys": {"channels": {"A1": {"x": 1}}}}, "Known: description, loc"),
+        (
+            SessionMetadata,
+            {"Ecephys": {"channels": {"A1": {"x": 1}}}},
+            "Known: description, kind, loc",
+        ),
     ],
 )
 def test_what_is_expected_is_said_in_words(model, content, words):

@@ -49,7 +49,7 @@ def made_up_effects():
 def test_all_parts_are_read_from_the_file(relations):
     assert [b.name for b in relations.histograms] == ["CSC1", "CSC2"]
     assert len(relations.histograms[0].values) == 18
-    assert "5 of 10 ROIs locked" in relations.histograms[0].note
+    assert "4 of 9 ROIs locked" in relations.histograms[0].note
     assert [b.name for b in relations.coherence] == ["CSC1", "CSC2"]
     assert relations.coherence[0].x[relations.coherence[0].values.argmax()] == pytest.approx(
         1.0, abs=0.35
