@@ -79,18 +79,18 @@ def test_dandi_finds_no_error(session, tmp_path):
     assert not bad
 
 
-def test_pynapple_reads_traces_and_phase_at_the_times_of_the_movie(session):
+def test_pynapple_reads_traces_and_phase_at_the_times_of_the_movie(session_copy):
     import pynapple as nap
 
-    process(session, "filter", {"mask_edges": False})  # 20 s are all edge at .1 Hz
-    process(session, "phase")
-    data = nap.load_file(str(session))
+    process(session_copy, "filter", {"mask_edges": False})  # 20 s are all edge at .1 Hz
+    process(session_copy, "phase")
+    data = nap.load_file(str(session_copy))
     traces = data["DfOverF/RoiResponseSeries"]
-    times = stored(session, "/acquisition/OnePhotonSeries/timestamps")
+    times = stored(session_copy, "/acquisition/OnePhotonSeries/timestamps")
     np.testing.assert_allclose(np.asarray(traces.t), times, atol=1e-6)
     np.testing.assert_array_equal(
         np.asarray(traces.values),
-        stored(session, "/processing/ophys/DfOverF/RoiResponseSeries/data"),
+        stored(session_copy, "/processing/ophys/DfOverF/RoiResponseSeries/data"),
     )
     phase = np.asarray(data["CalciumPhase"].values)
     assert np.nanmax(np.abs(phase)) <= np.pi + 1e-6

@@ -39,7 +39,7 @@ def told(model, content):
         (
             SessionMetadata,
             {"Ecephys": {"channels": {"A1": {"x": 1}}}},
-            "Known: description, kind, loc",
+            "Known: description, kind",
         ),
     ],
 )
