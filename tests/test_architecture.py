@@ -170,6 +170,7 @@ def without_a_why(text: str) -> list[int]:
     """
     lines, body = text.splitlines(), ast.parse(text).body
     found, is_explained = [], False
+    numbers = {n.lineno for n in body if isinstance(n, ast.Assign) and is_number(n.value)}
     for node, after in reversed(list(zip(body, [*body[1:], None], strict=True))):
         if isinstance(node, ast.Expr):
             continue
@@ -180,10 +181,10 @@ def without_a_why(text: str) -> list[int]:
             or "#" in lines[node.end_lineno - 1]
             or (touches and is_explained)
         )
-        above = node.lineno - 2
-        while above >= 0 and "=" in lines[above] and not lines[above].startswith("#"):
+        above = node.lineno - 1
+        while above in numbers:
             above -= 1
-        if is_constant and not is_explained and not lines[max(above, 0)].startswith("#"):
+        if is_constant and not is_explained and not lines[max(above, 1) - 1].startswith("#"):
             found.append(node.lineno)
     return found
 
@@ -196,6 +197,7 @@ def test_every_number_has_its_why():
 def test_a_number_without_a_why_is_seen():
     assert without_a_why("A = 3\n") == [1]
     assert without_a_why('A = -2.5  # seconds\nB = (1, 2)\nC = 4\n"""Shared."""\n') == []
+    assert without_a_why("# of the format\nA = f()\nB = 4\n") == [3]
     assert without_a_why("# of the format\nA = 3\nB = 4\n\nC = 5\n") == [5]
 
 

@@ -98,7 +98,7 @@ def find_recordings(folder_path: Path) -> list[Candidate]:
             path,
             (
                 Evidence(5, f"{len(_channel_files(path))} files .continuous of Open Ephys"),
-                *(Evidence(1, EVENTS_FILE) for _one in [0] if (path / EVENTS_FILE).is_file()),
+                *(Evidence(1, file.name) for file in path.glob(EVENTS_FILE)),
             ),
         )
         for path in found

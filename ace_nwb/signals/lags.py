@@ -12,6 +12,9 @@ from ace_nwb.signals.perievent import compute_simultaneous_band
 LEAST_INDEPENDENT = 20
 """Independent samples below which shifts are no null: random walks then passed in 15 % of pairs."""
 
+ROUNDING = 1e-12
+"""Of the largest value: what a line leaves of a signal that never changes is no signal."""
+
 
 @dataclass(frozen=True)
 class LaggedCorrelation:
@@ -90,6 +93,10 @@ def compute_lagged_correlation(
         )
     first, second = remove_line(first), remove_line(second)
     correlation = correlate_at_lags(first, second, n_lags=n_lags)
+    if not np.isfinite(correlation).any():  # a trace without F0, or one that never changes
+        nothing = np.full(2 * n_lags + 1, np.nan)
+        lags_s = np.arange(-n_lags, n_lags + 1) / sampling_rate_hz
+        return LaggedCorrelation(lags_s, correlation, 0.0, np.nan, nothing, nothing, np.nan)
     effective_n = estimate_effective_n(first, second)
     # Every circular shift is a stretch of one circular correlation. Short shifts stay among them:
     # leaving them out makes the test reject too often in short recordings.
@@ -124,7 +131,9 @@ def remove_line(values: np.ndarray) -> np.ndarray:
     if len(places) < 3:
         return values
     line = np.polynomial.Polynomial.fit(places, values[places], 1)
-    return values - line(np.arange(len(values)))
+    rest = values - line(np.arange(len(values)))
+    rounding = ROUNDING * np.abs(values[places]).max()
+    return np.where(np.abs(rest) > rounding, rest, 0.0 * rest)  # NaN stay
 
 
 def correlate_at_lags(first: np.ndarray, second: np.ndarray, *, n_lags: int) -> np.ndarray:
@@ -214,6 +223,6 @@ def _correlate_moments(first: np.ndarray, second: np.ndarray, *, n_fft: int) -> 
 def _transform_moments(signal: np.ndarray, n_fft: int) -> list[np.ndarray]:
     """Transform presence, values and squares; values are centred to keep digits."""
     is_finite = np.isfinite(signal)
-    scale = np.nanstd(signal) or 1.0
-    centred = np.where(is_finite, (signal - np.nanmean(signal)) / scale, 0.0)
+    known = signal[is_finite] if is_finite.any() else np.zeros(1)  # a trace without F0 has none
+    centred = np.where(is_finite, (signal - known.mean()) / (known.std() or 1.0), 0.0)
     return [fft.rfft(part, n_fft) for part in (is_finite.astype(float), centred, centred**2)]

@@ -103,3 +103,15 @@ def test_signals_too_slow_for_a_null_get_no_p():
 def test_a_gap_stays_where_the_line_is_taken_out():
     values = np.where(np.arange(50) % 7 == 3, np.nan, 2.0 * np.arange(50) + 1)
     assert_allclose(remove_line(values), np.where(np.isnan(values), np.nan, 0), atol=1e-12)
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("value", [np.nan, 0.0, 5.3])
+def test_a_signal_that_says_nothing_has_no_correlation_and_no_p(value):
+    noise = np.random.default_rng(7).standard_normal(2000)
+    found = compute_lagged_correlation(
+        np.full(2000, value), noise, sampling_rate_hz=10.0, max_lag_s=1.0, n_surrogates=99, seed=1
+    )
+    assert np.isnan(found.correlation).all()
+    assert np.isnan([found.p_value, found.p_zero_lag]).all()
+    assert found.effective_n == 0

@@ -191,7 +191,7 @@ def _read_mark(path: Path) -> tuple[bool, float] | None:
     if number is not None:
         return False, float(number)
     try:
-        return True, datetime.fromisoformat(f"{hour}:{minute}:{second}").timestamp()
+        return True, datetime.fromisoformat(f"{hour}:{minute}:{second}+00:00").timestamp()
     except ValueError:
         return None
 

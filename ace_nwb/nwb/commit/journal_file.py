@@ -14,7 +14,7 @@ FORMAT_VERSION = 1  # rises when an older ace_nwb could not read the journal
 # magic, format version, page size, changed pages, old size, new size, digest of sampled pages
 _HEADER = struct.Struct("<8sIIQQQ32s")
 _PAGE = struct.Struct("<QI")  # page number, length; the old and the new content follow
-DIGEST_SIZE = 32
+DIGEST_SIZE = 32  # bytes of blake2b, as in the header: a chance match is out of the question
 
 ChangedPages = dict[int, tuple[bytes, bytes]]
 

@@ -184,7 +184,7 @@ def describe_edges(band: BandFilter, rate_hz: float, *, is_masked: bool) -> list
     if not is_masked:
         return []
     edge_s = band.edge_samples / rate_hz
-    return [f"{edge_s:.3g} s beside ends and gaps are left out: there the filter feels them"]
+    return [f"{edge_s:.3g} s beside ends and gaps are left out, where the filter has not settled"]
 
 
 def hilbert_edge(session: Session, stage: str, rate_hz: float) -> int:
