@@ -59,7 +59,7 @@ STAGES: dict[str, Stage] = {
             "evaluate",
             p.EvaluateParams,
             requires=("extract",),
-            revision=6,  # size and roundness, sharpness without noise
+            revision=7,  # light that covers more than cells do
             uses=("regroup",),
             writes_in_place=True,
         ),
