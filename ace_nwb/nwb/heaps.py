@@ -21,10 +21,12 @@ _HEADER = 16
 """Bytes before the first object of a heap, and before the content of each object."""
 
 _LARGEST_HEADER = 2**20
-"""Bytes of one block of an object header that are looked at: 1 MB; attributes are below 64 kB."""
+"""Bytes of one block of an object header that are looked at, and of the attributes that one object
+keeps apart: 1 MB; an attribute in either is below 64 kB."""
 
-_ATTRIBUTE, _CONTINUATION, _LAYOUT = 0x0C, 0x10, 0x08
-"""Messages of an object header: an attribute; where the header goes on; data in the header."""
+_ATTRIBUTE, _CONTINUATION, _LAYOUT, _APART = 0x0C, 0x10, 0x08, 0x15
+"""Messages of an object header: an attribute; where the header goes on; data in the header; where
+attributes are kept apart."""
 
 _MOST_TEXTS = 10_000_000
 """Texts of a data set that are looked at: beyond, their references take over 160 MB of memory."""
@@ -45,8 +47,8 @@ def find_endless_texts(
 ) -> str:
     """Return the name of an object whose texts HDF5 would look for without end, or "".
 
-    Attributes kept apart from their object ("dense", of files for HDF5 1.8 and later alone, if an
-    object has more than eight) are not looked at.
+    Of attributes kept apart from their object ("dense": more than eight, in files for HDF5 1.8 and
+    later alone) those that stand in blocks of 64 kB at most are looked at, some 500 kB.
 
     Parameters
     ----------
@@ -129,9 +131,32 @@ def _new_messages(file: FileIO, base: int, address: int, start: bytes) -> Iterat
             position += head + n_bytes
             if kind in (_ATTRIBUTE, _LAYOUT):
                 yield content
+            elif kind == _APART and len(content) >= 18:
+                yield _dense(file, base, unpack_from("<Q", content, 2 + 2 * (content[1] & 1))[0])
             elif kind == _CONTINUATION and len(content) >= 16 and len(blocks) < _MOST_BLOCKS:
                 there, n_there = unpack_from("<QQ", content)
                 blocks.append((there + 4, n_there - 8))  # signature before, checksum behind
+
+
+def _dense(file: FileIO, base: int, address: int) -> bytes:
+    """Return the blocks of a "fractal heap", in which attributes are kept apart."""
+    head = _read(file, base + address, 146)
+    if len(head) < 146 or not head.startswith(b"FRHP"):
+        return b""
+    width, first, largest, n_bits = unpack_from("<HQQH", head, 110)
+    root, n_rows = unpack_from("<QH", head, 132)
+    if not n_rows:
+        return _block(file, base + root, first)
+    start = 13 + -(-n_bits // 8)  # signature, version, address of the head, place in the heap
+    table = _block(file, base + root, start + 8 * width * n_rows)[start:]
+    found, left = [], _LARGEST_HEADER
+    for number in range(len(table) // 8):
+        size = first << max(0, number // width - 1)  # two rows alike, then twice that of the last
+        if size > min(largest, left):
+            break
+        found.append(_block(file, base + unpack_from("<Q", table, 8 * number)[0], size))
+        left -= size
+    return b"".join(found)
 
 
 def _block(file: FileIO, place: int, length: int) -> bytes:

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from ace_nwb.errors import SessionFileError
+from ace_nwb.nwb import heaps
 from ace_nwb.nwb.heaps import find_endless_texts
 from ace_nwb.nwb.session import edit_session, open_session
 from ace_nwb.nwb.structure import Structure
@@ -96,7 +97,7 @@ def test_the_object_whose_texts_are_lost_is_named(tmp_path, make, user_block):
     assert holder_of_endless(path) == "/a/x"
 
 
-@pytest.mark.parametrize("make", [contiguous, chunked, few_attributes, attribute_array])
+@pytest.mark.parametrize("make", [contiguous, chunked, few_attributes, attributes, attribute_array])
 @pytest.mark.parametrize("tracked", [False, True])
 def test_headers_of_the_newer_version_are_looked_at(tmp_path, make, tracked):
     path = tmp_path / "x.h5"
@@ -104,6 +105,34 @@ def test_headers_of_the_newer_version_are_looked_at(tmp_path, make, tracked):
         make(h5)
     lose_heap(path, b"text number 1")
     assert holder_of_endless(path) == "/a/x"
+
+
+@pytest.mark.parametrize("n_attributes", [9, 40, 900, 4000])
+def test_attributes_kept_apart_from_their_object_are_looked_at(tmp_path, n_attributes):
+    path = tmp_path / "x.h5"
+    with h5py.File(path, "w", libver="latest") as h5:
+        h5.create_group("b").attrs.update({f"other{n}": n for n in range(12)})
+        group = h5.create_group("a/x")
+        group.attrs.update({f"name{n}": n for n in range(n_attributes - 1)})
+        group.attrs["late"] = "text number 1"
+    assert holder_of_endless(path) == ""
+    lose_heap(path, b"text number 1")
+    assert holder_of_endless(path) == "/a/x"
+
+
+def test_a_damaged_block_of_attributes_is_no_more_than_that(tmp_path):
+    path = tmp_path / "x.h5"
+    with h5py.File(path, "w", libver="latest") as h5:
+        h5.create_group("a/x").attrs.update({f"name{n}": text for n, text in enumerate(TEXTS)})
+    whole = path.read_bytes()
+    rng = np.random.default_rng(0)
+    start = whole.index(b"FRHP")
+    for place in [*range(start + 4, start + 146), *rng.integers(0, len(whole), 200)]:
+        content = bytearray(whole)
+        content[place : place + 8] = rng.bytes(8)
+        path.write_bytes(content)
+        with path.open("rb", buffering=0) as file:
+            assert len(heaps._dense(file, 0, start)) <= 2**20
 
 
 def test_texts_that_grow_are_found_in_blocks_that_continue_a_header(tmp_path):
