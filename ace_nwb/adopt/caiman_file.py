@@ -10,7 +10,7 @@ import h5py
 import numpy as np
 from scipy.sparse import csc_array, csr_array
 
-from ace_nwb.adopt.results import ForeignResult, turn_pixels
+from ace_nwb.adopt.results import ForeignResult, refuse_no_rois, turn_pixels
 from ace_nwb.errors import FormatError, OutputError
 from ace_nwb.imaging.segmentation import RingBackground
 from ace_nwb.nwb import layout
@@ -53,6 +53,7 @@ def read(path: Path) -> ForeignResult:
                 f"{path}: A has {footprints.shape[0]} pixels, dims are {shape[0]} x {shape[1]}. "
                 "One image of that size was expected; the file is not whole."
             )
+        refuse_no_rois(path, footprints.shape[1])
         denoised = _array(estimates, "C")
         if denoised is None or denoised.shape[0] != footprints.shape[1]:
             raise FormatError(f"{path}: C does not have one row per footprint; it is not whole.")

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from scipy.sparse import csc_array
 
-from ace_nwb.adopt.results import ForeignResult
+from ace_nwb.adopt.results import ForeignResult, refuse_no_rois
 from ace_nwb.errors import FormatError
 from ace_nwb.nwb.zarr.folder import check_folder
 
@@ -29,6 +29,7 @@ def read(path: Path) -> ForeignResult:
     """
     footprints, ids = _read(path, "A", ("unit_id", "height", "width"))
     n_rois, n_rows, n_columns = footprints.shape
+    refuse_no_rois(path, n_rois)
     flat = csc_array(footprints.reshape(n_rois, -1).T.astype(np.float64))
     denoised, others = _read(path, "C", ("frame", "unit_id"))
     if not np.array_equal(ids["unit_id"], others["unit_id"]):

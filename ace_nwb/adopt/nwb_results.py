@@ -9,7 +9,7 @@ from pynwb import NWBHDF5IO
 from pynwb.ophys import DfOverF, PlaneSegmentation, RoiResponseSeries
 from scipy.sparse import csc_array
 
-from ace_nwb.adopt.results import ForeignResult
+from ace_nwb.adopt.results import ForeignResult, refuse_no_rois
 from ace_nwb.errors import FormatError
 
 _DENOISED = ("denoised", "denoisedtraces")
@@ -38,6 +38,7 @@ def read(path: Path) -> ForeignResult:
         table = _first(nwbfile)
         if table is None:
             raise FormatError(f"{path} holds no PlaneSegmentation. One with ROIs was expected.")
+        refuse_no_rois(path, len(table))
         footprints, shape = _read_masks(table, path)
         traces = _read_traces(nwbfile, table)
         raw = traces.get("raw")

@@ -1,10 +1,12 @@
 """What other programs found, before it has a place in a session."""
 
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import numpy as np
 from scipy.sparse import csc_array
 
+from ace_nwb.errors import FormatError
 from ace_nwb.imaging.segmentation import RingBackground
 
 
@@ -66,6 +68,18 @@ class ForeignResult:
     def n_rois(self) -> int:
         """Number of ROIs."""
         return int(self.footprints.shape[1])
+
+
+def refuse_no_rois(path: Path, n_rois: int) -> None:
+    """Refuse results without ROIs.
+
+    Raises
+    ------
+    FormatError
+        If there are none.
+    """
+    if not n_rois:
+        raise FormatError(f"{path} holds 0 ROIs. One or more were expected; there is none to take.")
 
 
 def turn_pixels(matrix: csc_array, shape: tuple[int, int]) -> csc_array:

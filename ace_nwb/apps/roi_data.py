@@ -190,8 +190,14 @@ def _find_rois(session: Session) -> tuple[dict[int, RoiPlace], dict[str, np.ndar
             for row, roi in enumerate(session.node(f"{table}/id")[:]):
                 places.setdefault(int(roi), RoiPlace(table, traces, row))
     if not places:
+        name = session.path.name
+        if session.has(layout.PLANE_SEGMENTATION):
+            raise CurationError(
+                f"{session.path} has 0 ROIs: extraction has found none. `ace-nwb tune {name}` "
+                "helps to find its thresholds."
+            )
         raise CurationError(
-            f"{session.path} has no ROIs to look at. Run `ace-nwb run {session.path.name}` first."
+            f"{session.path} has no ROIs to look at. Run `ace-nwb run {name}` first."
         )
     return places, read_roi_table(session)
 

@@ -22,7 +22,7 @@ __all__ = ["Finding", "is_valid", "validate"]
 _HARMLESS = "BEST_PRACTICE_SUGGESTION"
 _LOWERED = {"check_empty_table": _HARMLESS}
 """Checks of the Inspector that are no more than hints here: nothing found is a result."""
-_NO_ROWS = re.compile(r"During evaluation of '(\w+)'.*(?:empty dimension|size 0\b)")
+_NO_ROWS = re.compile(r"During evaluation of '(\w+)'.*(?:empty dimension|(?:size|length) 0\b)")
 """How the Inspector (0.7.2) says that a check of its own broke off at a table without rows: it asks
 for the first one."""
 

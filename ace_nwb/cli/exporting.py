@@ -53,11 +53,12 @@ def export_tables(
         Of the tables; Parquet needs pyarrow.
     """
     from ace_nwb.adopt.tables import export_tables as write_tables
+    from ace_nwb.nwb.content.roi_series import count_rois
     from ace_nwb.nwb.session import open_session
 
     with open_session(file) as session:
-        paths = write_tables(session, folder, kind=format)
-    say(f"Wrote {', '.join(path.name for path in paths)} into {folder}.")
+        n_rois, paths = count_rois(session), write_tables(session, folder, kind=format)
+    say(f"Wrote {', '.join(path.name for path in paths)} into {folder}, {n_rois} ROIs.")
 
 
 def export_pynapple(file: Path, folder: Path, /) -> None:
@@ -73,11 +74,12 @@ def export_pynapple(file: Path, folder: Path, /) -> None:
         Where to write them.
     """
     from ace_nwb.adopt.tables import export_pynapple as write_arrays
+    from ace_nwb.nwb.content.roi_series import count_rois
     from ace_nwb.nwb.session import open_session
 
     with open_session(file) as session:
-        paths = write_arrays(session, folder)
-    say(f"Wrote {', '.join(path.name for path in paths)} into {folder}.")
+        n_rois, paths = count_rois(session), write_arrays(session, folder)
+    say(f"Wrote {', '.join(path.name for path in paths)} into {folder}, {n_rois} ROIs.")
 
 
 def export_matlab(file: Path, output: Path, /) -> None:
@@ -93,11 +95,12 @@ def export_matlab(file: Path, output: Path, /) -> None:
         The file to write.
     """
     from ace_nwb.adopt.tables import export_matlab as write_matlab
+    from ace_nwb.nwb.content.roi_series import count_rois
     from ace_nwb.nwb.session import open_session
 
     with open_session(file) as session:
-        names = write_matlab(session, output)
-    say(f"Wrote {output}: {', '.join(names)}.")
+        n_rois, names = count_rois(session), write_matlab(session, output)
+    say(f"Wrote {output}, {n_rois} ROIs: {', '.join(names)}.")
 
 
 def export_movie(

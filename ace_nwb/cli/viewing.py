@@ -90,7 +90,8 @@ def movie(
     with progress_bar("movie") as progress:
         clip = write_clip(file, target, request, progress=progress)
     names = ", ".join(panel.name for panel in clip.stage.panels)
-    say(f"Wrote {target}: frames {clip.first_frame} to {clip.stop_frame - 1}, {names}.")
+    rois = "" if clip.n_rois is None else f", {clip.n_rois} ROIs"
+    say(f"Wrote {target}: frames {clip.first_frame} to {clip.stop_frame - 1}, {names}{rois}.")
 
 
 def _report_batch(paths: list[Path], output: Path | None) -> None:

@@ -61,13 +61,17 @@ class ClipRequest:
 
 @dataclass(frozen=True)
 class Clip:
-    """What was written: frames first..stop of the movie, at a rate, in panels; pace in words."""
+    """What was written: frames first..stop of the movie, at a rate, in panels; pace in words.
+
+    `n_rois` is None before the extraction.
+    """
 
     first_frame: int
     stop_frame: int
     rate_hz: float
     stage: ClipCanvas
     pace: str = ""
+    n_rois: int | None = None
 
     @property
     def n_frames(self) -> int:
@@ -187,7 +191,8 @@ def _plan(session: Session, source: _Source, request: ClipRequest) -> Clip:
         )
     rate_hz = request.speed * source.corrected.frame_rate_hz
     pace = "" if request.speed == 1 else f" · {request.speed:g} x"
-    return Clip(first, stop, rate_hz, replace(stage, strip=strip, outlines=outlines), pace)
+    stage = replace(stage, strip=strip, outlines=outlines)
+    return Clip(first, stop, rate_hz, stage, pace, None if rois is None else rois.n_rois)
 
 
 def _choose_span(

@@ -45,6 +45,9 @@ from ace_nwb.report.sections.traces import Traces, read_traces, traces_section
 from ace_nwb.report.sections.validation import judge_findings
 from ace_nwb.stages.running.status import StageStatus, stage_statuses, with_applicability
 
+_REST_ON_TRACES = frozenset({"events", "spectrogram", "phase", "coupling"})
+"""Sections that there cannot be where no ROI was found."""
+
 
 @dataclass(frozen=True)
 class SessionContent:
@@ -148,7 +151,19 @@ def build_sections(content: SessionContent, file_name: str) -> list[Section]:
         coupling_section(content.relations, span_s, file_name),
         conditions_section(content.effects),
     ]
+    if content.rois is not None and not content.rois.n_rois:
+        sections = _without_rois(sections)
     return [section for section in sections if section.rows or section.absent]
+
+
+def _without_rois(sections: Sequence[Section]) -> list[Section]:
+    """Return the sections of a session in which extraction has found nothing; they say it once."""
+    words = "0 ROIs: extraction has found none, so there are no traces, events or relations."
+    return [
+        Section(one.anchors, one.title, absent=words) if "traces" in one.anchors else one
+        for one in sections
+        if not _REST_ON_TRACES.intersection(one.anchors)
+    ]
 
 
 def judge(

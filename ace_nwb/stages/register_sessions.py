@@ -94,11 +94,16 @@ class ProjectRegistration:
     cells: Cells
 
     def find_strangers(self, number: int) -> dict[int, float]:
-        """Return the sessions without a common field with one, and how probable chance is."""
+        """Return the sessions without a common field with one, and how probable chance is.
+
+        Where no ROI was found, nothing tells of the field.
+        """
         return {
             b if number == a else a: pair.common.p_chance
             for (a, b), pair in self.fields.pairs.items()
-            if number in (a, b) and not pair.common.is_common
+            if number in (a, b)
+            and not pair.common.is_common
+            and all(len(self.sessions[each].numbers) for each in (a, b))
         }
 
     def p_chance(self, number: int) -> float:

@@ -33,7 +33,7 @@ def draw_known(field_shape, n_frames, *, n_rois=4, seed=0, is_unit=True):
             : footprints[roi, row - 2 : row + 2].shape[0],
             : footprints[roi, :, column - 2 : column + 3].shape[1],
         ]
-    norms = np.linalg.norm(footprints.reshape(n_rois, -1), axis=1)[:, None, None]
+    norms = np.sqrt((footprints**2).sum((1, 2)))[:, None, None]
     footprints = footprints / norms * (1 if is_unit else 3.0)
     coarse = -(-field_shape[0] // 2) * -(-field_shape[1] // 2)
     return Known(
@@ -51,7 +51,7 @@ def draw_known(field_shape, n_frames, *, n_rois=4, seed=0, is_unit=True):
 def write_caiman(path: Path, known: Known) -> Path:
     """Write estimates.hdf5: column-major pixels, traces (roi, frame)."""
     n_rois, *shape = known.footprints.shape
-    flat = np.stack([image.ravel(order="F") for image in known.footprints], axis=1)
+    flat = known.footprints.transpose(2, 1, 0).reshape(shape[0] * shape[1], n_rois)
     coarse = [-(-side // 2) for side in shape]
     order = np.arange(coarse[0] * coarse[1]).reshape(coarse).ravel(order="F")
     with h5py.File(path, "w") as h5:

@@ -19,6 +19,12 @@ def read_roi_table(session: Session) -> dict[str, np.ndarray]:
     return columns
 
 
+def count_rois(session: Session) -> int:
+    """Return the number of ROIs, 0 before the extraction."""
+    has_table = session.has(layout.PLANE_SEGMENTATION)
+    return len(session.get(layout.PLANE_SEGMENTATION).id) if has_table else 0
+
+
 def write_roi_series(
     writer: SessionWriter,
     path: str,

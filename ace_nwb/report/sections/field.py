@@ -121,9 +121,10 @@ def judge_rois(rois: Rois | None, file_name: str) -> Verdict:
         command = f"ace-nwb process extract {file_name}"
         return Verdict("ROIs", "missing", "–", "no neurons sought", f"Run `{command}`.")
     n_accepted = int(rois.accepted.sum())
-    if rois.n_rois == 0 or n_accepted == 0:
+    if n_accepted == 0:
         advice = "Lower `extract.min_correlation` and check `extract.cell_diameter_px`."
-        return Verdict("ROIs", "problem", str(n_accepted), "no neuron accepted", advice)
+        note = "no neuron accepted" if rois.n_rois else "no neuron found"
+        return Verdict("ROIs", "problem", "0", note, advice)
     if not rois.is_evaluated or rois.snr is None:
         command = f"ace-nwb process evaluate {file_name}"
         note = "found; not evaluated yet"
