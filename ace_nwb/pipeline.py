@@ -183,12 +183,31 @@ def run(
 
 def _run_with_decisions(stages: list[Stage], plan: Plan, job: Job) -> list[StageOutcome]:
     """Run stages, and between those that find ROIs and those that use them take decisions over."""
+    _take_over_rois(stages, job)
     if plan.decisions is None:
         return _run_stages(stages, job)
     after = {stage.name for stage in later_stages(STAGES[EXTRACTION])}
     outcomes = _run_stages([stage for stage in stages if stage.name not in after], job)
     take_over_decisions(job.nwb_path, plan.decisions)
     return outcomes + _run_stages([stage for stage in stages if stage.name in after], job)
+
+
+def _take_over_rois(stages: list[Stage], job: Job) -> None:
+    """Take over the ROIs of a file that has no movie to find any in, if stages need them."""
+    needed = {stage.name for stage in later_stages(STAGES[EXTRACTION])}
+    if needed.isdisjoint(stage.name for stage in stages):
+        return
+    with open_session(job.nwb_path) as session:
+        if not session.lacks_movie or EXTRACTION in current_runs(session):
+            return
+    from ace_nwb.adopt import adopt, holds_rois, read_results  # loads scipy; seldom needed
+
+    if holds_rois(job.nwb_path):
+        found = read_results(job.nwb_path)
+        n_rois = adopt(job.nwb_path, found, replacement=job.replacement)
+        told = f"there is no movie; {n_rois} ROIs of the file and their traces are taken over"
+        for remark in (*found.remarks, told):
+            job.tell(f"{EXTRACTION}: {remark}")
 
 
 def _run_stages(stages: list[Stage], job: Job) -> list[StageOutcome]:

@@ -1,13 +1,72 @@
 """What other programs found, before it has a place in a session."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from scipy.sparse import csc_array
 
 from ace_nwb.errors import FormatError
 from ace_nwb.imaging.segmentation import RingBackground
+
+_SAME_S = 1e-9
+"""Intervals that differ by less are one rate, seconds: what NWB's own tools take for regular."""
+
+
+@dataclass(frozen=True)
+class Recording:
+    """What traces say of the recording that they come from, for sessions without its movie.
+
+    Parameters
+    ----------
+    plane
+        Path of the imaging plane in the file that they are in; empty if there is none.
+    unit
+        Unit of fluorescence.
+    times
+        When frames were taken, as `write_series` takes it; empty if that cannot be told.
+    problem
+        Why it cannot.
+    """
+
+    plane: str = ""
+    unit: str = "n.a."
+    times: dict[str, Any] = field(default_factory=dict)
+    problem: str = "the results say nothing of times"
+
+    def at_rate(self, rate_hz: float, start_s: float = 0.0) -> "Recording":
+        """Return it with regular frames."""
+        if not rate_hz > 0:
+            return replace(self, problem=f"the frame rate is {rate_hz} Hz")
+        return replace(self, times={"rate_hz": rate_hz, "start_s": start_s})
+
+    def at_times(self, times_s: np.ndarray, n_frames: int, name: str) -> "Recording":
+        """Return it with time stamps, if they are one per frame and increase."""
+        if times_s.shape != (n_frames,):
+            found = f"the time stamps of {name} have shape {times_s.shape} for {n_frames} frames"
+            return replace(self, problem=found)
+        steps_s = np.diff(times_s)
+        if not np.all(steps_s > 0):  # nor where one is not finite
+            return replace(self, problem=f"the time stamps of {name} do not increase throughout")
+        if len(steps_s) and np.ptp(steps_s) < _SAME_S:
+            return self.at_rate(float(1 / steps_s.mean()), float(times_s[0]))
+        return replace(self, times={"timestamps": times_s})
+
+    def require_times(self) -> dict[str, Any]:
+        """Return when frames were taken.
+
+        Raises
+        ------
+        FormatError
+            If that cannot be told.
+        """
+        if not self.times:
+            raise FormatError(
+                f"The session has no movie to take times from, and {self.problem}. State the frame "
+                "rate: `ace-nwb adopt FILE FILE --frame-rate-hz HZ`."
+            )
+        return self.times
 
 
 @dataclass(frozen=True)
@@ -39,6 +98,14 @@ class ForeignResult:
         As stated there.
     parameters
         Name -> value, of its own settings.
+    unit_ids
+        Its own number of each ROI, shape (roi,).
+    is_relative
+        Whether the traces are dF/F, and there is no fluorescence.
+    recording
+        What the traces say of the recording.
+    remarks
+        What was not taken as it stands, and why.
     """
 
     program: str
@@ -58,6 +125,9 @@ class ForeignResult:
     frame_rate_hz: float | None = None
     parameters: dict[str, str] = field(default_factory=dict)
     unit_ids: np.ndarray | None = None
+    is_relative: bool = False
+    recording: Recording = field(default_factory=Recording)
+    remarks: tuple[str, ...] = ()
 
     @property
     def n_frames(self) -> int:

@@ -1,55 +1,33 @@
 """Foreign results into a session file: a place in the field, times, names, and their history."""
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from scipy.sparse import csc_array, kron
 
+from ace_nwb.adopt.history import note_extraction, note_stage, translate
 from ace_nwb.adopt.results import ForeignResult
-from ace_nwb.engines.base import IMPORTED
-from ace_nwb.errors import InputError, ParameterError
+from ace_nwb.errors import InputError
 from ace_nwb.imaging.cropping import CropBox, crop_from_legacy
-from ace_nwb.imaging.movie import Movie
 from ace_nwb.imaging.segmentation import Segmentation
 from ace_nwb.nwb import layout
 from ace_nwb.nwb.content.imaging import read_field, write_field
 from ace_nwb.nwb.content.movie import NwbMovie
-from ace_nwb.nwb.content.rois import write_segmentation
+from ace_nwb.nwb.content.roi_series import write_roi_series
+from ace_nwb.nwb.content.rois import TraceSource, write_segmentation
 from ace_nwb.nwb.field import FieldOfView
-from ace_nwb.nwb.history import (
-    RunParameter,
-    StageRun,
-    append_run,
-    current_runs,
-    next_run_id,
-    record_outputs,
-)
+from ace_nwb.nwb.history import current_runs, next_run_id, record_outputs
 from ace_nwb.nwb.ownership import list_objects
 from ace_nwb.nwb.session import Session, SessionWriter, edit_session
 from ace_nwb.stages.running.execution import software
 from ace_nwb.stages.running.replacement import Replacement, make_room, note_losses
-from ace_nwb.stages.running.status import current_inputs, fingerprint
-from ace_nwb.stages.settings.texts import Choice, build_parameters, format_value
+from ace_nwb.stages.running.status import current_inputs
+from ace_nwb.stages.stage import Stage
 from ace_nwb.stages.table import STAGES
 
-STAGE = "adopt"
-"""Name in the history under which the foreign program's own parameters are kept."""
-
 _SAMPLED_FRAMES = 100  # frames; the standard error of a mean over them is a tenth of the noise
-_EQUIVALENT = {
-    "extract": {
-        "init.min_corr": "min_correlation",
-        "init.min_pnr": "min_peak_to_noise",
-        "init.ring_size_factor": "ring_size_factor",
-        "merging.merge_thr": "merge_correlation",
-        "data.decay_time": "decay_time_s",
-    },
-    "evaluate": {"quality.min_SNR": "min_snr", "quality.rval_thr": "min_r_value"},
-}
 
 
 @dataclass(frozen=True)
@@ -88,7 +66,7 @@ def adopt(
     Parameters
     ----------
     nwb_path
-        A session file with the movie that they come from.
+        A session file with the movie that they come from, or the file that holds the results.
     result
         See `read_results`.
     placement
@@ -104,21 +82,61 @@ def adopt(
     place = placement or Placement()
     with edit_session(nwb_path) as writer:
         before = list_objects(writer.h5)
-        movie = NwbMovie(writer)
-        frames = _find_frames(result, movie.shape[0], place)
-        field = _find_field(result, writer, movie, place)
+        movie = NwbMovie(writer) if writer.has(layout.MOVIE) else None
+        shape = (result.n_frames, *result.field_shape) if movie is None else movie.shape
+        frames = _find_frames(result, shape[0], place)
+        field = _find_field(result, writer, (shape[1], shape[2]), place)
         segmentation = _to_segmentation(result, movie, field, frames)
-        extract, ours = STAGES["extract"], software()
-        make_room(writer, extract, replacement=replacement or Replacement(), software=ours)
+        source = _find_source(result, writer) if movie is None else None
+        ours = software()
+        for stage in _written(result):
+            make_room(writer, stage, replacement=replacement or Replacement(), software=ours)
         if not writer.has(layout.FIELD_OF_VIEW):
             write_field(writer, field)
-        write_segmentation(writer, segmentation)
-        note_losses(writer, extract, software=ours)
-        _note_extraction(writer, result, place)
+        write_segmentation(writer, segmentation, source=source)
+        if result.is_relative:
+            _write_dff(writer, segmentation.raw, {} if source is None else source.times)
+        for stage in _written(result):
+            note_losses(writer, stage, software=ours)
+        note_extraction(writer, result, vars(place))
         if result.snr is not None or result.accepted is not None:
             _write_quality(writer, result)
+        if result.is_relative:
+            inputs = current_inputs(STAGES["dff"], current_runs(writer))
+            note_stage(writer, "dff", {}, inputs, result.program)
         record_outputs(writer, before, run_id=next_run_id(writer) - 1)
     return segmentation.n_rois
+
+
+def _written(result: ForeignResult) -> list[Stage]:
+    """Return the stages whose results the import writes."""
+    return [STAGES[name] for name in ("extract", *(["dff"] if result.is_relative else []))]
+
+
+def _find_source(result: ForeignResult, session: Session) -> TraceSource:
+    """Return what the traces bring with them: the session has no movie to take it from."""
+    recording = result.recording
+    if recording.plane not in session.h5:
+        raise InputError(
+            f"{session.path} holds neither a movie nor the imaging plane of these ROIs. A session "
+            "converted from their recording was expected, or the NWB file itself: `ace-nwb adopt "
+            "FILE FILE`."
+        )
+    return TraceSource(
+        recording.plane, recording.unit, recording.require_times(), not result.is_relative
+    )
+
+
+def _write_dff(writer: SessionWriter, dff: np.ndarray, times: dict[str, Any]) -> None:
+    """Write dF/F as the other program computed it."""
+    write_roi_series(
+        writer,
+        layout.DFF_TRACES,
+        dff,
+        unit="n.a.",
+        description="Fluorescence change relative to its baseline, as another program wrote it.",
+        **times,
+    )
 
 
 def _find_frames(result: ForeignResult, n_frames: int, place: Placement) -> np.ndarray:
@@ -141,10 +159,9 @@ def _find_frames(result: ForeignResult, n_frames: int, place: Placement) -> np.n
 
 
 def _find_field(
-    result: ForeignResult, session: Session, movie: Movie, place: Placement
+    result: ForeignResult, session: Session, recorded: tuple[int, int], place: Placement
 ) -> FieldOfView:
     """Return which part of the recorded field the results cover."""
-    recorded = (movie.shape[1], movie.shape[2])
     shape = result.field_shape[0] * place.binning, result.field_shape[1] * place.binning
     origin = place.origin
     if place.legacy_box is not None:
@@ -187,9 +204,12 @@ def _check_box(box: CropBox, shape: tuple[int, int]) -> None:
 
 
 def _to_segmentation(
-    result: ForeignResult, movie: NwbMovie, field: FieldOfView, frames: np.ndarray
+    result: ForeignResult, movie: NwbMovie | None, field: FieldOfView, frames: np.ndarray
 ) -> Segmentation:
-    """Return the results with unit footprints, on all frames of the recording."""
+    """Return the results with unit footprints, on all frames of the recording.
+
+    Beside its movie fluorescence is in units of the movie; alone it stays in its own.
+    """
     footprints = csc_array(result.footprints, dtype=np.float64)
     side = field.shape[0] // max(result.field_shape[0], 1)
     if side > 1:
@@ -197,20 +217,21 @@ def _to_segmentation(
     norms = np.sqrt(np.asarray(footprints.multiply(footprints).sum(0)).ravel())
     norms = np.where(norms > 0, norms, 1.0)
     unit = csc_array(footprints.multiply(1 / norms[None, :]), dtype=np.float32)
-    denoised = result.denoised * norms
-    residual = 0.0 if result.residual is None else result.residual * norms
+    scale = norms if movie is not None and not result.is_relative else np.ones_like(norms)
+    denoised = result.denoised * scale
+    residual = 0.0 if result.residual is None else result.residual * scale
     raw = denoised + residual
     spread = np.median(np.abs(np.diff(raw, axis=0)), axis=0) / (0.6745 * np.sqrt(2))
-    noise = spread if result.noise is None else result.noise * norms
+    noise = spread if result.noise is None else result.noise * scale
     metrics = {"footprint_norm": norms}
     if result.unit_ids is not None:
         metrics["source_id"] = np.asarray(result.unit_ids)
     deconvolved = np.zeros_like(denoised)
     if result.deconvolved is not None:
-        deconvolved = result.deconvolved * norms
+        deconvolved = result.deconvolved * scale
 
     def spread_out(values: np.ndarray) -> np.ndarray:
-        return _to_all_frames(values, frames, movie.shape[0])
+        return _to_all_frames(values, frames, len(frames) if movie is None else movie.shape[0])
 
     return Segmentation(
         footprints=unit,
@@ -239,18 +260,30 @@ def _to_all_frames(values: np.ndarray, frames: np.ndarray, n_frames: int) -> np.
 
 
 def _baseline(
-    result: ForeignResult, unit: csc_array, movie: NwbMovie, field: FieldOfView, n_frames: int
+    result: ForeignResult,
+    unit: csc_array,
+    movie: NwbMovie | None,
+    field: FieldOfView,
+    n_frames: int,
 ) -> np.ndarray:
-    """Return the background under each footprint: as modelled there, else the movie's mean."""
+    """Return the background under each footprint: as modelled there, else the movie's mean.
+
+    Without a movie the fluorescence is taken to hold its background.
+    """
     if result.background_trace is not None:
         return result.background_trace
     image = result.baseline_image
     if image is None or image.shape != field.shape:
-        rows, columns = field.slices
-        step = max(1, movie.shape[0] // _SAMPLED_FRAMES)
-        total = [movie.read(i, i + 1)[0, rows, columns] for i in range(0, movie.shape[0], step)]
-        image = np.mean(total, axis=0)
+        image = np.zeros(field.shape) if movie is None else _mean_image(movie, field)
     return np.tile(unit.T @ image.ravel(), (n_frames, 1))
+
+
+def _mean_image(movie: NwbMovie, field: FieldOfView) -> np.ndarray:
+    """Return the mean of some frames, the analysed part."""
+    rows, columns = field.slices
+    step = max(1, movie.shape[0] // _SAMPLED_FRAMES)
+    total = [movie.read(i, i + 1)[0, rows, columns] for i in range(0, movie.shape[0], step)]
+    return np.asarray(np.mean(total, axis=0))
 
 
 def _enlarge(footprints: csc_array, shape: tuple[int, int], side: int) -> csc_array:
@@ -263,16 +296,6 @@ def _enlarge(footprints: csc_array, shape: tuple[int, int], side: int) -> csc_ar
     if not columns:
         return csc_array((footprints.shape[0] * side**2, 0))
     return csc_array(np.hstack(columns))
-
-
-def _note_extraction(writer: SessionWriter, result: ForeignResult, place: Placement) -> None:
-    """Write the history: the foreign settings as they were, and the extraction as done."""
-    where = {f"placement.{name}": format_value(value) for name, value in vars(place).items()}
-    rows = {"program": result.program, **where, **result.parameters}
-    _append(writer, STAGE, rows, inputs={}, mark=_digest(result), engine=result.program)
-    extract = {"engine": IMPORTED, **_translated(result, "extract")}
-    inputs = current_inputs(STAGES["extract"], current_runs(writer)) | {STAGE: _digest(result)}
-    _append_stage(writer, "extract", extract, inputs, result.program)
 
 
 def _write_quality(writer: SessionWriter, result: ForeignResult) -> None:
@@ -292,69 +315,4 @@ def _write_quality(writer: SessionWriter, result: ForeignResult) -> None:
     }
     writer.set_columns(layout.PLANE_SEGMENTATION, columns)
     inputs = current_inputs(STAGES["evaluate"], current_runs(writer))
-    _append_stage(writer, "evaluate", _translated(result, "evaluate"), inputs, result.program)
-
-
-def _translated(result: ForeignResult, stage: str) -> dict[str, Any]:
-    """Return the foreign parameters that have an equal here and are within its bounds."""
-    found: dict[str, Any] = {}
-    for theirs, ours in _EQUIVALENT[stage].items():
-        value = result.parameters.get(theirs, "none")
-        if value == "none":
-            continue
-        try:
-            build_parameters(STAGES[stage], {ours: Choice(value, "imported")})
-        except ParameterError:  # out of our bounds: it is kept under its own name alone
-            continue
-        found[ours] = value
-    return found
-
-
-def _append_stage(
-    writer: SessionWriter, name: str, values: dict[str, Any], inputs: dict[str, str], program: str
-) -> None:
-    """Note one of our stages as done by the import."""
-    stage = STAGES[name]
-    choices = {key: Choice(value, "imported") for key, value in values.items()}
-    params = build_parameters(stage, choices)
-    rows = {key: format_value(getattr(params, key)) for key in values}
-    mark = fingerprint(stage, params, inputs, writer.identifier)
-    engine = str(values.get("engine", ""))
-    _append(writer, name, rows, inputs=inputs, mark=mark, engine=engine, made_by=program)
-
-
-def _append(
-    writer: SessionWriter,
-    stage: str,
-    rows: dict[str, str],
-    *,
-    inputs: dict[str, str],
-    mark: str,
-    engine: str,
-    made_by: str = "",
-) -> None:
-    run = StageRun(
-        run_id=next_run_id(writer),
-        action="run",
-        stage=stage,
-        revision=STAGES[stage].revision if stage in STAGES else 1,
-        engine=engine,
-        fingerprint=mark,
-        started=datetime.now(UTC).isoformat(timespec="seconds"),
-        duration_s=0.0,
-        software=software(),
-        inputs=inputs,
-        outputs=STAGES[stage].produces if stage in STAGES else (),
-        peak_memory_mb=0.0,
-        warnings=f"imported from {made_by}" if made_by else "",
-        parameters=tuple(RunParameter(name, value, "imported") for name, value in rows.items()),
-    )
-    append_run(writer, run)
-
-
-def _digest(result: ForeignResult) -> str:
-    """Return a hash of what was imported."""
-    digest = sha256(np.ascontiguousarray(result.denoised).tobytes())
-    digest.update(result.footprints.data.tobytes())
-    digest.update(result.footprints.indices.tobytes())
-    return digest.hexdigest()[:16]
+    note_stage(writer, "evaluate", translate(result, "evaluate"), inputs, result.program)

@@ -175,6 +175,7 @@ class CurationDesk:
 
     def clip(self, query: Query) -> Reply:
         """Give a clip around a ROI and a time: as it is, and as difference from its median."""
+        self._require_movie("show")
         roi = int(query["roi"])
         footprint = self.roi_data.traces(roi, self.curation).shape.footprint
         rows, columns = np.divmod(footprint.indices, self.data.field.shape[1])
@@ -204,7 +205,7 @@ class CurationDesk:
             raise CurationError(f"{len(drafts)} decisions came; 1 to {_MOST_DRAFTS} were expected.")
         since = int(body["seen"])
         with self.lock:
-            self._check_splits(drafts)
+            self._check_shapes(drafts)
             is_alone = self.data.is_current
             made = decide(self.path, drafts, seen=since)
             if is_alone and made[0].number == len(self.curation.decisions):
@@ -218,12 +219,19 @@ class CurationDesk:
         """Start the stale stages."""
         return json_reply(self.runner.start())
 
-    def _check_splits(self, drafts: list[Draft]) -> None:
-        """Refuse a dividing line that misses its ROI, before it is written."""
+    def _check_shapes(self, drafts: list[Draft]) -> None:
+        """Refuse ROIs that could not be measured, before it is written."""
         for draft in drafts:
+            if draft.action in ("merge", "split"):
+                self._require_movie("measure the new ROI in")
             if draft.action == "split" and draft.line and len(draft.rois) == 1:
                 shape = self.roi_data.traces(draft.rois[0], self.curation).shape
                 self.roi_data.half(shape, draft.line, 0)
+
+    def _require_movie(self, purpose: str) -> None:
+        """Refuse what needs a movie where there is none."""
+        if self.data.use(lambda session: session.lacks_movie):
+            raise CurationError(f"{self.path.name} holds no movie to {purpose}.")
 
     def _news(self, since: int) -> dict[str, Any]:
         curation = self.curation

@@ -72,7 +72,7 @@ class RoiData:
             self._kept.clear()
             self.places, self.table = self.data.use(_find_rois)
             self.events = self.data.use(_read_events)
-            self.frame_times_s = self.data.movie.timestamps
+            self.frame_times_s = self.data.frames.timestamps
 
     @property
     def n_frames(self) -> int:
@@ -151,13 +151,21 @@ class RoiData:
 
         def read(session: Session) -> RoiTraces:
             raw, denoised = (
-                np.asarray(session.node(f"{place.traces}/{name}/data")[:, place.row], np.float32)
-                for name in ("RoiResponseSeries", "Denoised")
+                np.asarray(session.node(f"{path}/data")[:, place.row], np.float32)
+                for path in _trace_paths(session, place)
             )
             decay = float(session.node(f"{place.table}/decay_time_s")[place.row])
             return RoiTraces(raw, denoised, Shape(footprint, denoised, decay), is_preview=False)
 
         return self.data.use(read)
+
+
+def _trace_paths(session: Session, place: RoiPlace) -> tuple[str, str]:
+    """Return the series to draw, as measured and without noise; dF/F where it is all there is."""
+    if session.has(place.traces):
+        return f"{place.traces}/RoiResponseSeries", f"{place.traces}/Denoised"
+    model = f"{layout.DECONVOLUTION}/Denoised"
+    return layout.DFF_TRACES, model if session.has(model) else layout.DFF_TRACES
 
 
 def read_mask(session: Session, table: str, row: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

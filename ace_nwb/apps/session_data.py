@@ -9,6 +9,7 @@ from typing import TypeVar
 import numpy as np
 
 from ace_nwb.nwb import layout
+from ace_nwb.nwb.content.frames import Frames
 from ace_nwb.nwb.content.imaging import read_field, read_images
 from ace_nwb.nwb.content.movie import NwbMovie
 from ace_nwb.nwb.field import FieldOfView
@@ -76,7 +77,7 @@ class SessionData:
             if self._session is not None:
                 self._session.close()
             self._session = None
-            for name in ("field", "movie"):
+            for name in ("field", "movie", "frames"):
                 self.__dict__.pop(name, None)
 
     @cached_property
@@ -88,6 +89,11 @@ class SessionData:
     def movie(self) -> NwbMovie:
         """The raw movie; read it under `lock`."""
         return self.use(lambda session: NwbMovie(session, workers=2))
+
+    @cached_property
+    def frames(self) -> Frames:
+        """When frames were taken, with or without a movie."""
+        return self.use(Frames)
 
     def images(self) -> dict[str, np.ndarray]:
         """Return the summary images of the analysed field by name, none if there are none."""

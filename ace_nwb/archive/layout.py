@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from ace_nwb.errors import SessionFileError
-from ace_nwb.nwb.contents import layout_schema, list_contents, read_version, version_row
+from ace_nwb.nwb.contents import layout_schema, list_contents, read_version, record_version
 from ace_nwb.nwb.findings import Finding
 from ace_nwb.nwb.history import record_outputs, split_joined
 from ace_nwb.nwb.layout import LAYOUT_VERSION, STAGE_RUNS
@@ -15,7 +15,6 @@ from ace_nwb.nwb.session import Session, SessionWriter, edit_session, open_sessi
 
 _OF_STAGES = ("coupling", "ecephys", "events", "ophys", "phase", "spectral")
 """Processing modules that no conversion of ours writes to."""
-_GENERATED_BY = "/general/was_generated_by"
 
 
 def check_layout(session: Session) -> list[Finding]:
@@ -65,17 +64,8 @@ def upgrade(path: Path) -> list[int]:
             for step in steps:
                 if step in _MIGRATIONS:
                     _MIGRATIONS[step](writer)
-            _record_version(writer)
+            record_version(writer)
     return steps
-
-
-def _record_version(writer: SessionWriter) -> None:
-    """Record the present version of the layout, in place of an older one."""
-    rows: list[Any] = []
-    if writer.has(_GENERATED_BY):
-        rows = writer.h5[_GENERATED_BY].asstr()[:].tolist()
-    own = version_row()
-    writer.set_value(_GENERATED_BY, [*(row for row in rows if row[0] != own[0]), own])
 
 
 def _to_layout_3(writer: SessionWriter) -> None:

@@ -23,6 +23,10 @@ def adopt(
     binning: int = 1,
     first_frame: int = 0,
     frame_step: int = 1,
+    table: str = "",
+    series: str = "",
+    frame_rate_hz: float | None = None,
+    relative: Annotated[bool, Parameter(negative="")] = False,
     keep_as: str | None = None,
     discard_curation: Annotated[bool, Parameter(negative="")] = False,
 ) -> None:
@@ -32,13 +36,17 @@ def adopt(
 
     Example: `ace-nwb adopt session.nwb estimates.hdf5 --spreadsheet analysis_parameters.csv 12`
 
+    Example: `ace-nwb adopt other.nwb other.nwb --table PlaneSegmentation1`
+
     Times come from the movie of the session; traces get the names they have in NWB; the settings
-    of the other program are kept in the history. Convert the recording first.
+    of the other program are kept in the history. Convert the recording first. An NWB file without a
+    movie takes its own ROIs over, with the times of their traces.
 
     Parameters
     ----------
     file
-        The session file, made by `ace-nwb convert` from the same recording.
+        The session file, made by `ace-nwb convert` from the same recording, or the NWB file that
+        holds the results.
     results
         estimates.hdf5 of CaImAn, a folder of minian, or an NWB file with ROIs.
     crop
@@ -53,24 +61,34 @@ def adopt(
         First frame of the recording that they saw.
     frame_step
         Every how many frames they saw.
+    table
+        Path, or its end, of the table of ROIs, where an NWB file has several.
+    series
+        Path, or its end, of the series with their traces, where there are several.
+    frame_rate_hz
+        Frames per second, if there is no movie and the times in the file cannot be used.
+    relative
+        Take the traces of an NWB file as dF/F, whatever they are called.
     keep_as
         Keep the ROIs that are there already, under this name.
     discard_curation
         Allow that decisions of people about ROIs are removed.
     """
-    from ace_nwb.adopt import Placement, read_results
+    from ace_nwb.adopt import Placement, Selection, read_for
     from ace_nwb.adopt import adopt as adopt_results
     from ace_nwb.stages.running.replacement import Replacement
 
     if spreadsheet is not None:
         crop = _box_of_line(*spreadsheet)
-    found = read_results(results)
+    found = read_for(file, results, Selection(table, series, frame_rate_hz, relative))
     n_rois = adopt_results(
         file,
         found,
         placement=Placement(origin, crop, binning, first_frame, frame_step),
         replacement=Replacement(keep_as=keep_as, discard_curation=discard_curation),
     )
+    for remark in found.remarks:
+        say(f"{results}: {remark}")
     say(f"{file}: {n_rois} ROIs of {found.program}. Next: ace-nwb run {quoted(file)}.")
 
 

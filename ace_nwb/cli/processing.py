@@ -163,7 +163,9 @@ def run(
         outcomes = engine_room.run(
             file, plan, settings=_settings(execution), bar=progress_bar, **_rerun(rerun)
         )
-    if all(outcome.action != "ran" for outcome in outcomes):
+    if all(outcome.action == "not applicable" for outcome in outcomes):
+        say(f"Nothing to do: {file} holds nothing that a stage applies to.")
+    elif all(outcome.action != "ran" for outcome in outcomes):
         say(f"Nothing to do: every stage of {file} is done.")
     _print_outcomes(outcomes)
 

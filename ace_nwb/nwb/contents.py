@@ -10,10 +10,12 @@ from typing import Any
 import h5py
 
 from ace_nwb.nwb import layout
+from ace_nwb.nwb.editing import SessionWriter
 from ace_nwb.nwb.layout import Place
 from ace_nwb.nwb.reading import Session
 from ace_nwb.nwb.results import PLACES
 
+_GENERATED_BY = "/general/was_generated_by"
 _OWN_VERSION = "ace_nwb layout"
 """Key of the layout's version in the file's `was_generated_by`."""
 
@@ -57,7 +59,7 @@ def list_contents(session: Session) -> dict[str, Any]:
 
 def read_version(session: Session) -> int | None:
     """Return the version of a file's layout; None if the file is not ours."""
-    stored = session.h5.get("/general/was_generated_by")
+    stored = session.h5.get(_GENERATED_BY)
     rows = [] if stored is None else stored[:].tolist()
     for name, value in rows:
         if _text(name) == _OWN_VERSION:
@@ -68,6 +70,14 @@ def read_version(session: Session) -> int | None:
 def version_row() -> list[str]:
     """Return the entry of `was_generated_by` that records the layout's version."""
     return [_OWN_VERSION, str(layout.LAYOUT_VERSION)]
+
+
+def record_version(writer: SessionWriter) -> None:
+    """Record the present version of the layout, in place of an older one."""
+    stored = writer.h5.get(_GENERATED_BY)
+    rows = [] if stored is None else stored.asstr()[:].tolist()
+    own = version_row()
+    writer.set_value(_GENERATED_BY, [*(row for row in rows if row[0] != own[0]), own])
 
 
 _ROOMS = ("/acquisition", "/events", "/intervals", "/processing")

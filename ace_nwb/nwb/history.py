@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ace_nwb.nwb import layout
+from ace_nwb.nwb.contents import read_version, record_version
 from ace_nwb.nwb.editing import SessionWriter
 from ace_nwb.nwb.objects import tables
 from ace_nwb.nwb.objects.columns import Columns, build_table
@@ -125,6 +126,8 @@ def add_history(nwbfile: "NWBFile", run: StageRun) -> None:
 
 def append_run(writer: SessionWriter, run: StageRun) -> None:
     """Add a run to the history."""
+    if not writer.has(layout.STAGE_RUNS) and read_version(writer) is None:  # another program's file
+        record_version(writer)
     tables_of_run = (
         (layout.STAGE_RUNS, _described(_RUN_COLUMNS, _run_rows(run))),
         (layout.STAGE_PARAMETERS, _described(_PARAMETER_COLUMNS, _parameter_rows(run))),

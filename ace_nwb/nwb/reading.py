@@ -20,6 +20,12 @@ if TYPE_CHECKING:
     from pynwb import NWBFile
 
 _ONE_PER_SCOPE = (layout.MOVIE, layout.FRAME_LEDGER)
+_MOVIE_KINDS = ("OnePhotonSeries", "TwoPhotonSeries")
+
+
+def _is_movie(found: Any) -> bool:
+    """Return whether an object is an image series of neurons with its pixels in the file."""
+    return found.attrs.get("neurodata_type") in _MOVIE_KINDS and "external_file" not in found
 
 
 def _leave_untold(_error: BaseException | None, _location: Path | str) -> None:
@@ -67,6 +73,24 @@ class Session:
         named = ownership.names_beside(self.h5)
         return {place: path for place, path in named.items() if self.is_own(path)}
 
+    @cached_property
+    def movie_stand_in(self) -> dict[str, str]:
+        """Place of the movie -> the only other movie in the file, if none stands there."""
+        if layout.MOVIE in self.h5 or "/acquisition" not in self.h5:
+            return {}
+        found = [name for name, item in self.h5["/acquisition"].items() if _is_movie(item)]
+        return {layout.MOVIE: f"/acquisition/{found[0]}"} if len(found) == 1 else {}
+
+    @property
+    def lacks_movie(self) -> bool:
+        """Whether there is no movie of neurons in the file, under any name."""
+        acquired = self.h5.get("/acquisition", {})
+        return not self.has(layout.MOVIE) and not any(map(_is_movie, acquired.values()))
+
+    def locate(self, path: str) -> str:
+        """Return where what belongs at `path` stands in this file."""
+        return ownership.locate(path, self.beside | self.movie_stand_in)
+
     def is_own(self, path: str) -> bool:
         """Return whether a stage of ours wrote the object at `path`."""
         return ownership.is_own(self.h5, path, self.owned)
@@ -84,7 +108,7 @@ class Session:
 
     def node(self, path: str) -> Any:
         """Return the HDF5 object of what belongs at `path`."""
-        return self.h5[ownership.locate(path, self.beside)]
+        return self.h5[self.locate(path)]
 
     @property
     def nwbfile(self) -> "NWBFile":
@@ -98,7 +122,7 @@ class Session:
 
     def find(self, path: str) -> Any | None:
         """Return the object at `path` ("/processing/ophys/DfOverF/RoiResponseSeries"), or None."""
-        return open_stored(self.h5, ownership.locate(path, self.beside))
+        return open_stored(self.h5, self.locate(path))
 
     def get(self, path: str) -> Any:
         """Return the object at `path`; it has the attributes that pynwb would give it.
@@ -111,6 +135,11 @@ class Session:
         found = self.find(path)
         if found is None:
             self._refuse_several_scopes(path)
+            if path == layout.MOVIE:
+                raise SessionFileError(
+                    f"{self.path} holds no movie. A OnePhotonSeries or TwoPhotonSeries in "
+                    "/acquisition, with its pixels in the file, was expected."
+                )
             raise SessionFileError(
                 f"{self.path} has no {path}. `ace-nwb status {quoted(self.path.name)}` lists what "
                 "has been computed; run the stage that produces it."
@@ -132,7 +161,7 @@ class Session:
 
     def has(self, path: str) -> bool:
         """Return whether the file holds an object at `path`."""
-        return ownership.locate(path, self.beside) in self.h5
+        return self.locate(path) in self.h5
 
     def members(self, path: str, *, kind: str = "") -> list[str]:
         """Return the paths of the objects in a group, sorted; of one type, if it is given."""
@@ -144,7 +173,7 @@ class Session:
 
     def read_references(self, path: str, column: str) -> list[tuple[int, int, str]]:
         """Return (first sample, number, path of the series) of each row of such a column."""
-        index = open_stored(self.h5, ownership.locate(path, self.beside))[column]  # type: ignore[index]
+        index = open_stored(self.h5, self.locate(path))[column]  # type: ignore[index]
         return list(iterate_references(self.h5, index.target))
 
     @property

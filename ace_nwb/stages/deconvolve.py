@@ -3,7 +3,7 @@
 import numpy as np
 
 from ace_nwb.nwb import layout
-from ace_nwb.nwb.content.movie import NwbMovie
+from ace_nwb.nwb.content.frames import Frames
 from ace_nwb.nwb.content.roi_series import read_roi_series, write_roi_series
 from ace_nwb.nwb.session import Session, SessionWriter
 from ace_nwb.signals.deconvolution import Deconvolution, deconvolve
@@ -14,13 +14,13 @@ from ace_nwb.stages.settings.params import DeconvolveParams
 
 def compute(session: Session, params: DeconvolveParams, context: StageContext) -> Deconvolution:
     """Fit the calcium model to every dF/F trace."""
-    movie = NwbMovie(session)
-    indicator = params.indicator or movie.indicator
+    frames = Frames(session)
+    indicator = params.indicator or frames.indicator
     result = deconvolve(
         read_roi_series(session, layout.DFF_TRACES),
-        movie.frame_rate_hz,
+        frames.frame_rate_hz,
         **params.model_dump() | {"indicator": indicator},
-        breaks=movie.breaks,
+        breaks=frames.breaks,
     )
     if len(result.decay_time_s):
         context.remarks.extend(_describe(result, indicator, params))

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from ace_nwb.nwb import layout
-from ace_nwb.nwb.content.movie import NwbMovie
+from ace_nwb.nwb.content.frames import Frames
 from ace_nwb.nwb.content.roi_series import read_roi_series, write_roi_series
 from ace_nwb.nwb.session import Session, SessionWriter
 from ace_nwb.signals.dff import compute_dff, compute_legacy_dff
@@ -19,9 +19,9 @@ def compute(session: Session, params: DffParams, context: StageContext) -> np.nd
     """Return dF/F, shape (frame, roi); no baseline window reaches over an interruption."""
     raw = read_roi_series(session, layout.RAW_TRACES)
     background = read_roi_series(session, layout.BASELINE_TRACES)
-    movie = NwbMovie(session)
-    rate_hz = movie.frame_rate_hz
-    breaks = find_breaks(movie.timestamps, tolerance=params.window_s * rate_hz).tolist()
+    frames = Frames(session)
+    rate_hz = frames.frame_rate_hz
+    breaks = find_breaks(frames.timestamps, tolerance=params.window_s * rate_hz).tolist()
     parts = []
     for start, stop in pairwise([0, *breaks, len(raw)]):
         settings = params.model_dump() | {"frame_rate_hz": rate_hz}

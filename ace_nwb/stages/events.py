@@ -5,9 +5,10 @@ from itertools import pairwise
 
 import numpy as np
 
+from ace_nwb.errors import NothingToDoError
 from ace_nwb.nwb import layout
 from ace_nwb.nwb.content.events import write_calcium_events
-from ace_nwb.nwb.content.movie import NwbMovie
+from ace_nwb.nwb.content.frames import Frames
 from ace_nwb.nwb.content.roi_series import read_roi_series
 from ace_nwb.nwb.session import Session, SessionWriter
 from ace_nwb.signals.events import (
@@ -42,8 +43,10 @@ class TimedEvents:
 
 def compute(session: Session, params: EventsParams, context: StageContext) -> TimedEvents:
     """Detect the events of every stretch without an interruption; give them session times."""
-    movie = NwbMovie(session)
+    frames = Frames(session)
     signals = [read_roi_series(session, layout.DFF_TRACES)]
+    if signals[0].size and not np.isfinite(signals[0]).any():
+        raise NothingToDoError("No ROI has dF/F, so there is nothing to find events in.")
     if params.method == "deconvolution":
         parts = ("Deconvolved", "Denoised")
         signals += [read_roi_series(session, f"{layout.DECONVOLUTION}/{name}") for name in parts]
@@ -51,14 +54,14 @@ def compute(session: Session, params: EventsParams, context: StageContext) -> Ti
     if params.method == "deconvolution":
         noise = np.fmax(noise, estimate_misfit(signals[0], signals[2]))
     found = []
-    for start, stop in pairwise([0, *movie.breaks, len(signals[0])]):
-        if stop - start >= _LEAST_FRAMES or not movie.breaks:
+    for start, stop in pairwise([0, *frames.breaks, len(signals[0])]):
+        if stop - start >= _LEAST_FRAMES or not frames.breaks:
             stretch = [values[start:stop] for values in signals]
-            found.append(_detect(stretch, movie.timestamps[start:stop], start, noise, params))
+            found.append(_detect(stretch, frames.timestamps[start:stop], start, noise, params))
     result = _join(found, params)
     context.remarks.append(f"{len(result.events)} events")
     context.progress(1, 1)
-    return replace(result, duration_s=result.events.duration / movie.frame_rate_hz)
+    return replace(result, duration_s=result.events.duration / frames.frame_rate_hz)
 
 
 def _detect(

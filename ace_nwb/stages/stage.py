@@ -42,6 +42,8 @@ class Stage:
         Whether its products are columns of a table that another stage or the conversion wrote.
     on_request
         Whether it runs only when it is asked for: its question is not everybody's.
+    reads_movie
+        Whether it reads the movie itself: others need traces and the times of frames.
     decisions
         What it reads of the decisions of reviewers.
     module
@@ -58,6 +60,7 @@ class Stage:
     revision: int = 1
     writes_in_place: bool = False
     on_request: bool = False
+    reads_movie: bool = False
     decisions: tuple[str, ...] = ()
     module: str = ""
     writes: tuple[str, ...] = ()

@@ -29,23 +29,27 @@ STAGES: dict[str, Stage] = {
             "preprocess",
             p.PreprocessParams,
             revision=2,
+            reads_movie=True,
         ),
         Stage(
             "motion",
             p.MotionParams,
             uses=("preprocess",),
             revision=6,  # bent fields by fine structure, tissue settled with its shifts
+            reads_movie=True,
         ),
         Stage(
             "summary",
             p.SummaryParams,
             uses=("preprocess", "motion"),
+            reads_movie=True,
         ),
         Stage(
             "extract",
             p.ExtractParams,
             uses=("preprocess", "motion"),
             revision=7,  # one neuron at two places is one
+            reads_movie=True,
         ),
         Stage(
             "regroup",
@@ -54,6 +58,7 @@ STAGES: dict[str, Stage] = {
             uses=("preprocess", "motion"),
             decisions=(GROUPS,),
             writes_in_place=True,
+            reads_movie=True,
         ),
         Stage(
             "evaluate",
@@ -62,6 +67,7 @@ STAGES: dict[str, Stage] = {
             revision=7,  # light that covers more than cells do
             uses=("regroup",),
             writes_in_place=True,
+            reads_movie=True,
         ),
         Stage(
             "curate",
@@ -129,6 +135,7 @@ STAGES: dict[str, Stage] = {
             requires=("sync",),
             uses=("preprocess",),
             on_request=True,
+            reads_movie=True,
         ),
         Stage(
             "conditions",

@@ -10,6 +10,7 @@ import h5py
 import numpy as np
 import pytest
 
+from ace_nwb import pipeline
 from ace_nwb.apps.curating import build_curate_app
 from ace_nwb.apps.outlines import bin_edges, thin_out, trace_outline
 from ace_nwb.curation import Draft, decide, load_curation
@@ -17,6 +18,7 @@ from ace_nwb.errors import CurationError
 from ace_nwb.nwb.session import open_session
 from ace_nwb.stages.common.corrected import open_corrected_movie
 from tests.apps.serving import served
+from tests.fixtures.traces_only import N_FRAMES, N_ROIS, dff_file
 
 TABLE = "/processing/ophys/ImageSegmentation/PlaneSegmentation"
 TRACES = "/processing/ophys/Fluorescence"
@@ -209,6 +211,29 @@ def test_file_without_rois_is_refused_with_what_to_do(recorded):
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="there is no SIGKILL on Windows")
+def test_rois_without_a_movie_are_judged_and_neither_merged_nor_shown_moving(tmp_path):
+    path = dff_file(tmp_path / "other.nwb")
+    pipeline.run(path)
+    with served(build_curate_app(path, reviewer="Ann")) as page:
+        _, session = page.json("/api/session")
+        assert session["n_frames"] == N_FRAMES
+        assert session["images"] == []
+        assert page.arrays("/api/outlines?first=0&count=50")["n_rois"] == N_ROIS
+        found = page.arrays(f"/api/trace?roi=1&bins={N_FRAMES}")
+        with h5py.File(path) as file:
+            stored = file["/processing/ophys/DfOverF/RoiResponseSeries/data"][:, 1]
+        np.testing.assert_allclose(found["raw"].max(-1), stored, rtol=1e-6, atol=1e-7)
+        status, answer = page.json("/api/clip?roi=1&time=10")
+        assert status == 409
+        assert "holds no movie" in answer["error"]
+        status, answer = post(page, {"action": "merge", "rois": [1, 2]})
+        assert status == 409
+        status, _ = post(page, {"action": "reject", "rois": [3]})
+        assert status == 200
+    assert load_curation(path).outcome(3) == "reject"
+    assert {one.stage for one in pipeline.run(path) if one.action == "ran"} >= {"curate"}
+
+
 def test_killed_server_has_kept_every_decision_it_acknowledged(session_copy):
     command = [sys.executable, "-m", "ace_nwb", "curate", str(session_copy), "--no-browser"]
     server = subprocess.Popen([*command, "--port", "0"], stdout=subprocess.PIPE, text=True)

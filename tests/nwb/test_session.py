@@ -36,7 +36,7 @@ def test_what_a_change_does_not_touch_stays_identical(recorded):
         add_motion(writer)
     after = file_content(recorded.path)
     changed = {key for key in before if before[key] != after[key]}
-    assert changed == {"file_create_date", "processing"}
+    assert changed == {"file_create_date", "processing", "general/was_generated_by"}
 
 
 def test_every_change_is_dated(recorded):

@@ -12,6 +12,7 @@ from ace_nwb.nwb.content.series import read_times
 from ace_nwb.nwb.objects.columns import decode_texts, read_columns
 from ace_nwb.nwb.reading import Session
 
+_CONTAINER_DEPTH = 3  # /processing/ecephys/LFP: one step below its module
 _NAME_COLUMNS = ("channel_name", "label", "channel_id")
 
 NOT_ANALYSED = ("DC", "auxiliary", "EMG")
@@ -55,8 +56,11 @@ class EphysSeries:
 
     @property
     def name(self) -> str:
-        """Name of the series."""
-        return self.path.rpartition("/")[2]
+        """Name of the series, with that of the container that another program put it into."""
+        container, _, name = self.path.rpartition("/")
+        if container.count("/") < _CONTAINER_DEPTH:
+            return name
+        return container.rpartition("/")[2] + name.removeprefix("ElectricalSeries")
 
     @property
     def stop_s(self) -> float:
@@ -95,17 +99,25 @@ class EphysSeries:
 def list_ephys(session: Session) -> list[EphysSeries]:
     """Return every recorded electrical series in the order of names and times.
 
+    Field potentials that another program has derived (containers of type LFP) are among them.
+
     Channels that two streams recorded at once under one name (AC and DC of an amplifier) are named
     by stream and name, "RHS2116DC/RHS2116_0", but for those of the stream that is analysed.
     """
     kinds = _read_series_kinds(session)
-    found = [
-        describe_series(path, session.get(path), kind=kinds.get(path, ""))
-        for path in session.members("/acquisition", kind="ElectricalSeries")
-    ]
+    kinds |= dict.fromkeys(_list_derived(session), "LFP")
+    paths = [*session.members("/acquisition", kind="ElectricalSeries"), *_list_derived(session)]
+    found = [describe_series(path, session.get(path), kind=kinds.get(path, "")) for path in paths]
     return sorted(
         _name_apart(found), key=lambda series: (series.channel_names, series.start_s, series.path)
     )
+
+
+def _list_derived(session: Session) -> list[str]:
+    """Return the paths of the series in containers of field potentials."""
+    modules = session.members("/processing", kind="ProcessingModule")
+    containers = [one for module in modules for one in session.members(module, kind="LFP")]
+    return [p for one in containers for p in session.members(one, kind="ElectricalSeries")]
 
 
 def list_analysed(session: Session) -> tuple[list[EphysSeries], list[str]]:

@@ -6,7 +6,6 @@ Gzip chunks are fetched raw and decompressed on several threads, outside HDF5's 
 import weakref
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from functools import cached_property
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -17,15 +16,12 @@ from isal import isal_zlib
 
 from ace_nwb.errors import SessionFileError
 from ace_nwb.imaging.storage import turn_axes
+from ace_nwb.nwb.content.frames import Frames
 from ace_nwb.nwb.layout import MOVIE
 from ace_nwb.nwb.location import open_apart
 from ace_nwb.nwb.reading import Session
-from ace_nwb.signals.runs import find_breaks
 
 _ALL = slice(None)
-_MOST_LOST_FRAMES = 2
-"""Frames lost in a row that do not interrupt a recording."""
-
 DecodedChunks = dict[tuple[int, ...], np.ndarray]
 """Offset of a chunk -> its content."""
 _OUR_FILTERS = (
@@ -34,7 +30,7 @@ _OUR_FILTERS = (
 )
 
 
-class NwbMovie:
+class NwbMovie(Frames):
     """A movie stored as an image series; satisfies `ace_nwb.imaging.movie.Movie`.
 
     Parameters
@@ -48,16 +44,14 @@ class NwbMovie:
     """
 
     def __init__(self, session: Session, path: str = MOVIE, *, workers: int = 2):
-        self.session = session
-        self.series = session.get(path)
-        self.path = path
+        super().__init__(session, path)
         self.workers = workers
         self._data = self.series.data
         self._kept: DecodedChunks = {}
         if len(self._data.shape) != 3 or self.series.external_file is not None:
             raise SessionFileError(
-                f"{session.path}: {path} has shape {self._data.shape}; a grey movie stored in the "
-                "file, shape (frame, x, y), was expected. Convert the recording with ace_nwb."
+                f"{session.path}: {session.locate(path)} has shape {self._data.shape}. A grey "
+                "movie of shape (frame, x, y) in the file was expected; convert it with ace_nwb."
             )
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -74,32 +68,6 @@ class NwbMovie:
     def dtype(self) -> np.dtype:
         """Type of a pixel."""
         return np.dtype(self._data.dtype)
-
-    @property
-    def indicator(self) -> str:
-        """Calcium indicator that the file states; empty if it states none."""
-        node = self.session.h5.get(f"{self.path}/imaging_plane/indicator")
-        stated = "" if node is None else node[()]
-        return stated.decode() if isinstance(stated, bytes) else str(stated)
-
-    @cached_property
-    def timestamps(self) -> np.ndarray:
-        """Time of each frame, session clock, seconds."""
-        if self.series.timestamps is not None:
-            return np.asarray(self.series.timestamps[:], np.float64)
-        return self.series.starting_time + np.arange(self.shape[0]) / self.series.rate
-
-    @cached_property
-    def frame_rate_hz(self) -> float:
-        """Frames per second, from the median interval of the time stamps; NaN for one frame."""
-        if len(self.timestamps) < 2:
-            return float("nan")
-        return float(1.0 / np.median(np.diff(self.timestamps)))
-
-    @cached_property
-    def breaks(self) -> tuple[int, ...]:
-        """Frames that follow an interruption: more than two frames are missing before them."""
-        return tuple(find_breaks(self.timestamps, tolerance=_MOST_LOST_FRAMES + 0.5).tolist())
 
     def read(
         self, start: int, stop: int, *, rows: slice = _ALL, columns: slice = _ALL

@@ -1,6 +1,7 @@
 """ROIs in a session file: footprints, seeds, and the background model, with their traces."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import h5py
@@ -37,11 +38,37 @@ _TRACES = {
     "deconvolved": ("Deconvolved", "Inferred activity: the jumps of the calcium model."),
     "baseline": ("Baseline", "Background fluorescence under the footprint, weighted like raw."),
 }
+
+
+@dataclass(frozen=True)
+class TraceSource:
+    """What traces bring with them into a session that has no movie.
+
+    Parameters
+    ----------
+    plane
+        Path of the imaging plane of the ROIs.
+    unit
+        Unit of their fluorescence.
+    times
+        When the frames were taken, see `write_series`.
+    has_fluorescence
+        Whether there is any: of dF/F alone only the ROIs are written.
+    """
+
+    plane: str
+    unit: str
+    times: dict[str, Any]
+    has_fluorescence: bool = True
+
+
 _MASK_GZIP_LEVEL = 4
 """Footprints are nearly all zeros: 200 of 600 x 600 pixels take 0.9 MB."""
 
 
-def write_segmentation(writer: SessionWriter, segmentation: Segmentation) -> list[str]:
+def write_segmentation(
+    writer: SessionWriter, segmentation: Segmentation, *, source: TraceSource | None = None
+) -> list[str]:
     """Write footprints, traces, seeds and background, replacing those of an earlier run.
 
     Results that refer to the replaced ROIs are removed with them (`SessionWriter.removed`).
@@ -53,13 +80,15 @@ def write_segmentation(writer: SessionWriter, segmentation: Segmentation) -> lis
         The session.
     segmentation
         ROIs of the analysed field (see `read_field`).
+    source
+        Where they come from, if the session has no movie.
 
     Returns
     -------
         The paths written.
     """
     writer.remove(_SEGMENTATION_PATHS)
-    written = write_rois(writer, segmentation)
+    written = write_rois(writer, segmentation, source=source)
     if len(segmentation.seeds):
         written.append(_write_seeds(writer, segmentation.seeds, read_field(writer)))
     if segmentation.background is not None:
@@ -68,7 +97,11 @@ def write_segmentation(writer: SessionWriter, segmentation: Segmentation) -> lis
 
 
 def write_rois(
-    writer: SessionWriter, segmentation: Segmentation, ids: Sequence[int] | None = None
+    writer: SessionWriter,
+    segmentation: Segmentation,
+    ids: Sequence[int] | None = None,
+    *,
+    source: TraceSource | None = None,
 ) -> list[str]:
     """Write footprints and traces where there are none; return the paths.
 
@@ -81,8 +114,12 @@ def write_rois(
             f"{field.shape} are analysed"
         )
     numbers = range(segmentation.n_rois) if ids is None else ids
-    _write_table(writer, segmentation, field, numbers)
-    _write_traces(writer, segmentation)
+    plane = f"{layout.MOVIE}/imaging_plane" if source is None else source.plane
+    _write_table(writer, segmentation, field, numbers, plane=writer.locate(plane))
+    if source is not None and not source.has_fluorescence:
+        return [layout.PLANE_SEGMENTATION]
+    unit = writer.get(layout.MOVIE).unit if source is None else source.unit
+    _write_traces(writer, segmentation, unit, {} if source is None else source.times)
     return [layout.PLANE_SEGMENTATION, layout.FLUORESCENCE]
 
 
@@ -140,7 +177,12 @@ def read_footprints(session: Session, table_path: str = layout.PLANE_SEGMENTATIO
 
 
 def _write_table(
-    writer: SessionWriter, segmentation: Segmentation, field: FieldOfView, ids: Sequence[int]
+    writer: SessionWriter,
+    segmentation: Segmentation,
+    field: FieldOfView,
+    ids: Sequence[int],
+    *,
+    plane: str,
 ) -> None:
     """Write the ROI table with masks over the recorded field.
 
@@ -164,8 +206,7 @@ def _write_table(
     text = "ROIs found by source extraction; see stage_runs for engine and parameters."
     about = {"kind": "PlaneSegmentation", "ids": ids}
     table = writer.create_table(layout.PLANE_SEGMENTATION, text, columns, **about)
-    plane = link_target(writer.h5, f"{layout.MOVIE}/imaging_plane")
-    table["imaging_plane"] = h5py.SoftLink(plane)
+    table["imaging_plane"] = h5py.SoftLink(link_target(writer.h5, plane))
     table.create_group("reference_images")
 
 
@@ -183,12 +224,13 @@ def _stored_masks(segmentation: Segmentation, field: FieldOfView) -> np.ndarray:
     return masks
 
 
-def _write_traces(writer: SessionWriter, segmentation: Segmentation) -> None:
-    """Write the four traces of the extraction."""
-    unit = writer.get(layout.MOVIE).unit
+def _write_traces(
+    writer: SessionWriter, segmentation: Segmentation, unit: str, times: dict[str, Any]
+) -> None:
+    """Write the four traces of the extraction; `times` if the frames have none in the file."""
     for key, (name, description) in _TRACES.items():
         path, values = f"{layout.FLUORESCENCE}/{name}", getattr(segmentation, key)
-        write_roi_series(writer, path, values, unit=unit, description=description)
+        write_roi_series(writer, path, values, unit=unit, description=description, **times)
 
 
 def _metrics(table: Any) -> dict[str, np.ndarray]:

@@ -6,7 +6,7 @@ import h5py
 import numpy as np
 
 from ace_nwb.nwb.editing import SessionWriter
-from ace_nwb.nwb.layout import MOVIE
+from ace_nwb.nwb.layout import DFF_TRACES, MOVIE, RAW_TRACES
 from ace_nwb.nwb.objects.writing import Stored, compressed, create_data, link_target
 from ace_nwb.nwb.reading import Session
 
@@ -36,7 +36,7 @@ def write_series(
     kind
         Type of the series.
     **times
-        See `_write_times`; without any, the times of the movie are shared.
+        See `_write_times`; without any, the times of the frames are shared.
 
     Returns
     -------
@@ -56,7 +56,7 @@ def _write_times(
     writer: SessionWriter,
     series: h5py.Group,
     *,
-    timestamps_from: str = MOVIE,
+    timestamps_from: str | None = None,
     rate_hz: float | None = None,
     start_s: float = 0.0,
     timestamps: np.ndarray | None = None,
@@ -68,7 +68,7 @@ def _write_times(
     writer, series
         The session, and the series in it.
     timestamps_from
-        Path of a series to share times with (a link is stored).
+        Path of a series to share times with (a link is stored); that of the frames by default.
     rate_hz, start_s
         Regular samples: rate and time of the first, session clock.
     timestamps
@@ -79,13 +79,29 @@ def _write_times(
         create_data(series, "timestamps", times_s, interval=1, unit="seconds")
         return
     if rate_hz is None:
-        source = writer.get(timestamps_from)
+        path = writer.locate(timestamps_from or find_frames(writer))
+        source = writer.get(path)
         if source.timestamps is not None:
-            target = link_target(writer.h5, f"{timestamps_from}/timestamps")
+            target = link_target(writer.h5, f"{path}/timestamps")
             series["timestamps"] = h5py.SoftLink(target)
             return
         rate_hz, start_s = source.rate, source.starting_time
     create_data(series, "starting_time", float(start_s), rate=float(rate_hz), unit="seconds")
+
+
+def find_frames(session: Session) -> str:
+    """Return the path of the series that says when frames were taken: movie, or traces of ROIs.
+
+    Raises
+    ------
+    SessionFileError
+        If the file has neither.
+    """
+    for path in (MOVIE, RAW_TRACES, DFF_TRACES):
+        if session.has(path):
+            return path
+    session.get(MOVIE)
+    raise AssertionError("a missing movie is refused above")
 
 
 def read_times(series: Any) -> np.ndarray:

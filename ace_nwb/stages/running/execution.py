@@ -52,6 +52,7 @@ from ace_nwb.stages.running.status import (
     current_inputs,
     decision_inputs,
     fingerprint,
+    not_applicable,
     previous_choices,
     with_choices,
 )
@@ -205,11 +206,10 @@ def is_pending(stage: Stage, job: Job, known: SessionState) -> bool:
     """Return whether a stage would run: it is not done, and the session has what it is about."""
     if _plan_task(stage, job, known) is None:
         return False
-    module = stage.load()
-    if job.is_explicit or not hasattr(module, "not_applicable"):
+    if job.is_explicit:
         return True
     with open_session(job.nwb_path) as session:
-        return not module.not_applicable(session)
+        return not not_applicable(stage, session)
 
 
 def foresee(stages: Iterable[Stage], job: Job, known: SessionState) -> SessionState:
@@ -273,8 +273,8 @@ def _run_task(task: _Task, job: Job, known: SessionState) -> StageOutcome:
     stage, module = task.stage, task.stage.load()
     started, clock = datetime.now(UTC), time.perf_counter()
     with open_session(job.nwb_path) as session:
-        reason = module.not_applicable(session) if hasattr(module, "not_applicable") else None
-        if reason and not job.is_explicit:
+        reason = None if job.is_explicit else not_applicable(stage, session)
+        if reason:
             return StageOutcome(stage.name, "not applicable", remarks=(reason,))
         _require(stage, known.runs, is_explicit=job.is_explicit)
         told = _tell_replacement(session, stage, job, known)

@@ -116,11 +116,19 @@ def with_applicability(statuses: Sequence[StageStatus], session: Session) -> lis
     """Return the statuses with what the recording leaves nothing to do for, as a run would say."""
     told = []
     for status in statuses:
-        module = STAGES[status.stage].load() if status.state == "missing" else None
-        judge = getattr(module, "not_applicable", None)
-        reason = judge(session) if judge is not None else None
+        is_open = status.state == "missing"
+        reason = not_applicable(STAGES[status.stage], session) if is_open else None
         told.append(StageStatus(status.stage, "not applicable", reason) if reason else status)
     return told
+
+
+def not_applicable(stage: Stage, session: Session) -> str | None:
+    """Say why a recording leaves a stage nothing to do, or None."""
+    if stage.reads_movie and session.lacks_movie:
+        return "The file holds no movie."
+    judge = getattr(stage.load(), "not_applicable", None)
+    reason: str | None = None if judge is None else judge(session)
+    return reason
 
 
 def _status(
