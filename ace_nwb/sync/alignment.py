@@ -17,7 +17,6 @@ from ace_nwb.sync.result import (
     SyncReport,
     find_doubtful,
     judge,
-    say_ambiguity,
     say_evidence,
     say_terms,
 )
@@ -168,7 +167,7 @@ def _summarise(
         Stretch(first, stop, dict(sorted(({0: 0.0} | shifts).items())))
         for first, stop, shifts in match.possible_shifts(_UNNAMED)
     )
-    verdict, reasons = judge(report, match, say_ambiguity(stretches, rows.interval_s))
+    verdict, reasons = judge(report, match, stretches, rows.interval_s)
     return Alignment(
         session_time_s=times,
         pulse=pulse,

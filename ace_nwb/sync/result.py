@@ -236,12 +236,17 @@ def find_doubtful(
     return tuple(result)
 
 
+def _share_open(stretches: tuple[Stretch, ...]) -> float:
+    """Return the share of frames that may stand aside by shifts that are named."""
+    n_open = sum(one.stop - one.first for one in stretches if one.shifts[0] < TRUSTED)
+    return n_open / stretches[-1].stop
+
+
 def say_ambiguity(stretches: tuple[Stretch, ...], interval_s: float) -> str | None:
     """Say by how many frames most frames may stand aside, or None."""
-    n_frames = stretches[-1].stop
-    open_to = [one for one in stretches if one.shifts[0] < TRUSTED]
-    if sum(one.stop - one.first for one in open_to) < 0.5 * n_frames:
+    if _share_open(stretches) < 0.5:
         return None
+    open_to = [one for one in stretches if one.shifts[0] < TRUSTED]
     reach = max(one.reach_of(_NEGLIGIBLE) for one in open_to)
     longest = max(open_to, key=lambda one: one.stop - one.first)
     ranked = sorted(longest.shifts.items(), key=lambda item: -item[1])[:5]
@@ -251,14 +256,16 @@ def say_ambiguity(stretches: tuple[Stretch, ...], interval_s: float) -> str | No
 
 
 def judge(
-    report: SyncReport, match: Match, ambiguity: str | None
+    report: SyncReport, match: Match, stretches: tuple[Stretch, ...], interval_s: float
 ) -> tuple[Verdict, tuple[str, ...]]:
     """Return the verdict and what speaks against "pass"."""
     n = report.n_frames
+    ambiguity = say_ambiguity(stretches, interval_s)
+    unknown = 0.5 + _share_open(stretches)  # a doubt that is named is a result
     flagged = report.n_flagged if ambiguity is None else 0
     outside = report.n_predicted if report.n_predicted > _USUAL_OUTSIDE else 0
     problems = [
-        (flagged / n, 0.005, 0.5, "frames have low confidence"),
+        (flagged / n, 0.005, unknown, "frames have low confidence"),
         (report.n_lost / (n + report.n_lost), 0.02, 0.3, "captured frames were not saved"),
         (report.n_interpolated / n, 0.02, 0.3, "frames have no pulse of their own"),
         (outside / n, 0.0, 1 - LEAST_MATCHED, "frames lie outside the pulses"),
