@@ -23,7 +23,7 @@ STAGES: dict[str, Stage] = {
         Stage(
             "sync",
             p.SyncParams,
-            revision=11,  # bursts carry no frames on; a loss beside a clock jump is weighed with it
+            revision=12,  # clocks are seen behind bursts; a doubt that is named is a result
         ),
         Stage(
             "preprocess",

@@ -23,7 +23,15 @@ from ace_nwb.sync.frames import Rows, Timeline
 from ace_nwb.sync.placement import Inside, Placement, place_segments
 from ace_nwb.sync.prices import PRICES, FaultRates
 from ace_nwb.sync.starts import SETTLED, daq_step_at
-from ace_nwb.sync.terms import Segments, frames_between
+from ace_nwb.sync.terms import (
+    BURST_S,
+    JUMP_S,
+    LEAST_LEVEL,
+    NO_LEVEL,
+    Segments,
+    find_levels,
+    frames_between,
+)
 from ace_nwb.sync.texture import score_lags
 from ace_nwb.sync.train import PulseTrain
 
@@ -40,28 +48,13 @@ numbers of frames; the rows there stay flagged.
 _BESIDE_ROWS = 200
 """Saved frames on either side of a gap that show the offset of the clock there: ten seconds at 20
 frames per second, in which the clock's drift is far below a frame."""
-_EARLY, _BURST_S = 0.8, 4.0
-"""Share of stamps that are later than their level, and seconds that a burst of late ones may last
-(twice the longest of busy Windows hosts): a level is seen between bursts."""
-
-_JUMP_S = 5e-3
-"""Steps of the clock's offset from which on it is a jump, seconds, if they exceed four times their
-error: a clock that drifts does not step, and stamps in milliseconds show no less."""
-
 _SILENT_FRAMES = 3
 """Frames without a lattice between two rows from which on the line was silent there: fewer are
 pulses that are missing."""
 
-_LEAST_ERROR_S, _WANDER = 1e-3, 1e-4
-"""Least error of a step of the offset, seconds (time stamps in milliseconds), and how much a clock
-may change its rate in a pause (100 ppm, a computer that warms up)."""
-
 _LATE_FRAMES, _MOST_STALLS = 0.8, 8
 """How late the last row of a queue is at least, frames (less cannot hide one), and how many queues
 are questioned: the cost grows with each."""
-
-_LEAST_LEVEL = 3
-"""Saved frames that show a level of the clock, and so a reason to move them by themselves."""
 
 _CLEARLY = 1.5  # times more probable: less is not worth moving all rows
 
@@ -167,7 +160,7 @@ def audit_placement(
         if press is not None:
             found = _place_both(place, press)
             grounds.add("press")
-    return _conclude(found, pieces, timeline, grounds=frozenset(grounds))
+    return _conclude(found, pieces, timeline, segment=segment, grounds=frozenset(grounds))
 
 
 def _first_of(*reasons: np.ndarray) -> np.ndarray:
@@ -203,11 +196,11 @@ def _cut_pieces(
     skipped[rows.daq_step[1:] == np.diff(captured)] = 0.0  # a number ties both sides
     starts = _cut(skipped, kept, least_rows=least_rows)
     # a piece that a burst of late stamps fills shows no level: it belongs to what follows it
-    apart = max(_LEAST_ROWS, round(_BURST_S / rows.interval_s))
+    apart = max(_LEAST_ROWS, round(BURST_S / rows.interval_s))
     for row in stalled.tolist():
         if np.abs(starts - row).min() >= apart:
             starts = np.sort(np.append(starts, row))
-    heads, tails, errors = _levels(
+    heads, tails, errors = find_levels(
         offset, starts, wait_s=np.diff(rows.device_time_s), period_s=period_s, usual_s=usual_s
     )
     steps = np.full(starts.size - 1, np.nan)
@@ -295,20 +288,23 @@ def _weigh_texture(
 
 
 def _conclude(
-    found: Placement, pieces: Segments, timeline: Timeline, *, grounds: frozenset[str]
+    found: Placement,
+    pieces: Segments,
+    timeline: Timeline,
+    *,
+    segment: np.ndarray,
+    grounds: frozenset[str],
 ) -> Audit:
     """Spread the decision over the rows, and join pieces between which the clock did not jump."""
     sizes = np.diff(pieces.starts)
     # a choice that is as good as another moves nothing
     zero = found.posterior[:, -found.shifts[0]]
-    moves = (found.probability > _CLEARLY * zero) & (sizes >= _LEAST_LEVEL)
+    moves = (found.probability > _CLEARLY * zero) & (sizes >= LEAST_LEVEL)
     shift = np.repeat(np.where(moves, found.shift, 0), sizes)
     probability = np.where(moves, found.probability, zero)
     times = timeline.times_s
     offset = pieces.offset_s + times[pieces.captured + shift] - times[pieces.captured]
-    cut = pieces.starts[1:-1]
-    errors = np.zeros(sizes.size) if pieces.offset_error_s is None else pieces.offset_error_s
-    jumped = np.abs(offset[cut] - offset[cut - 1]) > np.maximum(_JUMP_S, 4 * errors[1:])
+    jumped = _find_jumps(pieces, offset, segment)
     number = np.concatenate([[0], np.cumsum(jumped)])
     return Audit(
         shift,
@@ -318,6 +314,27 @@ def _conclude(
         grounds,
         pieces.starts,
     )
+
+
+def _find_jumps(pieces: Segments, offset_s: np.ndarray, segment: np.ndarray) -> np.ndarray:
+    """Say at which cuts the clock jumps, shape (n_pieces - 1,).
+
+    Rows too few for a level do not say whether it jumps before or behind them: where it did.
+    """
+    starts, errors = pieces.starts, pieces.offset_error_s
+    jumped = np.zeros(starts.size - 2, dtype=bool)
+    if errors is None:
+        return jumped
+    usual_s = float(np.median(errors))
+    shown = np.flatnonzero(pieces.offset_s[starts[:-1]] != NO_LEVEL[0])
+    for one, other in pairwise(shown.tolist()):
+        step_s = abs(offset_s[starts[other]] - offset_s[starts[one + 1] - 1])
+        error_s = errors[other] if other == one + 1 else usual_s
+        if step_s > max(JUMP_S, 4 * error_s):
+            cuts = np.arange(one + 1, other + 1)
+            did = segment[starts[cuts]] != segment[starts[cuts] - 1]
+            jumped[cuts[np.argmax(did)] - 1] = True
+    return jumped
 
 
 def _least_rows(usual_s: float, period_s: float) -> int:
@@ -334,41 +351,3 @@ def _cut(skipped: np.ndarray, known: np.ndarray, *, least_rows: int) -> np.ndarr
         if min(abs(row - other) for other in kept) >= least_rows:
             kept.append(row)
     return np.array(sorted(set(kept)))
-
-
-def _levels(
-    offset_s: np.ndarray,
-    starts: np.ndarray,
-    *,
-    wait_s: np.ndarray,
-    period_s: np.ndarray,
-    usual_s: float,
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return the clock offset, drift removed, at head and tail of each piece, and its error.
-
-    It is that of rows that are hardly late; the error belongs to the step from the piece before.
-    Time stamps scatter by `usual_s` in the whole recording: few rows may do less by chance.
-    """
-    bounds = list(pairwise(starts.tolist()))
-    level = partial(_early_level, usual_s=usual_s)
-    heads = [level(offset_s[a : min(b, a + _BESIDE_ROWS)]) for a, b in bounds]
-    tails = [level(offset_s[max(a, b - _BESIDE_ROWS) : b]) for a, b in bounds]
-    cut = starts[1:-1] - 1
-    wait = np.concatenate([[0.0], wait_s[cut]])
-    period = period_s[starts[:-1]]
-    before = np.array([0.0, *[error for _, error in tails[:-1]]])
-    after = np.array([error for _, error in heads])
-    floor = _LEAST_ERROR_S + 0.02 * period + _WANDER * np.clip(wait, 0, 600)
-    errors = np.sqrt(before**2 + after**2 + floor**2)
-    head, tail = (np.array([level for level, _ in ends]) for ends in (heads, tails))
-    return head, tail, errors
-
-
-def _early_level(offset: np.ndarray, usual_s: float) -> tuple[float, float]:
-    """Return the level of the rows that are hardly late and its error; 0, large, for nothing."""
-    good = offset[np.isfinite(offset)]
-    if good.size < _LEAST_LEVEL:
-        return 0.0, 10.0
-    level, middle = np.quantile(good, [_EARLY, 0.5])
-    spread = max(1.4826 * float(np.median(np.abs(good - middle))), usual_s)
-    return float(level), 1.25 * spread / good.size**0.5

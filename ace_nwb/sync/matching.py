@@ -166,28 +166,31 @@ def _refine(refiner: Refiner, start: Start) -> Match:
     segment = find_clock_segments(segments.starts, offset)
     refined = refiner.decode(placed_at, offset, segment, rates=start.rates)
     audit = refiner.audit(refined, placed_at)
-    contested, explained = np.ones(placed_at.size), -np.inf
+    contested, n_jumps = np.ones(placed_at.size), int(refined.segment[-1])
+    terms, stamps = -np.inf, -np.inf
     for _ in range(_N_AUDITS):
         if audit.is_settled:
             break
         if np.ptp(audit.shift):  # pieces moved against each other: by how sure a guess
             contested = np.minimum(contested, audit.probability)
-            explained = max(explained, audit.placement.log_evidence)
+            terms, stamps = max((terms, stamps), (audit.placement.log_evidence, refined.stamps))
         refined, placed_at = refiner.decode_again(refined, audit)
         grounds |= audit.grounds
         audit = refiner.audit(refined, placed_at)
     grounds |= audit.grounds
-    if refined.joined.any():  # the first look kept them apart: what it doubted remains in doubt
+    placed = audit.probability
+    # the first look kept them apart from those before: what it doubted remains in doubt
+    behind = np.maximum.accumulate(refined.joined & np.maximum.accumulate(~refined.joined))
+    if behind.any():
         # what it doubted beside the start that all rows share, from the first such row on
         first = np.repeat(start.placement.probability, sizes)
-        behind = np.maximum.accumulate(refined.joined)
-        first = np.where(behind, first / first.max(), 1.0)
-        placed = np.minimum(first, audit.probability)
-    else:
-        placed = audit.probability
+        placed = np.minimum(placed, np.where(behind, first / first.max(), 1.0))
     # a guess became a clock jump, which now explains itself, but all together less than before
-    if refined.segment[-1] > 0 and audit.placement.log_evidence < explained:
-        placed = np.minimum(placed, contested)
+    fewer = terms - audit.placement.log_evidence
+    loses = fewer + stamps - refined.stamps
+    is_worse = loses > -PRICES.clock_jump  # the stamps of a clock fitted again move by less
+    if refined.segment[-1] >= max(n_jumps, 1) and (is_worse or min(fewer, loses) > 0):
+        placed = np.minimum(placed, contested * (0.5 if is_worse else 1.0))
     placed = minimum_filter1d(placed, 2 * BESIDE + 1)
     if not audit.is_settled or _share_a_frame(refiner.rows, refined.captured):
         placed = np.minimum(placed, 0.5)

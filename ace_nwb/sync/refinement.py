@@ -38,6 +38,11 @@ _LATE_TIMES, _LATE_FRAMES = 3.0, 0.5
 """How late those are at least: times what is typical of the session (a uniform jitter reaches
 twice that), and frames: in less, none is taken for its neighbour."""
 
+_HIDING_FRAMES, _CROWD_TIMES = 0.8, 3.0
+"""How late one of them is, frames, where others may be as late as one (with less, a loss shows);
+and how many times more of them than usual come together: late ones apart are weighed as they are.
+"""
+
 _USUAL, _LONGEST_S = 0.99, 0.25
 """Share of time stamps whose lateness is the session's own jitter, and the most that is taken for
 jitter rather than for a wrong clock, seconds: three times the worst of Windows hosts."""
@@ -80,6 +85,11 @@ def judge_rows(
     return np.where(trusted, 1.0, 0.5)
 
 
+def _count_beside(which: np.ndarray) -> np.ndarray:
+    """Count those of some rows within `BESIDE` rows of each."""
+    return convolve1d(which.astype(int), np.ones(2 * BESIDE + 1, dtype=int), mode="constant")
+
+
 def _hides_losses(rows: Rows, captured: np.ndarray, late: np.ndarray) -> np.ndarray:
     """Say which rows belong to a burst of late time stamps that a frame was lost in or beside.
 
@@ -87,10 +97,12 @@ def _hides_losses(rows: Rows, captured: np.ndarray, late: np.ndarray) -> np.ndar
     lost one belongs. Late is in frames; a number that counts the lost one tells.
     """
     usual = max(_LATE_TIMES * float(np.median(late)), _LATE_FRAMES)
-    n_late = convolve1d(
-        (late > usual).astype(int), np.ones(2 * BESIDE + 1, dtype=int), mode="constant"
-    )
+    # what is no time stamp at all is as good a sign of a busy host
+    n_late = _count_beside((late > usual) | rows.is_junk)
     busy = n_late >= _BUSY_ROWS
+    # a burst as late as a frame: those taken for the frame behind seem in time, so it goes on there
+    crowd = busy & (n_late >= _CROWD_TIMES * n_late.mean())
+    busy |= _count_beside(crowd & (_count_beside((late > _HIDING_FRAMES) | rows.is_junk) > 0)) > 0
     edges = np.flatnonzero(np.diff(np.concatenate([[0], busy.astype(int), [0]])))
     lost = np.flatnonzero((np.diff(captured) > 1) & (rows.daq_step[1:] == 0)) + 1
     hides = np.zeros(busy.size, dtype=bool)
@@ -131,6 +143,8 @@ class Refined:
         What the rows show of clock and faults.
     joined
         Rows of stretches too short for a clock of their own.
+    stamps
+        Log likelihood of the time stamps' lateness by their own jitter.
     """
 
     decoded: Decoded
@@ -139,6 +153,7 @@ class Refined:
     clock: ClockFit
     rates: FaultRates
     joined: np.ndarray
+    stamps: float
 
     @property
     def captured(self) -> np.ndarray:
@@ -189,7 +204,8 @@ class Refiner:
             late = aligned - times[decoded.captured]
             jitter = learn(late[good])
             rates = find_rates(timeline, decoded.captured)
-        return Refined(decoded, segment, late, clock, rates, joined)
+        stamps = float(jitter.score(late[good]).sum())
+        return Refined(decoded, segment, late, clock, rates, joined, stamps)
 
     def decode_again(self, refined: Refined, audit: Audit) -> tuple[Refined, np.ndarray]:
         """Move the rows as an audit says and decode; return also where they were moved to."""

@@ -7,7 +7,8 @@ irregularity of intervals says in texture.py; placement.py adds all of them up.
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
+from itertools import pairwise
 
 import numpy as np
 
@@ -63,6 +64,78 @@ class Segments:
     jump_price: np.ndarray | None = None
     first: Aside = field(default_factory=lambda: SURE)
     last: Aside = field(default_factory=lambda: SURE)
+
+
+_BESIDE_ROWS = 200
+"""Saved frames on either side of a gap that show the offset of the clock there: ten seconds at 20
+frames per second, in which the clock's drift is far below a frame."""
+
+_EARLY, BURST_S = 0.8, 4.0
+"""Share of stamps that are later than their level, and seconds that a burst of late ones may last
+(twice the longest of busy Windows hosts): a level is seen between bursts."""
+
+JUMP_S = 5e-3
+"""Steps of the clock's offset from which on it is a jump, seconds, if they exceed four times their
+error: a clock that drifts does not step, and stamps in milliseconds show no less."""
+
+_LEAST_ERROR_S, _WANDER = 1e-3, 1e-4
+"""Least error of a step of the offset, seconds (time stamps in milliseconds), and how much a clock
+may change its rate in a pause (100 ppm, a computer that warms up)."""
+
+LEAST_LEVEL, NO_LEVEL = 3, (0.0, 10.0)
+"""Saved frames that show a level of the clock, and so a reason to move them by themselves; and what
+is said of fewer: a level that no clock has, and an error beyond any shift that is weighed, seconds.
+"""
+
+
+def find_levels(
+    offset_s: np.ndarray,
+    starts: np.ndarray,
+    *,
+    wait_s: np.ndarray,
+    period_s: np.ndarray,
+    usual_s: float,
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return the clock offset, drift removed, at head and tail of each piece, and its error.
+
+    It is that of rows that are hardly late; the error belongs to the step from the piece before.
+    Time stamps scatter by `usual_s` in the whole recording: few rows may do less by chance.
+    """
+    bounds = list(pairwise(starts.tolist()))
+    n_burst = int(BURST_S / max(float(np.median(wait_s)), 1e-3))
+    beside = partial(_level_beside, usual_s=usual_s, n_burst=n_burst)
+    heads = [beside(offset_s[a:b]) for a, b in bounds]
+    tails = [beside(offset_s[a:b][::-1]) for a, b in bounds]
+    cut = starts[1:-1] - 1
+    wait = np.concatenate([[0.0], wait_s[cut]])
+    period = period_s[starts[:-1]]
+    before = np.array([0.0, *[error for _, error in tails[:-1]]])
+    after = np.array([error for _, error in heads])
+    floor = _LEAST_ERROR_S + 0.02 * period + _WANDER * np.clip(wait, 0, 600)
+    errors = np.sqrt(before**2 + after**2 + floor**2)
+    head, tail = (np.array([level for level, _ in ends]) for ends in (heads, tails))
+    return head, tail, errors
+
+
+def _level_beside(offset: np.ndarray, *, usual_s: float, n_burst: int) -> tuple[float, float]:
+    """Return the level at the beginning of some rows and its error, or behind a burst there."""
+    level, error = _early_level(offset[:_BESIDE_ROWS], usual_s)
+    last = min(n_burst + _BESIDE_ROWS, offset.size - _BESIDE_ROWS + 1)
+    for start in range(_BESIDE_ROWS, last, _BESIDE_ROWS):
+        behind, its_error = _early_level(offset[start : start + _BESIDE_ROWS], usual_s)
+        if behind - level > max(JUMP_S, 4 * np.hypot(error, its_error)):
+            level, error = behind, its_error
+    return level, error
+
+
+def _early_level(offset: np.ndarray, usual_s: float) -> tuple[float, float]:
+    """Return the level of the rows that are hardly late and its error; 0, large, for nothing."""
+    good = offset[np.isfinite(offset)]
+    if good.size < LEAST_LEVEL:
+        return NO_LEVEL
+    level, middle = np.quantile(good, [_EARLY, 0.5])
+    spread = max(1.4826 * float(np.median(np.abs(good - middle))), usual_s)
+    return float(level), 1.25 * spread / good.size**0.5
 
 
 @dataclass(frozen=True)
@@ -130,9 +203,13 @@ def _score_clock(cut: Cut) -> np.ndarray:
     segments, g, (before, after) = cut.segments, cut.number, cut.frames
     # without numbers a very long step is as likely a jump of the clock as a loss of just that many
     is_long = after - before > _LONG_GAP and not np.isfinite(segments.daq_step[g])
-    price = PRICES.clock_jump if segments.jump_price is None else float(segments.jump_price[g])
+    price = PRICES.clock_jump if segments.jump_price is None else segments.jump_price[g]
+    # only set back, by as many frames as those behind it come later, does it spare the late stamps
+    is_set_back = cut.shifts[None, :] > cut.shifts[:, None]
+    price = np.where(is_set_back, price, PRICES.clock_jump)
     if is_long:
-        price = max(price, float(price_runs(np.array(after - before - 1), cut.rates.lost)))
+        lost = float(price_runs(np.array(after - before - 1), cut.rates.lost))
+        price = np.maximum(price, lost)
     if segments.offset_error_s is None:
         same_s = max(_SAME_CLOCK_S, _SAME_CLOCK_FRAMES * cut.timeline.period_s[before])
         return np.where(cut.jump_s > same_s, price, 0.0)

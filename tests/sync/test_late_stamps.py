@@ -165,7 +165,24 @@ def test_a_busy_host_is_no_clock_that_was_set_and_set_back(seed: int) -> None:
     assert track.segment[-1] == 0
 
 
-@pytest.mark.parametrize("seed", [138, 156])
+@pytest.mark.parametrize("seed", [0, 46])
+def test_two_bursts_in_a_row_beside_lost_frames_are_no_jump_of_the_clock(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    n, size = 4000, 120
+    captured = captures(n, rng)
+    late = 0.02 + rng.gamma(2.0, 6e-4, n)
+    first = int(rng.integers(1300, 1500))
+    for start in (first, first + int(rng.uniform(60, 130)), first + 1500):
+        late[start : start + size] += rng.uniform(0, 0.06, size)
+    lost = first + np.array([rng.integers(20), 1500 + rng.integers(20)])
+    saved = np.delete(np.arange(n), lost)
+    result = align(stamp(captured, late)[saved], captured)
+    wrong = frames_off(result, captured[saved]) != 0
+    assert wrong.sum() < size
+    assert not np.any(wrong & (result.confidence >= TRUSTED))
+
+
+@pytest.mark.parametrize("seed", [138, 156, 550])
 def test_a_frame_lost_in_a_burst_of_half_a_second_is_flagged_or_right(seed: int) -> None:
     rng = np.random.default_rng(seed)
     captured = captures(3000, rng, fps=20.0)

@@ -1,6 +1,7 @@
 """What speaks for a placement and against others, term by term."""
 
 import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -11,8 +12,8 @@ from ace_nwb.sync.ends import price_silence
 from ace_nwb.sync.evidence import MINISCOPE_DAQ_QT, TRIGGERED, Evidence
 from ace_nwb.sync.frames import Timeline
 from ace_nwb.sync.placement import Placement
-from ace_nwb.sync.prices import FaultRates
-from ace_nwb.sync.terms import INNER_TERMS, MISSING, Cut, Segments
+from ace_nwb.sync.prices import PRICES, FaultRates
+from ace_nwb.sync.terms import CLOCK, CUT_TERMS, INNER_TERMS, MISSING, Cut, Segments
 from tests.sync.sessions import Faults, Recording, simulate
 
 
@@ -113,6 +114,19 @@ def test_a_line_that_falls_silent_between_two_pieces_is_paid_for_once(shift: int
     segments = make_segments(range(10, 24), range(24, 40))  # unmoved: four of the six, and two
     scores = INNER_TERMS[MISSING](segments, line, RATES, np.array([shift]))
     assert scores.sum() == pytest.approx(price_silence(np.array(6), RATES.missing))
+
+
+def test_late_stamps_make_only_a_clock_that_is_set_back_likelier() -> None:
+    line = make_timeline(np.ones(60))
+    segments = replace(
+        make_segments(range(10, 20), range(21, 31)),
+        offset_error_s=np.full(2, 1e-3),
+        jump_price=np.array([0.0, PRICES.jump_at_stall]),
+    )
+    scores = CUT_TERMS[CLOCK](Cut(segments, line, RATES, SHIFTS, number=1))
+    assert scores[0, 1:] == pytest.approx(PRICES.jump_at_stall)
+    assert np.diag(scores) == pytest.approx(0.0, abs=1e-2)
+    assert scores[2, :2] == pytest.approx(PRICES.clock_jump)
 
 
 def test_a_placement_that_does_not_settle_leaves_the_shifts_around_open() -> None:
