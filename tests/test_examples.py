@@ -1,8 +1,12 @@
 """Every example runs on the toy recording and says what it promises."""
 
+import io
+import runpy
 import shutil
 import subprocess
 import sys
+import warnings
+from contextlib import redirect_stdout
 from pathlib import Path
 
 import pytest
@@ -24,12 +28,18 @@ EXAMPLES = Path(ace_nwb.__file__).parent.parent / "examples"
 
 
 def run_example(name, *arguments):
-    command = [sys.executable, "-W", "ignore", str(EXAMPLES / name), *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    """Run a script in this process, where all that it imports is loaded; return what it prints."""
+    shown = io.StringIO()
+    with pytest.MonkeyPatch.context() as patch, warnings.catch_warnings(), redirect_stdout(shown):
+        warnings.simplefilter("ignore")  # of packages that are not ours
+        patch.setattr(sys, "argv", [str(EXAMPLES / name), *map(str, arguments)])
+        runpy.run_path(str(EXAMPLES / name), run_name="__main__")
+    return shown.getvalue()
 
 
 def test_results_are_read_with_pynwb_alone(session):
-    shown = run_example("read_results.py", session)
+    script = [sys.executable, "-W", "ignore", str(EXAMPLES / "read_results.py"), str(session)]
+    shown = subprocess.run(script, capture_output=True, text=True, check=True).stdout
     assert "ROIs accepted" in shown
     assert "events" in shown
 
