@@ -168,6 +168,8 @@ def _make_nwbfile(interfaces: list[Any], session: SessionMetadata) -> NWBFile:
             "the devices), or state NWBFile.session_start_time in the metadata file, such as "
             "2025-06-12T15:26:31.176-04:00."
         )
+    # as recorders name their folders; dandi tells sessions of a subject apart by it
+    fields.setdefault("session_id", f"{fields['session_start_time']:%Y-%m-%d-%H-%M-%S}")
     fields["identifier"] = stated.get("NWBFile", {}).get("identifier") or _identifier(interfaces)
     fields["session_description"] = session.NWBFile.session_description or NOT_STATED
     software = [[name, version(package)] for name, package in SOFTWARE.items()]

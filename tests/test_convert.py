@@ -182,6 +182,15 @@ def test_metadata_of_the_user_win_over_those_of_the_folder(tiny):
         assert io.read().subject.subject_id == "other"
 
 
+def test_a_session_is_named_by_its_start_unless_the_lab_names_it(tiny):
+    with h5py.File(convert_tiny(tiny)) as h5:
+        start = datetime.fromisoformat(h5["session_start_time"].asstr()[()])
+        assert h5["general/session_id"].asstr()[()] == f"{start:%Y-%m-%d-%H-%M-%S}"
+    stated = {**METADATA, "NWBFile": {**METADATA.get("NWBFile", {}), "session_id": "day-3"}}
+    with h5py.File(convert_tiny(tiny, metadata=stated, overwrite=True)) as h5:
+        assert h5["general/session_id"].asstr()[()] == "day-3"
+
+
 def test_the_animal_of_the_folder_is_taken_if_the_user_names_none(tiny):
     subject = {"species": "Mus musculus", "sex": "F", "age": "P90D"}
     path = convert_tiny(tiny, metadata=METADATA | {"Subject": subject})
