@@ -95,14 +95,16 @@ def _severity(session: Session, message: Any) -> str:
 
 
 def _has_time_first(session: Session, path: str | None) -> bool:
-    """Return whether time stamps, or the ledger of frames, say that the first axis is time.
+    """Return whether time stamps, bands or the ledger of frames say that the first axis is time.
 
     The Inspector guesses it from the longest axis, which is a side of the picture in a movie of few
-    frames.
+    frames, and the bands of a spectrogram of few windows.
     """
     series = session.find(path) if path else None
     if series is None or not hasattr(series, "data"):
         return False
+    if series.neurodata_type == "DecompositionSeries":
+        return int(series.data.shape[-1]) == len(session.node(f"{path}/bands/id"))
     n_samples = len(series.data)
     if getattr(series, "timestamps", None) is not None:
         return len(series.timestamps) == n_samples

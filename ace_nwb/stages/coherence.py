@@ -97,7 +97,9 @@ def compute(session: Session, params: CoherenceParams, context: StageContext) ->
         f"{tables[1].count_below('q_value', 0.05)} of {len(tables[1])} pairs of ROI and channel "
         "are coherent (q < 0.05)"
     )
-    return CoherenceResult(tables, _follow(signals, plan, context))
+    # half of what windows resolve
+    width_hz = params.time_bandwidth / params.window_s
+    return CoherenceResult(tables, _follow(signals, plan, context, width_hz=width_hz))
 
 
 def write(writer: SessionWriter, result: CoherenceResult) -> None:
@@ -208,8 +210,13 @@ def _add_rois(
         )
 
 
-def _follow(signals: FrameSignals, plan: SpectralPlan, context: StageContext) -> Course | None:
-    """Compute the coherence of the mean trace window by window; None if nothing is whole."""
+def _follow(
+    signals: FrameSignals, plan: SpectralPlan, context: StageContext, *, width_hz: float
+) -> Course | None:
+    """Compute the coherence of the mean trace window by window; None if nothing is whole.
+
+    Its bands are at most `width_hz` wide.
+    """
     parts = []
     try:
         for channel in signals.channels.values():
@@ -223,5 +230,5 @@ def _follow(signals: FrameSignals, plan: SpectralPlan, context: StageContext) ->
     if not known.any():
         context.remarks.append(f"no coherogram: all {len(values)} windows hold a gap")
         return None
-    averaged, limits = average_bands(values[known], plan.frequencies_hz, max_bands=known.sum())
+    averaged, limits = average_bands(values[known], plan.frequencies_hz, width_hz=width_hz)
     return Course(tuple(signals.channels), signals.times_s[0] + times_s[known], averaged, limits)

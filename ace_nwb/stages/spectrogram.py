@@ -140,7 +140,7 @@ def _list_ephys(
 def _analyse(
     request: _Request, params: SpectrogramParams, context: StageContext
 ) -> list[NamedSpectrogram]:
-    """Compute the windows of every gap-free stretch; the bands are no more than the windows."""
+    """Compute the windows of every gap-free stretch, in bands of half of what windows resolve."""
     parts = [
         _analyse_stretch(stretch, params, context, high_hz=request.high_hz)
         for stretch in request.stretches
@@ -148,48 +148,25 @@ def _analyse(
     known = [part for part in parts if part is not None]
     if not known:
         return []
-    times_s = np.concatenate([part.times_s for part in known])
     power, limits = average_bands(
         np.concatenate([part.power for part in known]),
         known[0].frequencies_hz,
-        max_bands=len(times_s),
+        width_hz=params.time_bandwidth / params.window_s,
     )
-    width_hz = float(limits[0, 1] - limits[0, 0])
-    if width_hz > 2 * params.time_bandwidth / params.window_s:
-        context.remarks.append(
-            f"{request.name}: {len(times_s)} windows hold as many bands, about {width_hz:.2g} Hz "
-            "wide (NWB wants time to be the longest side); a shorter step_s gives finer ones."
-        )
-    return _split_channels(request, params, times_s=times_s, power=power, limits=limits)
-
-
-def _split_channels(
-    request: _Request,
-    params: SpectrogramParams,
-    *,
-    times_s: np.ndarray,
-    power: np.ndarray,
-    limits: np.ndarray,
-) -> list[NamedSpectrogram]:
-    """Return one series, or several if there are more channels than windows (see above)."""
     what = "Squared amplitude" if params.method == "wavelet" else "Power density"
-    names = request.stretches[0].channel_names
-    found: list[NamedSpectrogram] = []
-    for first in range(0, power.shape[1], len(times_s)):
-        kept = slice(first, first + len(times_s))
-        found.append(
-            NamedSpectrogram(
-                name=f"{request.name}{len(found) or ''}",
-                source=request.stretches[0].path,
-                unit=request.unit,
-                description=f"{what} of {', '.join(names[kept])}; times are window centres.",
-                times_s=times_s,
-                power=power[:, kept],
-                band_limits_hz=limits,
-                rois=None if request.rois is None else request.rois[kept],
-            )
+    names = ", ".join(request.stretches[0].channel_names)
+    return [
+        NamedSpectrogram(
+            name=request.name,
+            source=request.stretches[0].path,
+            unit=request.unit,
+            description=f"{what} of {names}; times are window centres.",
+            times_s=np.concatenate([part.times_s for part in known]),
+            power=power,
+            band_limits_hz=limits,
+            rois=request.rois,
         )
-    return found
+    ]
 
 
 def _analyse_stretch(

@@ -127,7 +127,7 @@ STAGES: dict[str, Stage] = {
             p.SpectrogramParams,
             requires=("dff",),
             uses=("evaluate", "curate", "ephys-artifacts", "sync"),
-            revision=2,  # field potentials only
+            revision=3,  # as fine as the windows resolve, however few they are
         ),
         Stage(
             "flash-check",
@@ -160,7 +160,7 @@ STAGES: dict[str, Stage] = {
             p.CoherenceParams,
             requires=("dff",),
             uses=("evaluate", "curate", "ephys-artifacts", "conditions", "sync"),
-            revision=3,  # field potentials only
+            revision=4,  # the coherogram as fine as its windows resolve
             on_request=True,
         ),
         Stage(

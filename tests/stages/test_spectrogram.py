@@ -8,11 +8,16 @@ import pytest
 from ace_nwb import pipeline
 from ace_nwb.archive import validate
 from ace_nwb.archive.layout import check_layout
+from ace_nwb.engines.base import EngineSettings
 from ace_nwb.errors import MissingPackageError, ParameterError
 from ace_nwb.nwb import layout
 from ace_nwb.nwb.content.coupling import read_result_table
 from ace_nwb.nwb.content.spectra import read_spectrogram
 from ace_nwb.nwb.session import open_session
+from ace_nwb.stages.common.regular import RegularSignal
+from ace_nwb.stages.running.context import StageContext
+from ace_nwb.stages.settings.params import SpectrogramParams
+from ace_nwb.stages.spectrogram import _analyse, _Request
 from tests.fixtures.coupled_sessions import N_ROIS, run_stages
 
 SHORT = {"window_s": 10.0, "step_s": 2.0, "high_hz": 5.0, "ephys_high_hz": 10.0}
@@ -51,11 +56,29 @@ def test_every_roi_can_have_a_spectrogram_and_refers_to_its_row(file):
     assert {f.severity for f in validate(file)} <= {"BEST_PRACTICE_SUGGESTION"}
 
 
-def test_more_rois_than_windows_are_kept_in_several_series(file):
-    pipeline.process(file, "spectrogram", SHORT | {"per_roi": True, "step_s": 40.0})
-    shapes = [read(file, name)[2].shape for name in ("RoiSpectrogram", "RoiSpectrogram1")]
-    assert all(shape[1] <= shape[0] for shape in shapes)
-    assert sum(shape[1] for shape in shapes) == N_ROIS
+def test_few_windows_keep_all_rois_and_the_resolution_in_a_valid_file(file):
+    fine = SHORT | {"per_roi": True, "step_s": 40.0, "window_s": 30.0, "ephys_high_hz": 30.0}
+    pipeline.process(file, "spectrogram", fine)
+    for name, high_hz in (("RoiSpectrogram", 5.0), ("EphysSpectrogram", 30.0)):
+        times_s, frequencies_hz, power = read(file, name)
+        assert len(times_s) < power.shape[1] or len(times_s) < len(frequencies_hz)
+        assert np.diff(frequencies_hz).max() <= 2 / 30 + 1e-9  # half of 2 W = 4 / 30 Hz
+        assert frequencies_hz[-1] == pytest.approx(high_hz, abs=0.1)
+    assert read(file, "RoiSpectrogram")[2].shape[1] == N_ROIS
+    assert {f.severity for f in validate(file)} <= {"BEST_PRACTICE_SUGGESTION"}
+
+
+def test_two_slow_waves_a_resolution_apart_are_two_peaks_in_two_minutes():
+    rate_hz, seconds = 20.0, 120.0
+    times_s = np.arange(int(rate_hz * seconds)) / rate_hz
+    values = np.sin(2 * np.pi * 0.5 * times_s) + np.sin(2 * np.pi * 0.8 * times_s)
+    stretch = RegularSignal("", "path", ("mean",), values[:, None], 0.0, rate_hz)
+    request = _Request("CalciumSpectrogram", "1/Hz", 10.0, [stretch])
+    found = _analyse(request, SpectrogramParams(), StageContext(EngineSettings()))[0]
+    centres_hz = found.band_limits_hz.mean(1)
+    power = found.power[:, 0].mean(0)
+    near = [np.abs(centres_hz - hz).argmin() for hz in (0.5, 0.65, 0.8)]
+    assert power[near[1]] < 0.05 * min(power[near[0]], power[near[2]])
 
 
 @pytest.mark.parametrize("choice", [{}, {"weights": "adaptive"}])
