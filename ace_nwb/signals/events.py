@@ -141,7 +141,8 @@ def detect_derivative_events(
     derivative
         Difference in which peaks are sought.
     threshold_sd
-        Least height of a peak in SDs of that difference's noise.
+        Least height of a peak in SDs of that difference's noise, of whatever colour; a peak of the
+        trace must also stand out of what is around it by as much, or noise on a decay passes.
     absolute_height
         Least height in the trace's units instead; then the events are exactly the predecessor's
         peaks, at the right frames.
@@ -159,14 +160,18 @@ def detect_derivative_events(
     _validate_noise(noise, traces, threshold_needed=absolute_height is None)
     order = DIFFERENCES[derivative]
     rows: list[tuple[float, ...]] = []
-    for roi, trace_noise in enumerate(noise * NOISE_GAIN[order]):
+    for roi, white in enumerate(noise * NOISE_GAIN[order]):
         trace = traces[:, roi]
         difference = np.diff(trace, n=order)
-        height = threshold_sd * trace_noise if absolute_height is None else absolute_height
+        difference_sd = float(np.fmax(white, _estimate_fall(difference)))
+        height = threshold_sd * difference_sd if absolute_height is None else absolute_height
         if not height > 0:
             continue
-        found = scipy.signal.find_peaks(difference, height=height)[0]
-        transients = _follow_peaks(trace, difference, found=found, difference_sd=trace_noise)
+        prominence = height if order == 0 and absolute_height is None else None
+        found = scipy.signal.find_peaks(difference, height=height, prominence=prominence)[0]
+        transients = _follow_peaks(
+            trace, difference, found=found, difference_sd=difference_sd, climb=prominence or 0.0
+        )
         if absolute_height is None:
             transients = _keep_highest_per_onset(transients)
         rows.extend((roi, *transient) for transient in transients)
@@ -251,23 +256,48 @@ def interpolate_frame_times(positions: np.ndarray, timestamps_s: np.ndarray) -> 
     return timestamps_s[left] + (positions - left) * step
 
 
+def _estimate_fall(values: np.ndarray) -> float:
+    """Return the SD of noise from how far values fall below their median, which calcium does not.
+
+    NaN without any such value.
+    """
+    known = values[np.isfinite(values)]
+    below = known[known <= np.median(known)] if known.size else known
+    return float(1.4826 * np.median(np.median(known) - below)) if below.size else float("nan")
+
+
 def _follow_peaks(
-    trace: np.ndarray, difference: np.ndarray, *, found: np.ndarray, difference_sd: float
+    trace: np.ndarray,
+    difference: np.ndarray,
+    *,
+    found: np.ndarray,
+    difference_sd: float,
+    climb: float,
 ) -> list[tuple[float, ...]]:
-    """Onset, peak frame, amplitude, duration and snr of the peaks found in the n-th difference."""
+    """Onset, peak frame, amplitude, duration and snr of the peaks found in the n-th difference.
+
+    A peak of the trace itself rises by `climb` at least from its foot.
+    """
     order = len(trace) - len(difference)
     transients: list[tuple[float, ...]] = []
     stops = np.append(found + order, len(trace))[1:]
     for index, following in zip(found, stops, strict=True):
         foot = index + 1
         if order == 0:
-            foot = _walk_downhill(trace, index)
+            foot = _walk_downhill(trace, _walk_below(trace, index, trace[index] - climb))
         elif order == 1:
             foot = _walk_to_foot(difference, index, difference_sd=difference_sd)
         peak, duration = _measure_transient(trace, foot + 0.5, start=index + order, stop=following)
         snr = difference[index] / difference_sd if difference_sd > 0 else np.nan
         transients.append((foot + 0.5, peak, trace[peak] - trace[foot], duration, snr))
     return transients
+
+
+def _walk_below(trace: np.ndarray, index: int, level: float) -> int:
+    """Go back to the last frame at which the trace is no higher than a level."""
+    while index > 0 and trace[index] > level:
+        index -= 1
+    return int(index)
 
 
 def _walk_downhill(trace: np.ndarray, index: int) -> int:

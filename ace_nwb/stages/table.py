@@ -94,7 +94,7 @@ STAGES: dict[str, Stage] = {
             "events",
             p.EventsParams,
             requires=("deconvolve",),
-            revision=4,  # noise that lasts longer than a frame counts
+            revision=5,  # peaks stand out of what is around them; noise of any colour
             uses=("sync",),
         ),
         Stage(

@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+import scipy.signal
 from scipy import signal as scipy_signal
 
 from ace_nwb.errors import InputError
@@ -214,3 +215,27 @@ def test_deconvolved_events_of_noisy_traces_are_in_time(autoregressive_order):
     assert len(events) == pytest.approx(len(spikes), abs=4)
     # 0.3 rad of an oscillation of 1.2 Hz are 40 ms.
     assert abs(np.median(times - nearest)) < 0.03
+
+
+@pytest.mark.parametrize("share", [0.0, 0.5, 0.8, 0.95])
+@pytest.mark.parametrize("derivative", ["zeroth", "first", "second"])
+def test_noise_of_any_colour_has_no_events(derivative, share):
+    white = np.random.default_rng(7).standard_normal((12000, 10))  # 10 minutes at 20 Hz
+    noise = scipy.signal.lfilter([1], [1, -share], white, axis=0)
+    found = detect_derivative_events(noise, derivative=derivative, threshold_sd=4.0)
+    assert len(found) <= 10  # 0.1 a minute and trace
+
+
+@pytest.mark.parametrize(("decay_s", "rise_s"), [(1.2, 0.18), (0.4, 0.05), (0.14, 0.02)])
+def test_a_transient_is_one_event_near_its_begin_however_slow(decay_s, rise_s):
+    rng = np.random.default_rng(3)
+    since_s = np.arange(0, 8 * decay_s, 0.05)
+    kernel = (1 - np.exp(-since_s / rise_s)) * np.exp(-since_s / decay_s)
+    begins = np.arange(100, 5900, 200)
+    trace = np.zeros(6000)
+    trace[begins] = 7 / kernel.max()
+    trace = np.convolve(trace, kernel)[:6000] + rng.standard_normal(6000)
+    found = detect_derivative_events(trace[:, None], derivative="zeroth", threshold_sd=4.0)
+    apart = np.abs(found.onset[:, None] - begins).min(1)
+    assert np.mean(apart <= 10) >= 0.9
+    assert len(begins) * 0.9 <= len(found) <= len(begins) * 1.1
