@@ -127,15 +127,19 @@ def audit_placement(
     captured = decoded.captured
     jumped = np.diff(segment) != 0
     beside = maximum_filter1d(jumped, 2 * _LEAST_ROWS + 1) & (np.diff(captured) > 1)
-    kept = _first_of(
+    moved = np.any([np.diff(one) for one in apart], axis=0)
+    known = (
         jumped | beside,  # too few rows between a loss and a jump tell which of the two it was
         _crosses_silence(timeline, captured),
-        np.any([np.diff(one) for one in apart], axis=0),
         contradicts_numbers(rows.daq_step, timeline, captured)[1:],
     )
+    kept = _first_of(*known[:2], moved, known[2])
     aligned_s = clock.to_session_time(rows.device_time_s, segment)
     stalled = _find_stalls(rows, timeline, captured, aligned_s)
-    pieces = _cut_pieces(rows, timeline, captured, kept=kept + 1, stalled=stalled, clock=clock)
+    known_at = np.flatnonzero(np.any(known, axis=0)) + 1
+    pieces = _cut_pieces(
+        rows, timeline, captured, kept=kept + 1, known=known_at, stalled=stalled, clock=clock
+    )
     late_s = np.where(rows.is_junk, 0.0, aligned_s - timeline.times_s[captured])
     jump = _price_jumps(rows, late_s, pieces.starts[:-1], stalled)
     pieces = replace(pieces, jump_price=jump, first=decoded.first, last=decoded.last)
@@ -181,6 +185,7 @@ def _cut_pieces(
     captured: np.ndarray,
     *,
     kept: np.ndarray,
+    known: np.ndarray,
     stalled: np.ndarray,
     clock: ClockFit,
 ) -> Segments:
@@ -200,9 +205,15 @@ def _cut_pieces(
     for row in stalled.tolist():
         if np.abs(starts - row).min() >= apart:
             starts = np.sort(np.append(starts, row))
-    heads, tails, errors = find_levels(
-        offset, starts, wait_s=np.diff(rows.device_time_s), period_s=period_s, usual_s=usual_s
+    find = partial(
+        find_levels,
+        offset,
+        wait_s=np.diff(rows.device_time_s),
+        period_s=period_s,
+        usual_s=usual_s,
     )
+    starts = _join_bursts(starts, known, *find(starts), n_burst=apart)
+    heads, tails, errors = find(starts)
     steps = np.full(starts.size - 1, np.nan)
     for g in range(1, starts.size - 1):
         bounds = int(starts[g - 1]), int(starts[g + 1])
@@ -214,6 +225,32 @@ def _cut_pieces(
         ]
     )
     return Segments(starts, captured, offset, steps, errors)
+
+
+def _join_bursts(
+    starts: np.ndarray,
+    known: np.ndarray,
+    heads: np.ndarray,
+    tails: np.ndarray,
+    errors: np.ndarray,
+    *,
+    n_burst: int,
+) -> np.ndarray:
+    """Return the first rows of the pieces without those that lie in a burst of late time stamps.
+
+    They show no level of the clock, and belong to what follows: but for cuts known for a reason.
+    """
+    sizes = np.diff(starts)
+    long = np.flatnonzero(sizes >= n_burst)
+    joined = []
+    for g in np.flatnonzero((sizes < n_burst) & (heads != NO_LEVEL[0])).tolist():
+        at = int(np.searchsorted(long, g))
+        if at in (0, long.size) or starts[g + 1] in known:
+            continue
+        late_s = min(tails[long[at - 1]], heads[long[at]]) - max(heads[g], tails[g])
+        if late_s > max(JUMP_S, 4 * errors[g]):
+            joined.append(g + 1)
+    return np.delete(starts, joined)
 
 
 def _find_stalls(

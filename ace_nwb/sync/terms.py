@@ -70,6 +70,10 @@ _BESIDE_ROWS = 200
 """Saved frames on either side of a gap that show the offset of the clock there: ten seconds at 20
 frames per second, in which the clock's drift is far below a frame."""
 
+_STEP_ROWS = 25
+"""Saved frames that show the offset between bursts: half a second to a second, which bursts that
+follow each other leave, and enough for a level to a quarter of the spread of late time stamps."""
+
 _EARLY, BURST_S = 0.8, 4.0
 """Share of stamps that are later than their level, and seconds that a burst of late ones may last
 (twice the longest of busy Windows hosts): a level is seen between bursts."""
@@ -120,9 +124,9 @@ def find_levels(
 def _level_beside(offset: np.ndarray, *, usual_s: float, n_burst: int) -> tuple[float, float]:
     """Return the level at the beginning of some rows and its error, or behind a burst there."""
     level, error = _early_level(offset[:_BESIDE_ROWS], usual_s)
-    last = min(n_burst + _BESIDE_ROWS, offset.size - _BESIDE_ROWS + 1)
-    for start in range(_BESIDE_ROWS, last, _BESIDE_ROWS):
-        behind, its_error = _early_level(offset[start : start + _BESIDE_ROWS], usual_s)
+    last = min(n_burst + _BESIDE_ROWS, offset.size - _STEP_ROWS + 1)
+    for start in range(_STEP_ROWS, last, _STEP_ROWS):
+        behind, its_error = _early_level(offset[start : start + _STEP_ROWS], usual_s)
         if behind - level > max(JUMP_S, 4 * np.hypot(error, its_error)):
             level, error = behind, its_error
     return level, error
