@@ -5,6 +5,7 @@ AceNwbError
 │   ├── FormatError          a folder is not recognised, or by two formats alike
 │   ├── MovieError           a movie is missing, cut off, or inconsistent
 │   ├── TimestampError       time stamps are missing, unreadable, or disagree with the frames
+│   │   └── SeveralSegmentsError  one list of times was given for a recording with gaps
 │   ├── EphysError           electrophysiology files are missing or inconsistent
 │   ├── MetadataError        metadata are missing or not as the schema says
 │   ├── ManifestError        a manifest or spreadsheet of sessions holds mistakes
@@ -62,6 +63,23 @@ class MovieError(InputError):
 
 class TimestampError(InputError):
     """Time stamps are missing, unreadable, or disagree with the frames."""
+
+
+class SeveralSegmentsError(TimestampError, AssertionError):
+    """One list of times was given for a recording with gaps; NeuroConv asserts that there is none.
+
+    Parameters
+    ----------
+    n_segments
+        Its gap-free segments.
+    """
+
+    def __init__(self, n_segments: int) -> None:
+        super().__init__(
+            f"Times were given for one segment of {n_segments}. This recording has multiple "
+            "segments; please use 'align_segment_timestamps' instead",
+            "Of that name is set_aligned_segment_timestamps, with a list of the times of each.",
+        )
 
 
 class EphysError(InputError):

@@ -45,11 +45,10 @@ def add_orientation(nwbfile: NWBFile, orientation: HeadOrientation, *, suffix: s
     )
     module.add(quaternion)
     module.add(CompassDirection(name=f"CompassDirection{suffix}", spatial_series=yaw))
-    _add_repairs(nwbfile, orientation, suffix=suffix)
 
 
-def _add_repairs(nwbfile: NWBFile, orientation: HeadOrientation, *, suffix: str) -> None:
-    """Add the raw stamps of the samples whose time was repaired."""
+def add_orientation_repairs(nwbfile: NWBFile, orientation: HeadOrientation, *, suffix: str) -> None:
+    """Add the raw stamps of the samples whose time was repaired, on the clock of the device."""
     samples = np.flatnonzero(orientation.repair != "")
     if not len(samples):
         return

@@ -68,11 +68,21 @@ class SampleSegment:
         Its samples.
     clock
         What its samples are counted on, where that is not the clock of all streams.
+    shift_s, times_s
+        Where somebody aligned it: by how much, or the time of every sample, seconds.
     """
 
     start_s: float
     samples: Samples
     clock: ClockFacts | None = None
+    shift_s: float = 0.0
+    times_s: np.ndarray | None = None
+
+    def sample_times(self, rate_hz: float) -> np.ndarray:
+        """Return the time of every sample, shape (sample,), seconds."""
+        if self.times_s is not None:
+            return self.times_s
+        return self.start_s + np.arange(self.samples.shape[0]) / rate_hz + self.shift_s
 
 
 @dataclass(frozen=True)

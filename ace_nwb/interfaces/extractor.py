@@ -5,6 +5,7 @@ from roiextractors import ImagingExtractor
 
 from ace_nwb.interfaces.imaging_recording import DeviceRecording
 from ace_nwb.interfaces.movie_source import MovieFiles
+from ace_nwb.interfaces.stamps import median_interval
 
 
 class MovieExtractor(ImagingExtractor):
@@ -33,8 +34,9 @@ class MovieExtractor(ImagingExtractor):
         return self._movie.shape[0]
 
     def get_sampling_frequency(self) -> float:
-        """Return frames per second by the median interval."""
-        return self._device.times.frame_rate_hz
+        """Return frames per second by the median interval; 0 for a single frame."""
+        interval_s = median_interval(self._device.movie_times_s)
+        return 1 / interval_s if interval_s > 0 else 0.0
 
     def get_dtype(self) -> np.dtype:
         """Return the type of the pixels."""
@@ -47,7 +49,7 @@ class MovieExtractor(ImagingExtractor):
     def get_native_timestamps(
         self, start_sample: int | None = None, end_sample: int | None = None
     ) -> np.ndarray:
-        """Return the times of frames, device clock, s."""
+        """Return the times of frames, device clock unless they were aligned, s."""
         return self._device.movie_times_s[start_sample:end_sample]
 
     def get_series(

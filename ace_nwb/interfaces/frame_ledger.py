@@ -87,6 +87,17 @@ class FrameLedger:
         return int(np.count_nonzero(self.status == status))
 
 
+def first_frames(ledger: FrameLedger, n_frames: int | None) -> FrameLedger:
+    """Return the rows of a ledger before frame `n_frames` of the movie; all if that is None."""
+    if n_frames is None:
+        return ledger
+    beyond = np.flatnonzero(ledger.movie_frame >= n_frames)
+    stop = int(beyond[0]) if len(beyond) else None
+    return replace(
+        ledger, **{item.name: getattr(ledger, item.name)[:stop] for item in fields(ledger)}
+    )
+
+
 def build_ledger(
     times: FrameTimes, rows: FrameRows, files: Sequence[MovieFile], *, base_path: Path
 ) -> FrameLedger:

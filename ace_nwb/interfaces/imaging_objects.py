@@ -19,15 +19,15 @@ from ace_nwb.interfaces.device_settings import flat_settings
 from ace_nwb.interfaces.frame_ledger import STATUS_TEXT, FrameLedger
 from ace_nwb.interfaces.imaging_recording import ClockFacts, DeviceRecording, Segment
 from ace_nwb.interfaces.movie_source import MovieFiles, NwbMovie
-from ace_nwb.interfaces.nwb_objects import (
-    NOT_STATED,
-    add_events,
-    get_module,
-    series_times,
-)
+from ace_nwb.interfaces.neuroconv_metadata import PHOTON_FIELDS, PLANE, SERIES
+from ace_nwb.interfaces.nwb_objects import NOT_STATED, add_events, free_name, get_module
 
 MAKERS = {"Inscopix": "Inscopix"}
 """Program -> who makes its scopes, where it is not the UCLA Miniscope project."""
+
+SCOPE_CLOCK = "the scope's clock"
+ALIGNED = "aligned by the converter"
+"""How descriptions name the clock of times; `nwb.content.sync` reads it."""
 
 SETTING_UNITS = {"frameRate": "Hz", "exposure": "ms"}
 
@@ -67,51 +67,85 @@ def add_scope(
     *,
     device: Device,
     suffix: str,
-    plane: Mapping[str, Any],
+    entries: tuple[Mapping[str, Any], Mapping[str, Any]],
     placer: ArrayPlacer,
-) -> None:
-    """Add imaging plane and movie of one scope."""
-    pixel_um = plane.get("pixel_size_um")
-    imaging_plane = ImagingPlane(
-        name=f"ImagingPlane{suffix}",
-        description=plane.get("description", "Field of view of the Miniscope."),
-        device=device,
-        optical_channel=OpticalChannel(
-            name="OpticalChannel",
-            description="Emission of the indicator.",
-            emission_lambda=float(plane.get("emission_lambda_nm", np.nan)),
-        ),
-        excitation_lambda=float(plane.get("excitation_lambda_nm", np.nan)),
-        indicator=plane.get("indicator", NOT_STATED),
-        location=plane.get("location", NOT_STATED),
-        grid_spacing=None if pixel_um is None else [pixel_um * 1e-6] * 2,
-    )
+) -> str:
+    """Add imaging plane and movie of one scope, and return the path of the movie.
+
+    Parameters
+    ----------
+    entries
+        What the metadata say of the plane and of the series.
+    """
+    plane, series = entries
+    name = free_name(plane.get("name", f"{PLANE}{suffix}"), nwbfile.imaging_planes)
+    imaging_plane = _make_plane(plane, device=device, name=name)
     nwbfile.add_imaging_plane(imaging_plane)
-    name = f"OnePhotonSeries{suffix}"
+    facts = {
+        "name": f"{SERIES}{suffix}",
+        "description": f"Raw movie as recorded, without loss; time stamps of {SCOPE_CLOCK}.",
+    } | {name: value for name, value in series.items() if name in PHOTON_FIELDS}
+    facts["description"] = _say_clock(scope, str(facts["description"]))
+    path = f"/acquisition/{facts['name']}"
     movie = NwbMovie(MovieFiles(scope.probes))
     nwbfile.add_acquisition(
         OnePhotonSeries(
-            name=name,
-            description="Raw movie as recorded, without loss; time stamps of the scope's clock.",
-            data=placer.place(f"/acquisition/{name}/data", movie, title="movie"),
+            data=placer.place(f"{path}/data", movie, title="movie"),
             imaging_plane=imaging_plane,
             unit="n.a.",
-            **series_times(scope.movie_times_s),
+            **facts,
+            **placer.times(scope.movie_times_s),
         )
     )
+    return path
+
+
+class CameraSeries(ImageSeries):
+    """A movie in files of its own; written, it names them relative to the NWB file's folder.
+
+    In a converter it is made before anything knows where that will be. `container_source` is
+    hdmf's: the path of the file that an object was read from or is being written to.
+    """
+
+    @property
+    def external_file(self) -> Any:
+        """Files of the movie: in full, or relative to the NWB file that this was written to."""
+        files = self.fields.get("external_file")
+        if files is None or self.container_source is None:
+            return files
+        folder = Path(self.container_source).parent
+        return [
+            _relative_path(Path(file), folder) if Path(file).is_absolute() else file
+            for file in files
+        ]
+
+    @external_file.setter
+    def external_file(self, files: Any) -> None:
+        self.fields["external_file"] = files
 
 
 def add_camera(
-    nwbfile: NWBFile, camera: DeviceRecording, *, device: Device, nwb_folder: Path
+    nwbfile: NWBFile,
+    camera: DeviceRecording,
+    *,
+    name: str,
+    device: Device,
+    nwb_folder: Path | None,
 ) -> None:
-    """Add a behaviour camera as an external movie with its own time stamps."""
-    files = [_relative_path(probe.file_path, nwb_folder) for probe in camera.probes]
+    """Add a behaviour camera as an external movie with its own time stamps.
+
+    `nwb_folder` is the folder of the NWB file, if it is known before the file is written.
+    """
+    files = [probe.file_path.resolve() for probe in camera.probes]
     lengths = [probe.n_frames for probe in camera.probes]
     nwbfile.add_acquisition(
-        ImageSeries(
-            name=device.name,
+        CameraSeries(
+            name=name,
             description="Movie of a behaviour camera, in its own files beside this one.",
-            external_file=files,
+            external_file=[
+                str(file) if nwb_folder is None else _relative_path(file, nwb_folder)
+                for file in files
+            ],
             starting_frame=np.concatenate([[0], np.cumsum(lengths)[:-1]]).astype(np.int64).tolist(),
             format="external",
             unit="n.a.",
@@ -164,7 +198,9 @@ def add_frame_lines(nwbfile: NWBFile, device: DeviceRecording, *, suffix: str, s
         add_events(
             nwbfile,
             f"{line.name}{suffix}",
-            description="Edges of a digital input, seen at the frames; times of the scope's clock.",
+            description=_say_clock(
+                device, f"Edges of a digital input, seen at the frames; times of {SCOPE_CLOCK}."
+            ),
             source=source,
             timestamps_s=line.times_s,
             columns={"level": ("Level from this edge on, 0 or 1.", line.levels)},
@@ -255,6 +291,49 @@ def add_settings(
             columns=columns,
         )
     )
+
+
+def _say_clock(device: DeviceRecording, description: str) -> str:
+    """Return a description that says so if times are not the device's own; sync relies on it."""
+    if device.aligned_s is None:
+        return description
+    said = f"the session's clock, {ALIGNED}"
+    if SCOPE_CLOCK in description:
+        return description.replace(SCOPE_CLOCK, said)
+    return f"{description} Time stamps of {said}."
+
+
+def _make_plane(plane: Mapping[str, Any], *, device: Device, name: str) -> ImagingPlane:
+    """Return an imaging plane; what is required and nowhere stated is said to be so."""
+    pixel_um = plane.get("pixel_size_um")
+    spacing = None if pixel_um is None else [pixel_um * 1e-6] * 2
+    others = ("imaging_rate", "grid_spacing_unit", "origin_coords", "origin_coords_unit")
+    excitation_nm = plane.get("excitation_lambda_nm", plane.get("excitation_lambda", np.nan))
+    return ImagingPlane(
+        name=name,
+        description=plane.get("description", "Field of view of the Miniscope."),
+        device=device,
+        optical_channel=_make_channels(plane),
+        excitation_lambda=float(excitation_nm),
+        indicator=plane.get("indicator", NOT_STATED),
+        location=plane.get("location", NOT_STATED),
+        grid_spacing=plane.get("grid_spacing", spacing),
+        **{name: plane[name] for name in (*others, "reference_frame") if name in plane},
+    )
+
+
+def _make_channels(plane: Mapping[str, Any]) -> list[OpticalChannel]:
+    """Return the optical channels of a plane, one where none are listed."""
+    listed = plane.get("optical_channel") or [{}]
+    emission_nm = plane.get("emission_lambda_nm", np.nan)
+    return [
+        OpticalChannel(
+            name=one.get("name", "OpticalChannel"),
+            description=one.get("description", "Emission of the indicator."),
+            emission_lambda=float(one.get("emission_lambda", emission_nm)),
+        )
+        for one in ([listed] if isinstance(listed, Mapping) else listed)
+    ]
 
 
 def _relative_path(file_path: Path, nwb_folder: Path) -> str:

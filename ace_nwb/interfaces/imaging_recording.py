@@ -119,7 +119,10 @@ class ClockFacts:
 
 @dataclass(frozen=True)
 class DeviceRecording:
-    """One scope or camera of a recording; movie, rows of time stamps and ledger fit together."""
+    """One scope or camera of a recording; movie, rows of time stamps and ledger fit together.
+
+    `aligned_s` are times of its frames that somebody aligned, where they are not the device's own.
+    """
 
     folder: DeviceFolder
     probes: tuple[MovieProbe, ...]
@@ -130,6 +133,7 @@ class DeviceRecording:
     signals: tuple[Signal, ...] = ()
     clock: ClockFacts | None = None
     irregularities: tuple[Irregularity, ...] = ()
+    aligned_s: np.ndarray | None = None
 
     @property
     def n_frames(self) -> int:
@@ -138,8 +142,8 @@ class DeviceRecording:
 
     @property
     def movie_times_s(self) -> np.ndarray:
-        """Device times of the frames of the movie."""
-        return self.ledger.movie_times_s
+        """Times of the frames of the movie, device clock unless they were aligned, s."""
+        return self.ledger.movie_times_s if self.aligned_s is None else self.aligned_s
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,6 @@
 """Small pieces of NWB that every interface needs: modules, names, tables of events."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import numpy as np
@@ -26,6 +26,15 @@ def section(metadata: Mapping[str, Any], name: str) -> dict[str, Any]:
     """Return a section of NeuroConv metadata, empty where it is absent or of another shape."""
     found = metadata.get(name)
     return dict(found) if isinstance(found, Mapping) else {}
+
+
+def free_name(name: str, taken: Collection[str] | None) -> str:
+    """Return a name, numbered from 2 if another program's object has it."""
+    found, number = name, 2
+    while taken is not None and found in taken:
+        found = f"{name}{number}"
+        number += 1
+    return found
 
 
 def get_module(nwbfile: NWBFile, name: str) -> ProcessingModule:

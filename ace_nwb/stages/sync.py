@@ -9,6 +9,7 @@ from ace_nwb.nwb.content.sync import (
     StoredAlignment,
     list_foreign_series,
     undo_alignment,
+    was_aligned_by_converter,
     write_alignment,
 )
 from ace_nwb.nwb.session import Session, SessionWriter
@@ -30,8 +31,16 @@ METHODS = {
 }
 
 
+ALIGNED_BEFORE = (
+    "The movie's times were set in a converter (set_aligned_timestamps), and those of its device "
+    "are not in the file; they stay as they are."
+)
+
+
 def not_applicable(session: Session) -> str | None:
     """Say why a file has nothing to align by itself, or None."""
+    if was_aligned_by_converter(session):
+        return ALIGNED_BEFORE
     if sync_clocks.shares_clock(session) or list_ephys_lines(session):
         return None
     return (
@@ -42,6 +51,8 @@ def not_applicable(session: Session) -> str | None:
 
 def compute(session: Session, params: SyncParams, context: StageContext) -> StoredAlignment:
     """Align the clocks by the method asked for, or by the one that the evidence allows."""
+    if was_aligned_by_converter(session):
+        raise SyncError(f"{ALIGNED_BEFORE} To align them here, convert without setting them.")
     method, reason = choose_method(session, params)
     if method == "pulses" and session.get(layout.MOVIE).data.shape[0] < 2:
         raise NothingToDoError(

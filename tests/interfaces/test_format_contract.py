@@ -90,14 +90,14 @@ def test_its_metadata_pass_the_schema_of_neuroconv(interface):
     interface.validate_metadata(metadata)
 
 
-def test_its_arrays_can_be_read_in_blocks(interface, tmp_path):
+def test_its_arrays_can_be_read_in_blocks(interface):
     from datetime import UTC, datetime
 
     from pynwb import NWBFile
 
     nwbfile = NWBFile("x", "x", datetime(2025, 6, 12, tzinfo=UTC))
     placer = ArrayPlacer(deferred=True)
-    interface.add_objects(nwbfile, {}, placer=placer, nwb_folder=tmp_path)
+    interface.add_objects(nwbfile, {}, placer=placer)
     assert placer.pending
     for item in placer.pending:
         blocks = list(iterate_source(item.source, 50_000))

@@ -41,6 +41,9 @@ _SCOPE_CLOCK = "of the scope's clock"
 """What conversion says of times in descriptions."""
 _ALIGNED = ", aligned to the session clock"
 """What an alignment adds to it."""
+_BY_CONVERTER = "aligned by the converter"
+"""In the description of a movie whose times somebody set before it was written."""
+
 _DEVICE_LINE = f"times {_SCOPE_CLOCK}"
 _DEVICE_KINDS = ("OnePhotonSeries", "TwoPhotonSeries", "ImageSeries")
 
@@ -204,6 +207,12 @@ def _timed_within(path: str, group: h5py.Group) -> list[str]:
     return found
 
 
+def was_aligned_by_converter(session: Session) -> bool:
+    """Return whether the movie got its times in a converter, so that the device's are not kept."""
+    movie = session.find(layout.MOVIE)
+    return movie is not None and _BY_CONVERTER in str(movie.description)
+
+
 def find_unaligned(session: Session) -> list[str]:
     """Return the ephys series whose clock is not that of the movie, where none was aligned.
 
@@ -211,7 +220,7 @@ def find_unaligned(session: Session) -> list[str]:
     Which clock a series is on is known only in files that we converted: they have a ledger.
     """
     is_ours = bool(session.has(layout.FRAME_LEDGER) and session.has(layout.MOVIE))
-    if not is_ours or session.has(layout.CLOCK_FIT):
+    if not is_ours or session.has(layout.CLOCK_FIT) or was_aligned_by_converter(session):
         return []
     facts = read_clock_facts(session)
     own = facts.get(layout.MOVIE, (None, 0.0))[0]
