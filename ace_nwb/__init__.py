@@ -15,6 +15,20 @@ if TYPE_CHECKING:
     from ace_nwb.demo import run_demo
     from ace_nwb.errors import AceNwbError, AceNwbWarning
     from ace_nwb.inspection import inspect_folder
+    from ace_nwb.interfaces.data_interfaces import (
+        InscopixInterface,
+        IntanInterface,
+        MappedMovieInterface,
+        MiniscopeDaqInterface,
+        MiniscopeV3Interface,
+        NeuralynxInterface,
+        OnixInterface,
+        OnixMiniscopeInterface,
+        OpenEphysBinaryInterface,
+        OpenEphysLegacyInterface,
+        OpenEphysMiniscopeInterface,
+        SpikeGlxInterface,
+    )
     from ace_nwb.nwb.content.events import read_events
     from ace_nwb.nwb.session import Session, edit_session, open_session
     from ace_nwb.nwb.shared.light import join_movies, write_light_session
@@ -26,8 +40,20 @@ __all__ = [
     "AceNwbError",
     "AceNwbWarning",
     "Finding",
+    "InscopixInterface",
+    "IntanInterface",
+    "MappedMovieInterface",
+    "MiniscopeDaqInterface",
+    "MiniscopeV3Interface",
+    "NeuralynxInterface",
+    "OnixInterface",
+    "OnixMiniscopeInterface",
+    "OpenEphysBinaryInterface",
+    "OpenEphysLegacyInterface",
+    "OpenEphysMiniscopeInterface",
     "Replacement",
     "Session",
+    "SpikeGlxInterface",
     "convert",
     "describe",
     "diff",
@@ -59,6 +85,20 @@ _HOMES = {
     "demo": ("run_demo",),
     "errors": ("AceNwbError", "AceNwbWarning"),
     "inspection": ("inspect_folder",),
+    "interfaces.data_interfaces": (
+        "InscopixInterface",
+        "IntanInterface",
+        "MappedMovieInterface",
+        "MiniscopeDaqInterface",
+        "MiniscopeV3Interface",
+        "NeuralynxInterface",
+        "OnixInterface",
+        "OnixMiniscopeInterface",
+        "OpenEphysBinaryInterface",
+        "OpenEphysLegacyInterface",
+        "OpenEphysMiniscopeInterface",
+        "SpikeGlxInterface",
+    ),
     "nwb.content.events": ("read_events",),
     "nwb.session": ("Session", "edit_session", "open_session"),
     "nwb.shared.light": ("join_movies", "write_light_session"),
