@@ -49,6 +49,14 @@ class RecordingMixin(Written, RecordingExtractorInterfaceTestMixin):
     pass
 
 
+class OnHdf5:
+    """Leaves out Zarr, which asks nothing of a format that HDF5 does not: for time's sake."""
+
+    @pytest.mark.parametrize("backend", ["hdf5"])
+    def test_all_conversion_checks(self, setup_interface, tmp_path, backend):
+        super().test_all_conversion_checks(setup_interface, tmp_path, backend)
+
+
 class TestMiniscopeDaq(ImagingMixin):
     data_interface_cls = ours.MiniscopeDaqInterface
 
@@ -58,7 +66,7 @@ class TestMiniscopeDaq(ImagingMixin):
 
 
 @pytest.mark.slow
-class TestMiniscopeV3(ImagingMixin):
+class TestMiniscopeV3(OnHdf5, ImagingMixin):
     data_interface_cls = ours.MiniscopeV3Interface
 
     @staticmethod
@@ -67,7 +75,7 @@ class TestMiniscopeV3(ImagingMixin):
 
 
 @pytest.mark.slow
-class TestOpenEphysMiniscope(ImagingMixin):
+class TestOpenEphysMiniscope(OnHdf5, ImagingMixin):
     data_interface_cls = ours.OpenEphysMiniscopeInterface
 
     @staticmethod
@@ -86,7 +94,7 @@ class TestOnixMiniscope(ImagingMixin):
 
 @pytest.mark.slow
 @pytest.mark.usefixtures("fake_isx")
-class TestInscopix(ImagingMixin):
+class TestInscopix(OnHdf5, ImagingMixin):
     data_interface_cls = ours.InscopixInterface
 
     @staticmethod
@@ -95,7 +103,7 @@ class TestInscopix(ImagingMixin):
 
 
 @pytest.mark.slow
-class TestMappedMovie(ImagingMixin):
+class TestMappedMovie(OnHdf5, ImagingMixin):
     data_interface_cls = ours.MappedMovieInterface
 
     @staticmethod
@@ -114,7 +122,7 @@ class TestNeuralynx(RecordingMixin):
 
 
 @pytest.mark.slow
-class TestNeuralynxWithGap(RecordingMixin):
+class TestNeuralynxWithGap(OnHdf5, RecordingMixin):
     data_interface_cls = ours.NeuralynxInterface
 
     @staticmethod
@@ -125,7 +133,7 @@ class TestNeuralynxWithGap(RecordingMixin):
 
 
 @pytest.mark.slow
-class TestOpenEphysBinary(RecordingMixin):
+class TestOpenEphysBinary(OnHdf5, RecordingMixin):
     data_interface_cls = ours.OpenEphysBinaryInterface
 
     @staticmethod
@@ -134,7 +142,7 @@ class TestOpenEphysBinary(RecordingMixin):
 
 
 @pytest.mark.slow
-class TestOpenEphysLegacy(RecordingMixin):
+class TestOpenEphysLegacy(OnHdf5, RecordingMixin):
     data_interface_cls = ours.OpenEphysLegacyInterface
 
     @staticmethod
@@ -152,7 +160,7 @@ class TestOnix(RecordingMixin):
 
 
 @pytest.mark.slow
-class TestIntan(RecordingMixin):
+class TestIntan(OnHdf5, RecordingMixin):
     data_interface_cls = ours.IntanInterface
 
     @staticmethod
@@ -161,7 +169,7 @@ class TestIntan(RecordingMixin):
 
 
 @pytest.mark.slow
-class TestSpikeGlx(RecordingMixin):
+class TestSpikeGlx(OnHdf5, RecordingMixin):
     data_interface_cls = ours.SpikeGlxInterface
 
     @staticmethod
