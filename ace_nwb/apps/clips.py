@@ -7,7 +7,7 @@ import numpy as np
 from ace_nwb.apps.session_data import SessionData
 from ace_nwb.imaging.warping import shift_frames
 from ace_nwb.nwb import layout
-from ace_nwb.nwb.content.frames import Frames
+from ace_nwb.nwb.content.frames import FrameTimes
 from ace_nwb.nwb.content.imaging import read_motion
 from ace_nwb.nwb.content.series import read_series
 from ace_nwb.nwb.session import Session
@@ -104,7 +104,7 @@ def _grow(first: int, last: int, reach: int, side: int) -> tuple[int, int]:
 
 def _read_corrections(session: Session) -> tuple[np.ndarray, np.ndarray]:
     """Return shifts and relative brightness of every frame; none are zero and one."""
-    n_frames = len(Frames(session).timestamps)
+    n_frames = len(FrameTimes(session).timestamps)
     shifts, bleaching = np.zeros((n_frames, 2)), np.ones(n_frames)
     if session.has(layout.MOTION_SHIFTS):
         shifts = read_motion(session)[0]

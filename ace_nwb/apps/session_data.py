@@ -9,7 +9,7 @@ from typing import TypeVar
 import numpy as np
 
 from ace_nwb.nwb import layout
-from ace_nwb.nwb.content.frames import Frames
+from ace_nwb.nwb.content.frames import FrameTimes
 from ace_nwb.nwb.content.imaging import read_field, read_images
 from ace_nwb.nwb.content.movie import NwbMovie
 from ace_nwb.nwb.field import FieldOfView
@@ -91,9 +91,9 @@ class SessionData:
         return self.use(lambda session: NwbMovie(session, workers=2))
 
     @cached_property
-    def frames(self) -> Frames:
+    def frames(self) -> FrameTimes:
         """When frames were taken, with or without a movie."""
-        return self.use(Frames)
+        return self.use(FrameTimes)
 
     def images(self) -> dict[str, np.ndarray]:
         """Return the summary images of the analysed field by name, none if there are none."""

@@ -1,6 +1,7 @@
 """Images that sum up a movie, and its brightness over time, in one pass."""
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
@@ -42,10 +43,23 @@ class Projections:
 
 @dataclass(frozen=True)
 class Brightness:
-    """Mean over the field and median over an even grid of pixels, each of shape (frame,)."""
+    """How bright each frame is, and whether it shows anything, arrays of shape (frame,).
+
+    Parameters
+    ----------
+    mean, median
+        Over the field, and over an even grid of about 4096 pixels.
+    is_frozen
+        Whether the grid is the same as in the frame before, to the last bit, and no even grey:
+        noise alone makes that impossible.
+    is_missing
+        Whether pixels are not finite.
+    """
 
     mean: np.ndarray
     median: np.ndarray
+    is_frozen: np.ndarray
+    is_missing: np.ndarray
 
 
 def measure_brightness(
@@ -63,19 +77,34 @@ def measure_brightness(
         Called with (frames done, number of frames).
     """
 
-    def measure(_start: int, block: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        return _brightness(block)
+    def measure(_start: int, block: np.ndarray) -> tuple[np.ndarray, ...]:
+        mean, median = _brightness(block)
+        grid = _grid(block)
+        is_even = (grid == grid[:, :1]).all(1)
+        is_missing = np.zeros(len(block), bool)
+        if block.dtype.kind == "f":
+            is_missing = ~np.isfinite(block).all((1, 2))
+        repeats = np.append(False, (grid[1:] == grid[:-1]).all(1)) & ~is_even
+        return mean, median, repeats, is_missing, grid[[0, -1]]
 
     parts = list(map_blocks(movie, measure, workers=workers, progress=progress))
-    mean, median = (np.concatenate(values) for values in zip(*parts, strict=True))
-    return Brightness(mean, median)
+    *columns, ends = zip(*parts, strict=True)
+    for number, (before, after) in enumerate(pairwise(ends), start=1):
+        is_even = (after[0] == after[0, 0]).all()
+        columns[2][number][0] = bool((before[1] == after[0]).all() and not is_even)
+    return Brightness(*(np.concatenate(values) for values in columns))
 
 
 def _brightness(block: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return mean and median brightness of each frame of a block."""
+    median = np.median(_grid(block), axis=1).astype(np.float64)
+    return block.mean((1, 2), dtype=np.float64), median
+
+
+def _grid(block: np.ndarray) -> np.ndarray:
+    """Return an even grid of the pixels of each frame, shape (frame, pixel)."""
     stride = max(1, int(np.sqrt(block[0].size / _BRIGHTNESS_PIXELS)))
-    grid = block[:, ::stride, ::stride].reshape(len(block), -1)
-    return block.mean((1, 2), dtype=np.float64), np.median(grid, axis=1).astype(np.float64)
+    return block[:, ::stride, ::stride].reshape(len(block), -1)
 
 
 def compute_projections(

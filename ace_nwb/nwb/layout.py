@@ -23,6 +23,7 @@ FLASH_CHECK = "/processing/sync/FlashCheck"
 
 FIELD_OF_VIEW = "/processing/ophys/FieldOfView"
 IMAGES = "/processing/ophys/SegmentationImages"
+UNUSABLE_FRAMES = "/processing/ophys/UnusableFrames"
 MEAN_FLUORESCENCE = "/processing/ophys/MeanFluorescence"
 BLEACHING_TREND = "/processing/ophys/BleachingTrend"
 MOTION_SHIFTS = "/processing/ophys/MotionShifts"

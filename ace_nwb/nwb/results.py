@@ -114,6 +114,13 @@ PLACES: tuple[Place, ...] = (
         "row_start row_stop column_start column_stop",
         stage="preprocess",
     ),
+    _table(
+        layout.UNUSABLE_FRAMES,
+        "Frames that show nothing of the tissue: frozen, dark, or with missing pixels.",
+        "start_time stop_time kind first_frame n_frames",
+        kind="TimeIntervals",
+        stage="preprocess",
+    ),
     _series(
         layout.MEAN_FLUORESCENCE, "Mean brightness of every frame.", "frame", stage="preprocess"
     ),

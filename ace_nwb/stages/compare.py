@@ -9,7 +9,7 @@ import numpy as np
 from ace_nwb.errors import InputError
 from ace_nwb.nwb import layout
 from ace_nwb.nwb.content.conditions import read_conditions
-from ace_nwb.nwb.content.frames import Frames
+from ace_nwb.nwb.content.frames import FrameTimes
 from ace_nwb.nwb.content.phase import list_filtered_ephys
 from ace_nwb.nwb.content.roi_series import read_roi_series
 from ace_nwb.nwb.session import Session, SessionWriter
@@ -120,7 +120,7 @@ def write(writer: SessionWriter, result: list[ResultRows]) -> None:
 def _read_measures(session: Session, params: CompareParams) -> list[_Measure]:
     """Return event rates and dF/F of the ROIs and their mean, amplitudes of the channels."""
     rois = choose_rois(session, params.rois)
-    times_s = Frames(session).timestamps
+    times_s = FrameTimes(session).timestamps
     traces = read_roi_series(session, layout.DFF_TRACES)[:, rois]
     subjects = ["mean of the ROIs", *(f"ROI {roi}" for roi in rois)]
     measures = [_Measure("dF/F", subjects, times_s, np.column_stack([traces.mean(axis=1), traces]))]

@@ -7,7 +7,7 @@ import numpy as np
 from ace_nwb.errors import ParameterError
 from ace_nwb.nwb import layout
 from ace_nwb.nwb.content.conditions import read_conditions, write_conditions
-from ace_nwb.nwb.content.frames import Frames
+from ace_nwb.nwb.content.frames import FrameTimes
 from ace_nwb.nwb.session import Session, SessionWriter
 from ace_nwb.stages.common.channels import WHOLE
 from ace_nwb.stages.running.context import StageContext
@@ -21,7 +21,7 @@ def compute(
 ) -> dict[str, np.ndarray]:
     """Check the windows against the recording."""
     windows = parse_windows(params.windows or "")
-    times_s = Frames(session).timestamps
+    times_s = FrameTimes(session).timestamps
     for name, intervals in windows.items():
         start_s, stop_s = intervals[0, 0], intervals[-1, 1]
         if stop_s <= times_s[0] or start_s >= times_s[-1]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ace_nwb.nwb import layout
-from ace_nwb.nwb.content.frames import Frames
+from ace_nwb.nwb.content.frames import FrameTimes
 from ace_nwb.nwb.session import Session, SessionWriter
 from ace_nwb.signals.perievent import compute_correlogram, compute_correlogram_test
 from ace_nwb.signals.runs import find_breaks
@@ -49,7 +49,7 @@ def compute(
 ) -> list[ResultRows]:
     """Count the lags of every ROI with enough events."""
     rois = choose_rois(session, params.rois)
-    intervals_s = _recorded(Frames(session).timestamps)
+    intervals_s = _recorded(FrameTimes(session).timestamps)
     table = ResultRows(
         layout.EVENT_CORRELOGRAMS,
         "Lags between calcium events: one row per ROI and partner. A row with itself has no test.",

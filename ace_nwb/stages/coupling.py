@@ -8,7 +8,7 @@ import numpy as np
 from ace_nwb.errors import InputError
 from ace_nwb.nwb import layout
 from ace_nwb.nwb.content.ephys import list_ephys
-from ace_nwb.nwb.content.frames import Frames
+from ace_nwb.nwb.content.frames import FrameTimes
 from ace_nwb.nwb.content.roi_series import read_roi_series
 from ace_nwb.nwb.session import Session, SessionWriter
 from ace_nwb.signals.circular import compute_phase_histogram, compute_phase_locking
@@ -71,7 +71,7 @@ def compute(session: Session, params: CouplingParams, context: StageContext) -> 
     ]
     tables = _empty_tables()
     traces = read_roi_series(session, layout.DFF_TRACES)[:, rois]
-    frame_times_s = Frames(session).timestamps
+    frame_times_s = FrameTimes(session).timestamps
     events = read_event_times(session)
     for number, case in enumerate(cases, start=1):
         try:

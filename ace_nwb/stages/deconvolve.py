@@ -3,7 +3,7 @@
 import numpy as np
 
 from ace_nwb.nwb import layout
-from ace_nwb.nwb.content.frames import Frames
+from ace_nwb.nwb.content.frames import FrameTimes
 from ace_nwb.nwb.content.roi_series import read_roi_series, write_roi_series
 from ace_nwb.nwb.session import Session, SessionWriter
 from ace_nwb.signals.deconvolution import Deconvolution, deconvolve
@@ -14,7 +14,7 @@ from ace_nwb.stages.settings.params import DeconvolveParams
 
 def compute(session: Session, params: DeconvolveParams, context: StageContext) -> Deconvolution:
     """Fit the calcium model to every dF/F trace."""
-    frames = Frames(session)
+    frames = FrameTimes(session)
     indicator = params.indicator or frames.indicator
     result = deconvolve(
         read_roi_series(session, layout.DFF_TRACES),

@@ -6,8 +6,9 @@ from typing import Any
 import numpy as np
 
 from ace_nwb.nwb import layout
-from ace_nwb.nwb.content.frames import Frames
+from ace_nwb.nwb.content.frames import FrameTimes
 from ace_nwb.nwb.content.roi_series import read_roi_series, write_roi_series
+from ace_nwb.nwb.content.unusable import read_unusable
 from ace_nwb.nwb.session import Session, SessionWriter
 from ace_nwb.signals.dff import compute_dff, compute_legacy_dff
 from ace_nwb.signals.runs import find_breaks
@@ -19,7 +20,7 @@ def compute(session: Session, params: DffParams, context: StageContext) -> np.nd
     """Return dF/F, shape (frame, roi); no baseline window reaches over an interruption."""
     raw = read_roi_series(session, layout.RAW_TRACES)
     background = read_roi_series(session, layout.BASELINE_TRACES)
-    frames = Frames(session)
+    frames = FrameTimes(session)
     rate_hz = frames.frame_rate_hz
     breaks = find_breaks(frames.timestamps, tolerance=params.window_s * rate_hz).tolist()
     parts = []
@@ -29,6 +30,7 @@ def compute(session: Session, params: DffParams, context: StageContext) -> np.nd
         settings["window_s"] = min(params.window_s, (stop - start) / rate_hz)
         parts.append(_compute_stretch(raw[start:stop], background[start:stop], **settings))
     dff = np.concatenate(parts)
+    dff[read_unusable(session, len(dff))] = np.nan
     if len(raw) < params.window_s * rate_hz:
         context.remarks.append(
             f"baseline window {len(raw) / rate_hz:.3g} s: the recording is shorter than "

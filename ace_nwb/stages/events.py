@@ -8,7 +8,7 @@ import numpy as np
 from ace_nwb.errors import NothingToDoError
 from ace_nwb.nwb import layout
 from ace_nwb.nwb.content.events import write_calcium_events
-from ace_nwb.nwb.content.frames import Frames
+from ace_nwb.nwb.content.frames import FrameTimes
 from ace_nwb.nwb.content.roi_series import read_roi_series
 from ace_nwb.nwb.session import Session, SessionWriter
 from ace_nwb.signals.events import (
@@ -43,7 +43,7 @@ class TimedEvents:
 
 def compute(session: Session, params: EventsParams, context: StageContext) -> TimedEvents:
     """Detect the events of every stretch without an interruption; give them session times."""
-    frames = Frames(session)
+    frames = FrameTimes(session)
     signals = [read_roi_series(session, layout.DFF_TRACES)]
     if signals[0].size and not np.isfinite(signals[0]).any():
         raise NothingToDoError("No ROI has dF/F, so there is nothing to find events in.")

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ace_nwb.nwb import layout
-from ace_nwb.nwb.content.frames import Frames
+from ace_nwb.nwb.content.frames import FrameTimes
 from ace_nwb.nwb.content.sync import read_clock_fit, read_ledger
 from ace_nwb.nwb.session import Session, SessionWriter
 from ace_nwb.stages.aligning.recorder import find_edge_at
@@ -27,7 +27,7 @@ class Result:
 def compute(session: Session, params: FlashCheckParams, context: StageContext) -> Result:
     """Compare the frames that flash with the frames that the aligned times say."""
     line, markers_s = read_markers(session, params.marker_line)
-    times_s = Frames(session).timestamps
+    times_s = FrameTimes(session).timestamps
     brightness = read_brightness(session, context)
     edge_at = find_edge_at(session)
     check = check_flashes(brightness, times_s, markers_s, min_z=params.min_flash_z, edge_at=edge_at)

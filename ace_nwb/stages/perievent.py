@@ -9,7 +9,7 @@ from ace_nwb.errors import InputError
 from ace_nwb.nwb import layout
 from ace_nwb.nwb.content.bouts import read_bouts
 from ace_nwb.nwb.content.events import list_event_tables, read_events
-from ace_nwb.nwb.content.frames import Frames
+from ace_nwb.nwb.content.frames import FrameTimes
 from ace_nwb.nwb.content.phase import list_filtered_ephys
 from ace_nwb.nwb.content.roi_series import read_roi_series
 from ace_nwb.nwb.content.sync import read_clock_fit
@@ -37,7 +37,7 @@ def compute(session: Session, params: PerieventParams, context: StageContext) ->
     rois = choose_rois(session, params.rois)
     traces = read_roi_series(session, layout.DFF_TRACES)[:, rois]
     columns = np.column_stack([traces.mean(axis=1), traces])
-    times_s = Frames(session).timestamps
+    times_s = FrameTimes(session).timestamps
     has_ephys = bool(list_filtered_ephys(session))
     channels = join_channels(read_amplitudes(session)) if has_ephys else []
     lags_s = _lags(params)

@@ -28,7 +28,7 @@ STAGES: dict[str, Stage] = {
         Stage(
             "preprocess",
             p.PreprocessParams,
-            revision=2,
+            revision=3,  # frames that show nothing are left out
             reads_movie=True,
         ),
         Stage(

@@ -71,6 +71,9 @@ def test_frames_are_judged_by_the_share_that_was_lost(content, n_lost, state):
 
 def test_time_stamps_that_do_not_increase_are_a_problem(content):
     assert judge_frames(replace(content.frames, n_irregular=1)).state == "problem"
+    frozen = judge_frames(replace(content.frames, n_unusable=content.frames.n_recorded // 2))
+    assert frozen.state == "problem"
+    assert "frozen" in frozen.note
 
 
 def test_shifts_at_the_edge_of_the_search_ask_for_a_look():

@@ -14,7 +14,7 @@ _MOST_LOST_FRAMES = 2
 """Frames lost in a row that do not interrupt a recording."""
 
 
-class Frames:
+class FrameTimes:
     """Times of the frames of a session: of its movie, or of its traces where there is no movie.
 
     Parameters

@@ -16,7 +16,7 @@ from isal import isal_zlib
 
 from ace_nwb.errors import SessionFileError
 from ace_nwb.imaging.storage import turn_axes
-from ace_nwb.nwb.content.frames import Frames
+from ace_nwb.nwb.content.frames import FrameTimes
 from ace_nwb.nwb.layout import MOVIE
 from ace_nwb.nwb.location import open_apart
 from ace_nwb.nwb.reading import Session
@@ -30,7 +30,7 @@ _OUR_FILTERS = (
 )
 
 
-class NwbMovie(Frames):
+class NwbMovie(FrameTimes):
     """A movie stored as an image series; satisfies `ace_nwb.imaging.movie.Movie`.
 
     Parameters

@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 from ace_nwb.nwb import layout
 from ace_nwb.nwb.content.movie import NwbMovie
 from ace_nwb.nwb.content.sync import read_ledger
+from ace_nwb.nwb.content.unusable import read_unusable
 from ace_nwb.nwb.session import Session
 from ace_nwb.report import theme
 from ace_nwb.report.sections.parts import Picture, Verdict, grade, make_picture
@@ -35,6 +36,8 @@ class Frames:
         Longest time without a frame.
     n_irregular
         Time stamps that do not increase or are not finite.
+    n_unusable
+        Frames that show nothing: frozen, dark, or with missing pixels.
     intervals_s
         Time between frames, shape (frame - 1,).
     """
@@ -47,6 +50,7 @@ class Frames:
     lost_times_s: np.ndarray
     longest_gap_s: float
     n_irregular: int = 0
+    n_unusable: int = 0
     intervals_s: np.ndarray = field(default_factory=lambda: np.empty(0))
 
 
@@ -70,6 +74,7 @@ def read_frames(session: Session) -> Frames | None:
         lost_times_s=lost_s,
         longest_gap_s=float(np.nanmax(intervals_s, initial=0.0)),
         n_irregular=int(np.sum(~(intervals_s > 0))),
+        n_unusable=int(read_unusable(session, len(times_s)).sum()),
         intervals_s=intervals_s,
     )
 
@@ -78,11 +83,13 @@ def judge_frames(frames: Frames | None) -> Verdict:
     """Judge the movie by the share of frames lost and by its time stamps."""
     if frames is None:
         return Verdict("Frames", "missing", "–", "no movie in this file")
-    share = frames.n_lost / max(frames.n_lost + frames.n_recorded, 1)
+    share = (frames.n_lost + frames.n_unusable) / max(frames.n_lost + frames.n_recorded, 1)
     state = grade(share, MAX_LOST_SHARE)
     advice = "" if state == "good" else "Record to a faster disk or at a lower frame rate."
     note = f"lost {frames.n_lost} of {frames.n_recorded + frames.n_lost} frames"
     note += f", longest gap {frames.longest_gap_s:.2g} s"
+    if frames.n_unusable:
+        note += f"; {frames.n_unusable} are frozen, dark or have missing pixels"
     if frames.n_irregular:
         state = "problem"
         note += f"; {frames.n_irregular} time stamps do not increase"

@@ -9,11 +9,14 @@ from ace_nwb.imaging.blocks import sample_frames
 from ace_nwb.imaging.checkpoint import NO_CHECKPOINT, Checkpoint
 from ace_nwb.imaging.corrected import CorrectedMovie
 from ace_nwb.imaging.cropping import CropBox
+from ace_nwb.imaging.movie import Movie
+from ace_nwb.imaging.unusable import UsableMovie
 from ace_nwb.nwb import layout
 from ace_nwb.nwb.commit.scratch import Scratch
 from ace_nwb.nwb.content.imaging import read_deviations, read_field, read_motion
 from ace_nwb.nwb.content.movie import NwbMovie
 from ace_nwb.nwb.content.series import read_series
+from ace_nwb.nwb.content.unusable import read_unusable
 from ace_nwb.nwb.session import Session
 
 LEAST_FRAMES, LEAST_SIDE_PX = 2, 8
@@ -31,12 +34,19 @@ def open_corrected_movie(
     row, column = read_field(session).origin
     n_rows, n_columns = read_field(session).shape
     return CorrectedMovie(
-        NwbMovie(session, workers=workers),
+        _open_usable(session, workers),
         crop=CropBox(row, row + n_rows, column, column + n_columns),
         bleaching=_read_bleaching(session),
         shifts=_read_shifts(session) if with_motion else None,
         deviations=read_deviations(session) if with_motion else None,
     )
+
+
+def _open_usable(session: Session, workers: int) -> Movie:
+    """Return the recorded movie, the nearest other frame in place of those that show nothing."""
+    movie = NwbMovie(session, workers=workers)
+    is_unusable = read_unusable(session, movie.shape[0])
+    return UsableMovie(movie, is_unusable) if is_unusable.any() else movie
 
 
 def open_analysed_movie(

@@ -6,7 +6,7 @@ from collections.abc import Callable
 import numpy as np
 
 from ace_nwb.nwb import layout
-from ace_nwb.nwb.content.frames import Frames
+from ace_nwb.nwb.content.frames import FrameTimes
 from ace_nwb.nwb.content.sync import read_clock_fit, read_ledger
 from ace_nwb.nwb.session import Session
 from ace_nwb.stages.running.context import StageContext
@@ -49,7 +49,7 @@ def possible_moves_s(session: Session) -> dict[int, float]:
     texts = Counter(str(text) for text in ledger.get("possible_shifts", []) if str(text))
     if not texts:
         return {}
-    interval_s = float(np.median(np.diff(Frames(session).timestamps)))
+    interval_s = float(np.median(np.diff(FrameTimes(session).timestamps)))
     shares = [part.split(":") for part in texts.most_common(1)[0][0].split()]
     return {
         int(shift): int(shift) * interval_s

@@ -8,7 +8,7 @@ import numpy as np
 
 from ace_nwb.nwb.content.artifacts import read_artifacts
 from ace_nwb.nwb.content.ephys import NOT_ANALYSED, EphysSeries, list_analysed
-from ace_nwb.nwb.content.frames import Frames
+from ace_nwb.nwb.content.frames import FrameTimes
 from ace_nwb.nwb.history import current_runs
 from ace_nwb.nwb.session import Session
 from ace_nwb.signals.artefacts import TreatedSamples
@@ -94,7 +94,7 @@ def describe_times(times_s: np.ndarray) -> dict[str, Any]:
 
 def frames_on_grid(session: Session, values: np.ndarray) -> RegularGrid:
     """Place one value per frame on regular times; frames lost become NaN or are bridged."""
-    return place_on_grid(values, Frames(session).timestamps, max_fill_samples=MAX_FILL_FRAMES)
+    return place_on_grid(values, FrameTimes(session).timestamps, max_fill_samples=MAX_FILL_FRAMES)
 
 
 def read_slow_ephys(
