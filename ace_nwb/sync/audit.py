@@ -22,7 +22,7 @@ from ace_nwb.sync.evidence import Evidence
 from ace_nwb.sync.frames import Rows, Timeline
 from ace_nwb.sync.placement import Inside, Placement, place_segments
 from ace_nwb.sync.prices import PRICES, FaultRates
-from ace_nwb.sync.starts import SETTLED, daq_step_at
+from ace_nwb.sync.starts import SETTLED, SILENT_FRAMES, daq_step_at
 from ace_nwb.sync.terms import (
     BURST_S,
     JUMP_S,
@@ -48,10 +48,6 @@ numbers of frames; the rows there stay flagged.
 _BESIDE_ROWS = 200
 """Saved frames on either side of a gap that show the offset of the clock there: ten seconds at 20
 frames per second, in which the clock's drift is far below a frame."""
-_SILENT_FRAMES = 3
-"""Frames without a lattice between two rows from which on the line was silent there: fewer are
-pulses that are missing."""
-
 _LATE_FRAMES, _MOST_STALLS = 0.8, 8
 """How late the last row of a queue is at least, frames (less cannot hide one), and how many queues
 are questioned: the cost grows with each."""
@@ -302,7 +298,7 @@ def _crosses_silence(timeline: Timeline, captured: np.ndarray) -> np.ndarray:
     between = held[captured[1:]] - held[captured[:-1] + 1]
     block = timeline.block[captured]
     changes = (np.diff(block) != 0) & (block[:-1] >= 0)  # before the first pulse: see ends.py
-    return changes | (np.diff(captured) - 1 - between > _SILENT_FRAMES)
+    return changes | (np.diff(captured) - 1 - between > SILENT_FRAMES)
 
 
 def _weigh_texture(

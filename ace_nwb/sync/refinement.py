@@ -17,6 +17,7 @@ from ace_nwb.sync.evidence import Evidence
 from ace_nwb.sync.frames import Rows, Timeline
 from ace_nwb.sync.prices import FaultRates
 from ace_nwb.sync.starts import find_rates
+from ace_nwb.sync.terms import JUMP_S
 from ace_nwb.sync.train import PulseTrain
 
 BESIDE = 8
@@ -249,7 +250,7 @@ class Refiner:
 def find_clock_segments(starts: np.ndarray, offset: np.ndarray) -> np.ndarray:
     """Return the number of each row's stretch between true jumps: where the offset itself steps."""
     edges = starts[1:-1]
-    jumped = edges[np.abs(offset[edges] - offset[edges - 1]) > 5e-3]
+    jumped = edges[np.abs(offset[edges] - offset[edges - 1]) > JUMP_S]
     mark = np.zeros(offset.size, dtype=int)
     mark[jumped] = 1
     return np.cumsum(mark)

@@ -41,8 +41,9 @@ _LEAST_JUMP_S, _LASTING_ROWS = 0.15, 301
 """Seconds, and rows, that DAQ numbers move rows for good where the clock has jumped: more than time
 stamps are late by a busy host, and longer than it stalls (2 s at 60 frames a second)."""
 
-_SILENT = 3
-"""Frames more than were numbered from which on the line was silent, as in audit.py."""
+SILENT_FRAMES = 3
+"""Frames without a lattice, or more than were numbered, between two rows from which on the line was
+silent there: fewer are pulses that are missing."""
 
 _MOST_SCORED = 200
 """Rows whose lateness counts between starts: by how much their clocks are off is common to all."""
@@ -387,7 +388,7 @@ def daq_step_at(rows: Rows, captured: np.ndarray, row: int, start: int, stop: in
     steps = np.diff(captured[max(start - 1, 0) : stop], prepend=captured[max(start - 1, 0)])[
         -(stop - start) :
     ]
-    unknown = (rows.daq_step[start:stop] == 0) | (steps > rows.daq_step[start:stop] + _SILENT)
+    unknown = (rows.daq_step[start:stop] == 0) | (steps > rows.daq_step[start:stop] + SILENT_FRAMES)
     before = np.arange(start, row)[::-1]
     breaks = np.flatnonzero(unknown[before - start])
     before = before[: breaks[0] + 1] if breaks.size else before

@@ -182,6 +182,18 @@ def test_two_bursts_in_a_row_beside_lost_frames_are_no_jump_of_the_clock(seed: i
     assert not np.any(wrong & (result.confidence >= TRUSTED))
 
 
+@pytest.mark.parametrize("seed", [3007, 3035])
+def test_a_piece_that_lies_in_a_burst_moves_none_of_those_around_it(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    captured = captures(4000, rng)
+    saved = np.flatnonzero(rng.random(captured.size) > 8e-3)
+    result = align(stamp(captured, 0.02 + bursts(captured.size, rng))[saved], captured)
+    assert result.verdict == "warn"
+    wrong = frames_off(result, captured[saved]) != 0
+    assert not np.any(wrong & (result.confidence >= TRUSTED))
+    assert np.mean(result.confidence >= TRUSTED) > 0.7
+
+
 @pytest.mark.parametrize("seed", [138, 156, 550])
 def test_a_frame_lost_in_a_burst_of_half_a_second_is_flagged_or_right(seed: int) -> None:
     rng = np.random.default_rng(seed)
