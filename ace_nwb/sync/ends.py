@@ -25,6 +25,9 @@ _MOST_MISSING = 3
 _FLOOR_ERROR_S, _FLOOR_SHARE = 3e-4, 0.08
 """How well the beginning of the jitter is found: seconds, and share of its spread."""
 
+_FINE_S = 2e-3
+"""Unit of time stamps up to which they are rounded, seconds; of coarser clocks they are cut off."""
+
 _ODD_SHARE, _ODD_TIMES = 0.02, 4.0
 """Share of clocks that are found much worse, and how many times: one in fifty sessions seen."""
 
@@ -68,8 +71,10 @@ class Press:
             return None
         spread = float(np.median(np.abs(late_s)))
         error = _FLOOR_ERROR_S + (_FLOOR_SHARE + late_s.size**-0.5) * spread
-        # rounded time stamps begin up to half a tick before their clock
+        # rounded time stamps begin up to half a tick before their clock, those cut off a whole one
         at = evidence.record_press_s + offset_s - 0.25 * tick_s
+        if tick_s > _FINE_S:
+            at, error = at - 0.25 * tick_s, error + 0.5 * tick_s
         return cls(np.array([at]), error, evidence.max_latency_s)
 
     def score(self, first_s: np.ndarray, period: float, missing: float) -> np.ndarray:

@@ -25,6 +25,10 @@ _LAG = 10
 """Steps over which a coarse clock shows its frame interval to a few per cent: few enough that most
 stretches of so many hold no lost frame."""
 
+_COARSE_MS, _ROUNDED_MS, _ON_TICKS = 15.625, 1.01, 0.95
+"""Tick of Windows' coarse clock, how far from whole ticks steps of stamps in milliseconds are, both
+milliseconds, and the least share of steps that are: of finer stamps one in eight is by chance."""
+
 _COUNTED, _RATE_ERROR = 100, 0.02
 """Saved frames over which their numbers must go on as time does, and within what share: late time
 stamps make no more of a hundred frames, a clock that is set leaves most of them alone."""
@@ -53,9 +57,13 @@ class Rows:
 
     @property
     def tick_s(self) -> float:
-        """Return the unit of the time stamps: a millisecond, or 0 if they are finer."""
+        """Return the unit of the time stamps: a coarse clock's tick, a millisecond, or 0."""
         in_ms = self.device_time_s[~self.is_junk] * 1e3
-        return 1e-3 if np.all(np.abs(in_ms - np.round(in_ms)) < 1e-3) else 0.0
+        if not np.all(np.abs(in_ms - np.round(in_ms)) < 1e-3):
+            return 0.0
+        steps = np.diff(in_ms)
+        off_ms = steps - np.round(steps / _COARSE_MS) * _COARSE_MS
+        return 1e-3 * (_COARSE_MS if np.mean(np.abs(off_ms) < _ROUNDED_MS) > _ON_TICKS else 1.0)
 
     def part(self, start: int, stop: int) -> Self:
         """Return some of the rows."""

@@ -6,7 +6,7 @@ import pytest
 from ace_nwb.sync.alignment import TRUSTED, Alignment, align_frames
 from ace_nwb.sync.ends import End, Press, Strays, score_end, score_start
 from ace_nwb.sync.evidence import MINISCOPE_DAQ_QT, TRIGGERED, Evidence
-from ace_nwb.sync.frames import Timeline, continue_train
+from ace_nwb.sync.frames import Timeline, clean_rows, continue_train
 from ace_nwb.sync.prices import FaultRates
 from ace_nwb.sync.result import Stretch
 from ace_nwb.sync.texture import LAGS, score_lags
@@ -42,6 +42,20 @@ def test_the_press_tells_how_many_frames_were_lost_before_the_first_row(n_lost: 
     press = Press(0.97 + PERIOD_S * (shifts - n_lost), error_s=3e-4, max_latency_s=0.01)
     scores = score_start(first + shifts, timeline, END, strays=strays, recorded_s=None, press=press)
     assert int(np.argmax(scores)) == n_lost
+
+
+def test_a_coarse_clock_does_not_put_the_press_behind_the_first_frame() -> None:
+    tick_s, latency_s = 0.015625, 0.005
+    captured = 1.0 + np.arange(600) / 30
+    since = captured - (captured[0] - 1e-3) + latency_s
+    rows = clean_rows(np.round(since // tick_s * tick_s * 1e3) / 1e3, None, max_jitter_s=0.03)
+    assert rows.tick_s == tick_s
+    assert clean_rows(np.round(since * 1e3) / 1e3, None, max_jitter_s=0.03).tick_s == 1e-3
+    offset_s = float((captured - rows.device_time_s).max())
+    late_s = rows.device_time_s + offset_s - captured
+    press = Press.of(TRIGGER, offset_s=offset_s, late_s=late_s, tick_s=rows.tick_s)
+    assert press is not None
+    assert press.score(captured[:1], 1 / 30, 1e-3)[0] > -3
 
 
 def test_a_stray_on_the_lattice_before_the_press_is_likelier_where_strays_are_about() -> None:
