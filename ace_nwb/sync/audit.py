@@ -352,7 +352,7 @@ def _conclude(
 def _find_jumps(pieces: Segments, offset_s: np.ndarray, segment: np.ndarray) -> np.ndarray:
     """Say at which cuts the clock jumps, shape (n_pieces - 1,).
 
-    Rows too few for a level do not say whether it jumps before or behind them: where it did.
+    Rows too few for a level tie those around them to no clock: across them it jumps where it did.
     """
     starts, errors = pieces.starts, pieces.offset_error_s
     jumped = np.zeros(starts.size - 2, dtype=bool)
@@ -363,9 +363,9 @@ def _find_jumps(pieces: Segments, offset_s: np.ndarray, segment: np.ndarray) -> 
     for one, other in pairwise(shown.tolist()):
         step_s = abs(offset_s[starts[other]] - offset_s[starts[one + 1] - 1])
         error_s = errors[other] if other == one + 1 else usual_s
-        if step_s > max(JUMP_S, 4 * error_s):
-            cuts = np.arange(one + 1, other + 1)
-            did = segment[starts[cuts]] != segment[starts[cuts] - 1]
+        cuts = np.arange(one + 1, other + 1)
+        did = segment[starts[cuts]] != segment[starts[cuts] - 1]
+        if step_s > max(JUMP_S, 4 * error_s) and (cuts.size == 1 or did.any()):
             jumped[cuts[np.argmax(did)] - 1] = True
     return jumped
 
