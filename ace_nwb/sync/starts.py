@@ -42,8 +42,7 @@ _LEAST_JUMP_S, _LASTING_ROWS = 0.15, 301
 stamps are late by a busy host, and longer than it stalls (2 s at 60 frames a second)."""
 
 SILENT_FRAMES = 3
-"""Frames without a lattice, or more than were numbered, between two rows from which on the line was
-silent there: fewer are pulses that are missing."""
+"""Frames without lattice or number from which on the line was silent: fewer pulses are missing."""
 
 _MOST_SCORED = 200
 """Rows whose lateness counts between starts: by how much their clocks are off is common to all."""
