@@ -13,8 +13,9 @@ from ace_nwb.imaging.movie import Movie
 from ace_nwb.imaging.projections import Brightness
 
 DARK_SHARE = 0.3
-"""Of the median brightness of the recording: bleaching seldom takes more than half of it, and the
-level of a sensor without light is below a tenth."""
+"""Of the brightness of the recording, by the mean of a frame and by its median: bleaching seldom
+takes more than half of it, and the level of a sensor without light is below a tenth. The median of
+a movie whose background was removed is a grey level or two and means nothing by itself."""
 KINDS = ("frozen", "dark", "missing pixels")
 
 
@@ -24,12 +25,17 @@ def find_unusable(brightness: Brightness) -> np.ndarray:
     A movie that is as dark, or as still, from end to end is what it is.
     """
     kinds = np.full(len(brightness.median), "", dtype=object)
-    usual = np.nanmedian(brightness.median) if np.isfinite(brightness.median).any() else np.nan
-    if usual > 0:
-        kinds[brightness.median < DARK_SHARE * usual] = "dark"
+    kinds[_is_dark(brightness.mean) & _is_dark(brightness.median)] = "dark"
     kinds[brightness.is_frozen] = "frozen"
     kinds[brightness.is_missing] = "missing pixels"
     return kinds if (kinds == "").any() else np.full(len(kinds), "", dtype=object)
+
+
+def _is_dark(level: np.ndarray) -> np.ndarray:
+    """Return where a level is far below its usual one, shape (frame,)."""
+    known = level[np.isfinite(level)]
+    usual = float(np.median(known)) if known.size else 0.0
+    return level < DARK_SHARE * usual if usual > 0 else np.zeros(len(level), bool)
 
 
 def bridge(values: np.ndarray, is_unusable: np.ndarray) -> np.ndarray:

@@ -39,6 +39,15 @@ def test_half_of_the_light_is_bleaching_and_not_darkness(frames):
     assert set(kinds_of((frames * gains).astype(np.uint8))) == {""}
 
 
+def test_a_median_of_a_grey_level_or_none_is_no_darkness(frames):
+    few = (frames - 60) // 14  # mostly 0 and 1, as where the background was removed
+    few[::3] = np.where(few[::3] == 1, 0, few[::3])
+    few[:, :4] += 10  # cells
+    brightness = measure_brightness(ArrayMovie(few, 20.0))
+    assert brightness.median.min() < 0.3 * np.median(brightness.median)
+    assert set(find_unusable(brightness)) == {""}
+
+
 def test_pixels_that_are_no_number_are_missing(frames):
     movie = frames.astype(np.float32)
     movie[10, 3, 3], movie[200] = np.nan, np.inf
