@@ -1,8 +1,8 @@
 """Results of other programs, taken into a session file, and ours written for other programs.
 
-Import: caiman_file.py, minian_folder.py, nwb_results.py (which nwb_view.py tells
-what stands where) read into `ForeignResult` (results.py), reading.py finds the one that can;
-writing.py gives it field and times and stores it. Export:
+Import: caiman_file.py, minian_folder.py, nwb_results.py (which nwb_view.py tells what stands where)
+read into `ForeignResult` (results.py), reading.py finds the one that can, writing.py gives it field
+and times and stores it, history.py notes it; describing.py tells what a file holds. Export:
 caiman_file.py, tables.py, movies.py.
 """
 

@@ -17,6 +17,8 @@ from ace_nwb.nwb.objects.writing import link_target
 
 _ACCEPTED = ("accepted", "Accepted", "is_accepted", "iscell", "is_cell", "keep")
 _REJECTED = ("rejected", "is_rejected")
+VERDICTS = (*_ACCEPTED, *_REJECTED)
+"""Names of columns that say which ROIs were accepted, or not."""
 _BASELINE_QUANTILE = 0.1  # of a trace; cells fire in less than nine tenths of the frames
 _FIELD_AXES = 2
 _MOST_NAMED = 5  # rows in a message
@@ -80,8 +82,7 @@ def read(
     """
     selection = selection or Selection()
     with h5py.File(path, "r") as h5:
-        table = _choose_table(find_tables(h5), selection, path)
-        main = _choose_traces(table, selection, path)
+        table, main = choose(find_tables(h5), selection, path=path)
         rows = main.rois
         remarks = [*_describe_left_out(table, rows), *_describe_turned(main)]
         footprints, shape = _Masks(h5, table, path, field_shape, remarks).read(rows)
@@ -107,6 +108,21 @@ def read(
             recording=_read_recording(h5, table, main, selection, path),
             remarks=tuple(remarks),
         )
+
+
+def choose(
+    tables: list[RoiTable], selection: Selection | None = None, *, path: Path
+) -> tuple[RoiTable, Traces]:
+    """Return the table and the traces that ROIs are taken from.
+
+    Raises
+    ------
+    FormatError
+        If there are none, or several and none is chosen.
+    """
+    selection = selection or Selection()
+    table = _choose_table(tables, selection, path)
+    return table, _choose_traces(table, selection, path)
 
 
 def _choose_table(tables: list[RoiTable], selection: Selection, path: Path) -> RoiTable:
@@ -351,7 +367,7 @@ def _column(h5: h5py.File, table: RoiTable, name: str, rows: np.ndarray) -> np.n
 
 def _accepted(h5: h5py.File, table: RoiTable, rows: np.ndarray) -> np.ndarray | None:
     """Return which ROIs that program, or people, accepted."""
-    for name in (*_ACCEPTED, *_REJECTED):
+    for name in VERDICTS:
         path = f"{table.path}/{name}"
         if path in h5:
             values = np.asarray(h5[path][()])

@@ -33,14 +33,17 @@ def inspect(
 ) -> int:
     """Say what a folder holds: devices, codecs, frames, drops, channels, lines, what is missing.
 
-    Exit 1 if nothing is recognised, with what was looked for.
+    Exit 1 if nothing is recognised, with what was looked for. Of an NWB file of any program it says
+    which movie, ROIs, traces and field potentials can be analysed.
 
     Example: `ace-nwb inspect 2025_06_12/15_26_31 --ephys CheetahData`
+
+    Example: `ace-nwb inspect other.nwb`
 
     Parameters
     ----------
     folder
-        A recording, a device folder, an ephys folder, or a folder that holds them.
+        A recording, a device folder, an ephys folder, a folder that holds them, or an NWB file.
     ephys
         The ephys folder, if it stands elsewhere.
     json
@@ -60,6 +63,8 @@ def inspect(
     mapping
         YAML that says which file and column is what, for movies of no known program.
     """
+    if folder.is_file() and folder.suffix == ".nwb":
+        return _inspect_nwb(folder, json=json)
     from ace_nwb.inspection import inspect_folder, write_template_file
     from ace_nwb.interfaces.detection import describe_search
 
@@ -77,6 +82,18 @@ def inspect(
             say(f"\nWrote {template}. Fill in what it marks REQUIRED, then give it to convert:")
             say(f"{_command_of(folder, ephys)} --metadata {quoted(template)}")
     return 0 if inspection.recordings else 1
+
+
+def _inspect_nwb(path: Path, *, json: bool) -> int:
+    """Say what an NWB file holds."""
+    from ace_nwb.adopt.describing import describe_nwb, tell_nwb
+
+    found = describe_nwb(path)
+    if json:
+        print_json(found)
+    else:
+        say(tell_nwb(found))
+    return 0
 
 
 def convert(

@@ -1,5 +1,7 @@
 """ROIs and traces of NWB files that other programs wrote, of any form, with and without a movie."""
 
+import json
+
 import h5py
 import numpy as np
 import pytest
@@ -337,3 +339,38 @@ def test_nothing_is_written_if_the_traces_cannot_be_read(path):
     before = path.read_bytes()
     assert run(["run", str(path)]) == 1
     assert path.read_bytes() == before
+
+
+def test_what_a_file_holds_is_told_before_anything_is_done(path, capsys):
+    file = TracesFile()
+    table = file.table(accepted=[1] * N_ROIS)
+    file.traces(table, fluorescence_of(file.dff))
+    file.traces(table, file.dff, kind=DfOverF)
+    file.lfp()
+    file.write(path)
+    before = path.read_bytes()
+    assert run(["inspect", str(path)]) == 0
+    told = capsys.readouterr().out
+    assert "no movie" in told
+    assert "6 with image masks, verdicts in accepted" in told
+    assert "fluorescence: /processing/ophys/Fluorescence/RoiResponseSeries, 1200 frames" in told
+    assert "dff: /processing/ophys/DfOverF/RoiResponseSeries" in told
+    assert "/processing/ecephys/LFP/ElectricalSeries, 1 channel(s), 500 Hz, 60 s" in told
+    assert f"ace-nwb run {path}" in told.replace("\n", " ")
+    assert path.read_bytes() == before
+    assert run(["inspect", str(path), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["tables"][0]["n_rois"] == N_ROIS
+
+
+def test_what_has_to_be_decided_first_is_told(path, capsys):
+    file = TracesFile()
+    for name in ("PlaneA", "PlaneB"):
+        file.traces(file.table(name=name), fluorescence_of(file.dff), name=name)
+    file.movie()
+    file.write(path)
+    assert run(["inspect", str(path)]) == 0
+    assert "/acquisition/TwoPhotonSeries, 60 frames of 20 x 28 px" in capsys.readouterr().out
+    with h5py.File(path, "a") as h5:
+        del h5["/acquisition/TwoPhotonSeries"]
+    assert run(["inspect", str(path)]) == 0
+    assert "--table" in capsys.readouterr().out
