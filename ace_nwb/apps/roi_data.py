@@ -5,6 +5,7 @@ its sources, until the stage `regroup` measures its own.
 """
 
 from collections import OrderedDict
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -184,8 +185,9 @@ def _read_single_chunk(masks: h5py.Dataset, row: int) -> np.ndarray:
     if masks.chunks == (1, *masks.shape[1:]) and is_plain and masks.dtype.isnative:
         mask, content = masks.id.read_direct_chunk((row, 0, 0))
         if mask == 0:
-            values = np.frombuffer(isal_zlib.decompress(content), masks.dtype)
-            return values.reshape(masks.shape[1:])
+            with suppress(isal_zlib.error, ValueError):  # damaged: HDF5 says so of the data set
+                values = np.frombuffer(isal_zlib.decompress(content), masks.dtype)
+                return values.reshape(masks.shape[1:])
     return np.asarray(masks[row])
 
 

@@ -22,6 +22,8 @@ _READERS = ("h5py", "zarr", "numcodecs")
 def blamed_on(path: Path | str) -> Iterator[None]:
     """Turn what libraries raise on a file that is at fault into SessionFileError.
 
+    To be used while the file is open: the objects of a closed one have no names.
+
     Parameters
     ----------
     path

@@ -125,6 +125,31 @@ def test_every_verb_refuses_it_and_writes_nothing(damage, recorded, capsys):
         assert listing(recorded.path.parent) == before, verb
 
 
+@pytest.mark.parametrize(
+    "command",
+    [
+        "repack {file}",
+        "export {file} --zarr {file}.zarr",
+        "export {file} --without-raw {file}.light",
+        "export movie {file} {file}.tif",
+        "movie {file} --out {file}.mp4",
+        "process summary {file}",
+    ],
+)
+def test_a_chunk_of_the_movie_that_is_damaged_is_named_and_nothing_is_written(
+    command, recorded, capsys
+):
+    with h5py.File(recorded.path) as h5:
+        chunk = h5["acquisition/OnePhotonSeries/data"].id.get_chunk_info(0)
+    content = bytearray(recorded.path.read_bytes())
+    content[chunk.byte_offset : chunk.byte_offset + chunk.size] = bytes(chunk.size)
+    recorded.path.write_bytes(content)
+    before = listing(recorded.path.parent)
+    assert run(command.format(file=recorded.path).split()) == 1
+    assert "OnePhotonSeries/data cannot be read" in capsys.readouterr().err.replace("\n", " ")
+    assert listing(recorded.path.parent) == before
+
+
 @pytest.mark.parametrize("damage", [foreign_journal, damaged_journal, journal_of_another_file])
 def test_recovery_refuses_a_journal_that_is_not_of_this_file(damage, recorded, capsys):
     damage(recorded.path)

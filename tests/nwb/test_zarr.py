@@ -151,6 +151,17 @@ def test_a_chunk_that_is_missing_from_a_session_of_ours_is_refused_by_name(expor
     assert not list(tmp_path.glob("back*"))
 
 
+@pytest.mark.parametrize(
+    "name", ["acquisition/OnePhotonSeries/data", "processing/sync/FrameLedger/movie_frame"]
+)
+def test_a_damaged_chunk_is_named_and_nothing_is_written(exported, tmp_path, name):
+    chunk = min(one for one in (exported / name).iterdir() if one.name[0].isdigit())
+    chunk.write_bytes(chunk.read_bytes()[: chunk.stat().st_size // 2])
+    with pytest.raises(SessionFileError, match=f"{name} cannot be read"):
+        import_zarr(exported, tmp_path / "back.nwb")
+    assert not (tmp_path / "back.nwb").exists()
+
+
 def test_chunks_that_another_writer_left_out_are_filled_only_if_asked_for(recorded, tmp_path):
     foreign = export_zarr(recorded.path, tmp_path / "foreign.nwb.zarr")
     lose_chunk(foreign)

@@ -58,11 +58,11 @@ def repack(
     """
     path, disk = existing_file(path), disk or Disk()
     copy = path.with_name(path.name + ".repacking")
-    with WriterLock(path), open_for_writing(path, disk) as file, blamed_on(path):
+    with WriterLock(path), open_for_writing(path, disk) as file:
         recover_opened(path, file, disk)
         size_before = path.stat().st_size
         try:
-            with open_h5(path, path, "r") as source:
+            with open_h5(path, path, "r") as source, blamed_on(path):
                 _check_space(path, live_bytes(source))
                 with new_h5(copy, replace=True, disk=disk) as target:
                     copy_file(source, target, progress=progress or _no_progress)

@@ -136,11 +136,14 @@ def _decode(data: h5py.Dataset, offset: tuple[int, ...]) -> np.ndarray:
     info = data.id.get_chunk_info_by_coord(offset)
     if not info.size or info.filter_mask:  # never written, or stored without its filters
         return _read_chunk_plainly(data, offset)
-    _, raw = data.id.read_direct_chunk(offset)
-    content = np.frombuffer(isal_zlib.decompress(raw), np.uint8)
-    if data.shuffle and data.dtype.itemsize > 1:
-        content = np.ascontiguousarray(content.reshape(data.dtype.itemsize, -1).T)
-    return content.view(data.dtype).reshape(data.chunks)
+    try:
+        _, raw = data.id.read_direct_chunk(offset)
+        content = np.frombuffer(isal_zlib.decompress(raw), np.uint8)
+        if data.shuffle and data.dtype.itemsize > 1:
+            content = np.ascontiguousarray(content.reshape(data.dtype.itemsize, -1).T)
+        return content.view(data.dtype).reshape(data.chunks)
+    except (isal_zlib.error, OSError, ValueError):  # damaged: HDF5 says so of the data set
+        return _read_chunk_plainly(data, offset)
 
 
 def _read_chunk_plainly(data: h5py.Dataset, offset: tuple[int, ...]) -> np.ndarray:

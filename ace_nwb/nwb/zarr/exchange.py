@@ -41,7 +41,7 @@ def export_zarr(path: str | Path, target: str | Path, *, progress: Progress | No
         Called with (bytes of large arrays copied, of how many).
     """
     target = Path(target)
-    with claim(target) as beside, blamed_on(path), open_at(path) as session:
+    with claim(target) as beside, open_at(path) as session, blamed_on(path):
         nwbfile = session.nwbfile
         _stream_large_arrays(nwbfile, _ZARR, progress)
         io = ZarrIO(
@@ -81,6 +81,7 @@ def import_zarr(
     with (
         new_h5(path) as h5,
         open_zarr_session(Path(source), fill_missing_chunks=fill_missing_chunks) as session,
+        blamed_on(source),
     ):
         nwbfile = session.nwbfile
         _stream_large_arrays(nwbfile, _HDF5, progress)
