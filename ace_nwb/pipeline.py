@@ -47,7 +47,12 @@ from ace_nwb.stages.running.replacement import (
     list_foreign,
     note_change,
 )
-from ace_nwb.stages.running.status import StageStatus, previous_choices, stage_statuses
+from ace_nwb.stages.running.status import (
+    StageStatus,
+    previous_choices,
+    stage_statuses,
+    without_movie,
+)
 from ace_nwb.stages.settings.texts import Choice, build_parameters, format_value
 from ace_nwb.stages.stage import Stage
 from ace_nwb.stages.table import STAGES, find_stage
@@ -310,7 +315,8 @@ def overview(nwb_path: Path) -> tuple[list[StageStatus], list[ForeignObject]]:
     """Return the status of every stage, and what others wrote that concerns stages."""
     with open_session(nwb_path) as session:
         known = state_of(session)
-        return stage_statuses(known.runs, known.recording), list_foreign(session)
+        statuses = without_movie(stage_statuses(known.runs, known.recording), session)
+        return statuses, list_foreign(session)
 
 
 def undo_sync(nwb_path: Path) -> bool:

@@ -231,6 +231,14 @@ def test_fluorescence_becomes_dff_and_the_recording_ends_where_a_movie_is_needed
     assert states["motion"].remarks == ("The file holds no movie.",)
 
 
+def test_status_says_which_stages_need_a_movie(path):
+    dff_file(path)
+    states = {one.stage: (one.state, one.reason) for one in pipeline.overview(path)[0]}
+    for stage in ("preprocess", "motion", "summary", "extract", "evaluate"):
+        assert states[stage] == ("not applicable", "The file holds no movie.")
+    assert states["dff"][0] == "missing"
+
+
 def test_a_stage_of_the_movie_says_that_there_is_none(path, capsys):
     dff_file(path)
     assert run(["process", "motion", str(path)]) == 1

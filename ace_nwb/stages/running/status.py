@@ -21,6 +21,8 @@ from ace_nwb.stages.table import STAGES
 RECORDED = ("browser", "recorded")
 """Sources of parameters that were chosen without running the stage."""
 
+_NO_MOVIE = "The file holds no movie."
+
 State = Literal["done", "stale", "missing", "not applicable", "on request"]
 
 
@@ -122,10 +124,22 @@ def with_applicability(statuses: Sequence[StageStatus], session: Session) -> lis
     return told
 
 
+def without_movie(statuses: Sequence[StageStatus], session: Session) -> list[StageStatus]:
+    """Return the statuses with stages that read the movie as not applicable, if there is none."""
+    if not session.lacks_movie:
+        return list(statuses)
+    return [
+        StageStatus(one.stage, "not applicable", _NO_MOVIE)
+        if one.state == "missing" and STAGES[one.stage].reads_movie
+        else one
+        for one in statuses
+    ]
+
+
 def not_applicable(stage: Stage, session: Session) -> str | None:
     """Say why a recording leaves a stage nothing to do, or None."""
     if stage.reads_movie and session.lacks_movie:
-        return "The file holds no movie."
+        return _NO_MOVIE
     judge = getattr(stage.load(), "not_applicable", None)
     reason: str | None = None if judge is None else judge(session)
     return reason
