@@ -185,7 +185,8 @@ def _read_single_chunk(masks: h5py.Dataset, row: int) -> np.ndarray:
     if masks.chunks == (1, *masks.shape[1:]) and is_plain and masks.dtype.isnative:
         mask, content = masks.id.read_direct_chunk((row, 0, 0))
         if mask == 0:
-            with suppress(isal_zlib.error, ValueError):  # damaged: HDF5 says so of the data set
+            # damaged: HDF5 says so of the data set; the stub takes the class for an instance
+            with suppress(isal_zlib.error, ValueError):  # type: ignore[arg-type]
                 values = np.frombuffer(isal_zlib.decompress(content), masks.dtype)
                 return values.reshape(masks.shape[1:])
     return np.asarray(masks[row])

@@ -142,7 +142,9 @@ def _decode(data: h5py.Dataset, offset: tuple[int, ...]) -> np.ndarray:
         if data.shuffle and data.dtype.itemsize > 1:
             content = np.ascontiguousarray(content.reshape(data.dtype.itemsize, -1).T)
         return content.view(data.dtype).reshape(data.chunks)
-    except (isal_zlib.error, OSError, ValueError):  # damaged: HDF5 says so of the data set
+    # its stub takes the class of its error for an instance
+    except (isal_zlib.error, OSError, ValueError):  # type: ignore[misc]
+        # damaged: HDF5 says so of the data set
         return _read_chunk_plainly(data, offset)
 
 
