@@ -4,6 +4,7 @@ import h5py
 import numpy as np
 import pytest
 
+from ace_nwb.errors import SessionFileError
 from ace_nwb.nwb import layout
 from ace_nwb.nwb.content.imaging import (
     read_field,
@@ -34,6 +35,20 @@ def test_the_field_comes_back_and_is_the_whole_one_unless_said(recorded):
         assert read_field(writer) == FIELD
     with open_session(recorded.path) as session:
         assert read_field(session) == FIELD
+
+
+@pytest.mark.parametrize("column", ["row_start", "row_stop", "column_start", "column_stop"])
+@pytest.mark.parametrize("values", [[0, -1], [0, 120]])
+def test_a_field_that_is_no_part_of_the_recorded_one_is_refused_by_name(recorded, column, values):
+    with edit_session(recorded.path) as writer:
+        write_field(writer, FIELD)
+    with h5py.File(recorded.path, "r+") as h5:
+        h5[f"{layout.FIELD_OF_VIEW}/{column}"][:] = values
+    with (
+        open_session(recorded.path) as session,
+        pytest.raises(SessionFileError, match=r"FieldOfView says .* of a field of"),
+    ):
+        read_field(session)
 
 
 @pytest.mark.parametrize(

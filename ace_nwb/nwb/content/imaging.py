@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from ace_nwb.errors import SessionFileError
 from ace_nwb.imaging.storage import turn_axes
 from ace_nwb.nwb import layout
 from ace_nwb.nwb.content.series import read_series, write_series
@@ -52,17 +53,30 @@ def write_field(writer: SessionWriter, field: FieldOfView) -> str:
 
 
 def read_field(session: Session) -> FieldOfView:
-    """Return which part of the recorded field is analysed; all of it if nothing is said."""
+    """Return which part of the recorded field is analysed; all of it if nothing is said.
+
+    Raises
+    ------
+    SessionFileError
+        If what is said is no part of it.
+    """
     table = session.find(layout.FIELD_OF_VIEW)
     if table is None:
         _, n_columns, n_rows = session.get(layout.MOVIE).data.shape
         return FieldOfView.whole((int(n_rows), int(n_columns)))
     bounds = {name: [int(v) for v in table[name].data[:]] for name in table.colnames[1:]}
+    (n_rows, row_stop), (n_columns, column_stop) = bounds["row_stop"], bounds["column_stop"]
     row, column = bounds["row_start"][1], bounds["column_start"][1]
+    if not (0 <= row < row_stop <= n_rows and 0 <= column < column_stop <= n_columns):
+        raise SessionFileError(
+            f"{session.path}: {layout.FIELD_OF_VIEW} says rows {row} to {row_stop} and columns "
+            f"{column} to {column_stop} of a field of {n_rows} x {n_columns} pixels. A part of it "
+            "was expected; the file is damaged, get a copy from before."
+        )
     return FieldOfView(
-        recorded=(bounds["row_stop"][0], bounds["column_stop"][0]),
+        recorded=(n_rows, n_columns),
         origin=(row, column),
-        shape=(bounds["row_stop"][1] - row, bounds["column_stop"][1] - column),
+        shape=(row_stop - row, column_stop - column),
     )
 
 
