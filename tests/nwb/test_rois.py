@@ -2,9 +2,11 @@
 
 from dataclasses import replace
 
+import h5py
 import numpy as np
 import pytest
 
+from ace_nwb.errors import SessionFileError
 from ace_nwb.nwb import layout
 from ace_nwb.nwb.content.imaging import write_field
 from ace_nwb.nwb.content.roi_series import read_roi_series, read_roi_table, write_roi_series
@@ -101,6 +103,20 @@ def test_the_table_has_a_row_per_roi_without_the_masks(segmented, segmentation):
     assert np.array_equal(table["accepted"], accepted)
     assert np.array_equal(table["size_px"], [6, 7, 8])
     assert "image_mask" not in table
+
+
+@pytest.mark.parametrize("n_rows", [0, 2, 1000])
+def test_a_column_of_another_length_than_its_table_is_refused_by_name(segmented, n_rows):
+    with h5py.File(segmented, "r+") as h5:
+        table = h5[layout.PLANE_SEGMENTATION]
+        attributes = dict(table["size_px"].attrs)
+        del table["size_px"]
+        table.create_dataset("size_px", data=np.zeros(n_rows)).attrs.update(attributes)
+    with (
+        open_session(segmented) as session,
+        pytest.raises(SessionFileError, match=f"size_px.* has {n_rows} rows and 3 were expected"),
+    ):
+        read_roi_table(session)
 
 
 def test_series_go_into_containers_made_on_demand(segmented):

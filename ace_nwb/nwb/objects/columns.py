@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ace_nwb.errors import SessionFileError
 from ace_nwb.nwb.objects.stored import is_ragged, is_region
 
 if TYPE_CHECKING:
@@ -28,13 +29,25 @@ def build_table(name: str, description: str, columns: Columns) -> "DynamicTable"
 
 
 def read_columns(table: Any, skip: Collection[str] = ()) -> dict[str, np.ndarray]:
-    """Return the plain columns of a table by name; ragged columns and regions are left out."""
+    """Return the plain columns of a table by name; ragged columns and regions are left out.
+
+    Raises
+    ------
+    SessionFileError
+        If a column has not one value per row.
+    """
     columns = {}
     for name in table.colnames:
         column = table[name]
         if name in skip or is_ragged(column) or is_region(column):
             continue
         values = np.asarray(column.data[:])
+        if len(values) != len(table.id):
+            raise SessionFileError(
+                f"Column {name} of the table {table.name} has {len(values)} rows and "
+                f"{len(table.id)} were expected, as its ids say. The file is damaged, or was "
+                "changed by another program; get a copy from before."
+            )
         columns[name] = decode_texts(values) if values.dtype.kind in "OS" else values
     return columns
 
