@@ -116,6 +116,7 @@ def read_plan(pipeline_path: Path | None = None, settings: Iterable[str] = ()) -
     ParameterError, UnknownNameError
         If a stage or parameter is unknown, or a text is not of that form.
     """
+    chosen_now = [_split_setting(text) for text in settings]  # first: a value apart is no file
     choices: Choices = {}
     stages = decisions = None
     if pipeline_path is not None:
@@ -124,8 +125,7 @@ def read_plan(pipeline_path: Path | None = None, settings: Iterable[str] = ()) -
         stages = tuple(name for name in STAGES if name in wanted)
         for name, values in content.items():
             choices[name] = {key: Choice(value, "file") for key, value in (values or {}).items()}
-    for text in settings:
-        stage, name, value = _split_setting(text)
+    for stage, name, value in chosen_now:
         choices.setdefault(stage, {})[name] = Choice(value, "command line")
     for name, chosen in choices.items():
         build_parameters(find_stage(name), chosen)
@@ -393,7 +393,7 @@ def _split_setting(text: str) -> tuple[str, str, str]:
     stage, dot, name = left.partition(".")
     if not (equals and dot):
         raise ParameterError(
-            f"The setting {text!r} is not of the form stage.parameter=value, "
-            f"for example motion.max_shift_px=30."
+            f"The setting {text!r} is not of the form stage.parameter=value, without spaces, for "
+            f"example motion.max_shift_px=30."
         )
     return find_stage(stage.strip()).name, name.strip(), value.strip()

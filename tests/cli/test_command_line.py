@@ -204,3 +204,8 @@ def test_a_verb_that_is_imported_when_it_is_typed_says_the_same_in_the_list_and_
         if isinstance(path, str):
             run([verb, "--help"])
             assert HELP_OF_LAZY[path] in " ".join(capsys.readouterr().out.split())
+
+
+def test_a_setting_whose_value_stands_apart_is_told_as_one(tmp_path, capsys):
+    assert run(["run", str(tmp_path / "s.nwb"), "--set", "dff.window_s", "14"]) == 1
+    assert "'dff.window_s' is not of the form stage.parameter=value" in capsys.readouterr().err
