@@ -18,7 +18,7 @@ from ace_nwb.nwb.content.sync import find_unaligned
 from ace_nwb.nwb.findings import Finding
 from ace_nwb.nwb.location import open_at
 from ace_nwb.nwb.objects.columns import read_columns
-from ace_nwb.nwb.objects.links import find_dangling_links
+from ace_nwb.nwb.objects.links import find_dangling_links, find_dangling_references
 from ace_nwb.nwb.reading import Session
 from ace_nwb.nwb.safety import file_beside
 
@@ -44,8 +44,7 @@ def check_session(session: Session) -> list[Finding]:
                 problems = _problems(check, found, session.path)
                 findings += [Finding("ERROR", rule, location, problem) for problem in problems]
     findings += [
-        Finding("ERROR", "check_links", link, "The link points to nothing.")
-        for link in _dangling_links(session)
+        Finding("ERROR", "check_links", path, problem) for path, problem in _dangling(session)
     ]
     findings += [
         Finding("ERROR", "check_clocks", series, _TWO_CLOCKS) for series in find_unaligned(session)
@@ -188,9 +187,13 @@ def _named(files: list[str]) -> str:
     )
 
 
-def _dangling_links(session: Session) -> list[str]:
-    """Return links to nothing; Zarr has none that pynwb would overlook."""
-    return find_dangling_links(session.h5) if isinstance(session.h5, h5py.File) else []
+def _dangling(session: Session) -> Iterator[tuple[str, str]]:
+    """Yield what points to nothing, and how; Zarr has none that pynwb would overlook."""
+    if isinstance(session.h5, h5py.File):
+        for path in find_dangling_links(session.h5):
+            yield path, "The link points to nothing."
+        for path in find_dangling_references(session.h5):
+            yield path, "It refers to an object that was removed."
 
 
 def _check_ledger(session: Session) -> Iterator[str]:

@@ -10,6 +10,7 @@ from roiextractors import NwbImagingExtractor, NwbSegmentationExtractor
 from ace_nwb import process, read_events, run
 from ace_nwb.archive import is_valid, validate
 from ace_nwb.archive.validation import breaks_off_without_rows
+from ace_nwb.cli import run as command
 from ace_nwb.conversion import convert
 from ace_nwb.errors import SessionFileError
 from ace_nwb.nwb import layout
@@ -276,3 +277,15 @@ def test_plain_pynwb_reads_everything(analysed):
     with NWBHDF5IO(analysed, "r") as io:
         for found in io.read().all_children():
             assert found.name
+
+
+def test_a_reference_to_a_removed_object_is_found_and_named(session_copy, tmp_path, capsys):
+    with h5py.File(session_copy, "r+") as file:
+        groups = file["general/extracellular_ephys"]
+        removed = next(name for name in groups if name != "electrodes")
+        del groups[removed]
+    found = [one for one in validate(session_copy) if one.check == "check_links"]
+    assert {"ERROR"} == {one.severity for one in found}
+    assert "/general/extracellular_ephys/electrodes/group" in {one.location for one in found}
+    assert command(["export", str(session_copy), "--zarr", str(tmp_path / "z.zarr")]) == 1
+    assert "electrodes/group" in capsys.readouterr().err

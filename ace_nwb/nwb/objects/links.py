@@ -81,19 +81,36 @@ def find_dangling_links(h5: h5py.File) -> list[str]:
     return [link for link, target in iterate_soft_links(h5) if h5.get(target) is None]
 
 
+def find_dangling_references(h5: h5py.File) -> list[str]:
+    """Return the paths of objects that refer to one that was removed; null refers to none."""
+    return sorted(
+        {
+            holder.name
+            for holder in _holders(h5)
+            for reference in _references_of(holder)
+            if reference and not _target_path(h5, reference)
+        }
+    )
+
+
 def iterate_references(h5: h5py.File) -> Iterator[tuple[str, str]]:
     """Yield (path of the holder, path of the target) of every object reference.
 
     Holders are objects with a reference attribute and data sets of references. A reference
     whose target is gone yields an empty target.
     """
+    for holder in _holders(h5):
+        for reference in _references_of(holder):
+            yield holder.name, _target_path(h5, reference)
+
+
+def _holders(h5: h5py.File) -> Iterator[h5py.Group | h5py.Dataset]:
+    """Yield the objects that hold references; HDF5 itself looks at the types: few do."""
     names: list[bytes] = []
     h5py.h5o.visit(h5["/"].id, names.append)
-    for name in names:  # HDF5 itself looks at the types: few objects hold any
+    for name in names:
         if _holds_references(h5py.h5o.open(h5.id, name)):
-            holder = h5[_text(b"/" + name)]
-            for reference in _references_of(holder):
-                yield holder.name, _target_path(h5, reference)
+            yield h5[_text(b"/" + name)]
 
 
 def _holds_references(found: h5py.h5g.GroupID | h5py.h5d.DatasetID) -> bool:
