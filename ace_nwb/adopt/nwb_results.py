@@ -20,7 +20,7 @@ _REJECTED = ("rejected", "is_rejected")
 VERDICTS = (*_ACCEPTED, *_REJECTED)
 """Names of columns that say which ROIs were accepted, or not."""
 _BASELINE_QUANTILE = 0.1  # of a trace; cells fire in less than nine tenths of the frames
-_FIELD_AXES = 2
+_FIELD_AXES = 2  # rows and columns: an image or movie has them, a list of file names does not
 _MOST_NAMED = 5  # rows in a message
 
 

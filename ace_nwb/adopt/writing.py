@@ -87,7 +87,7 @@ def adopt(
         frames = _find_frames(result, shape[0], place)
         field = _find_field(result, writer, (shape[1], shape[2]), place)
         segmentation = _to_segmentation(result, movie, field, frames)
-        source = _find_source(result, writer) if movie is None else None
+        source = _find_source(result, writer, movie)
         ours = software()
         for stage in _written(result):
             make_room(writer, stage, replacement=replacement or Replacement(), software=ours)
@@ -113,9 +113,17 @@ def _written(result: ForeignResult) -> list[Stage]:
     return [STAGES[name] for name in ("extract", *(["dff"] if result.is_relative else []))]
 
 
-def _find_source(result: ForeignResult, session: Session) -> TraceSource:
-    """Return what the traces bring with them: the session has no movie to take it from."""
+def _find_source(
+    result: ForeignResult, session: Session, movie: NwbMovie | None
+) -> TraceSource | None:
+    """Return what the traces bring with them that the session has no movie to take from.
+
+    With a movie that is nothing, but that dF/F is no fluorescence.
+    """
     recording = result.recording
+    if movie is not None:
+        plane = f"{layout.MOVIE}/imaging_plane"
+        return TraceSource(plane, "n.a.", {}, False) if result.is_relative else None
     if recording.plane not in session.h5:
         raise InputError(
             f"{session.path} holds neither a movie nor the imaging plane of these ROIs. A session "

@@ -33,6 +33,13 @@ ENGINE_PREFIX = "engine_"
 ACCEPTED = "Whether the ROI passes the thresholds of the evaluate stage."
 
 
+def not_applicable(session: Session) -> str | None:
+    """Say why there is nothing to judge ROIs by, or None."""
+    if session.has(layout.PLANE_SEGMENTATION) and not session.has(layout.RAW_TRACES):
+        return "The ROIs have dF/F alone, and no fluorescence to be judged by."
+    return None
+
+
 def compute(session: Session, params: EvaluateParams, context: StageContext) -> ComponentMetrics:
     """Compare every ROI with the movie."""
     segmentation = read_segmentation(session)

@@ -314,6 +314,26 @@ def test_a_movie_of_another_name_and_type_is_the_movie(path):
         assert "SegmentationImages" in io.read().processing["ophys"].data_interfaces
 
 
+def test_dff_beside_its_movie_is_not_taken_for_fluorescence(path):
+    file = TracesFile()
+    file.movie("OnePhotonSeries", n_frames=N_FRAMES)
+    file.traces(file.table(), file.dff, kind=DfOverF)
+    adopt(file.write(path), read_results(path))
+    with open_session(path) as session:
+        assert not session.has(layout.RAW_TRACES)
+        np.testing.assert_allclose(
+            read_roi_series(session, layout.DFF_TRACES), file.dff, rtol=1e-5, atol=1e-6
+        )
+    plan = pipeline.Plan(("evaluate", "dff", "deconvolve", "events"))
+    actions = {one.stage: one.action for one in pipeline.run(path, plan)}
+    assert actions == {
+        "evaluate": "not applicable",
+        "dff": "already done",
+        "deconvolve": "ran",
+        "events": "ran",
+    }
+
+
 def test_two_movies_are_not_guessed_between(path):
     file = TracesFile()
     file.movie("Green")

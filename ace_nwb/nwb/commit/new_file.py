@@ -270,9 +270,8 @@ def _closing(h5: h5py.File, raw: NewFile) -> Iterator[h5py.File]:
 
 def _is_about(error: OSError, beside: Path, target: Path) -> bool:
     """Return whether an error concerns the new file, and not one that is being read."""
-    if error.errno is None and "read data" in str(
-        error
-    ):  # HDF5 on the source; a disk's have a number
+    # what HDF5 cannot read of a source has no number; what a disk refuses has one
+    if error.errno is None and "read data" in str(error):
         return False
     named = str(error.filename or "")
     return not named or named == str(target) or named.startswith(str(beside))
