@@ -9,7 +9,6 @@ from ace_nwb.errors import InputError
 from ace_nwb.nwb import layout
 from ace_nwb.nwb.content.ephys import list_ephys
 from ace_nwb.nwb.content.frames import FrameTimes
-from ace_nwb.nwb.content.roi_series import read_roi_series
 from ace_nwb.nwb.session import Session, SessionWriter
 from ace_nwb.signals.circular import compute_phase_histogram, compute_phase_locking
 from ace_nwb.signals.coupling import (
@@ -27,6 +26,7 @@ from ace_nwb.stages.common.channels import (
     read_event_times,
     read_phases,
 )
+from ace_nwb.stages.common.choosing import read_dff
 from ace_nwb.stages.common.doubt import remark_ambiguity, remark_locking_change
 from ace_nwb.stages.common.result_rows import ResultRows, write_rows
 from ace_nwb.stages.running.context import StageContext
@@ -70,7 +70,7 @@ def compute(session: Session, params: CouplingParams, context: StageContext) -> 
         for condition, spans in list_windows(session).items()
     ]
     tables = _empty_tables()
-    traces = read_roi_series(session, layout.DFF_TRACES)[:, rois]
+    traces, with_dff = read_dff(session, rois, context)
     frame_times_s = FrameTimes(session).timestamps
     events = read_event_times(session)
     for number, case in enumerate(cases, start=1):
@@ -84,7 +84,7 @@ def compute(session: Session, params: CouplingParams, context: StageContext) -> 
             phase = interpolate_phase(
                 case.channel.values, case.channel.times_s, times_s=frame_times_s
             )
-            _add_traces(tables[2], case, rois, params, traces=traces, phase=phase)
+            _add_traces(tables[2], case, with_dff, params, traces=traces, phase=phase)
         except InputError as error:
             context.remarks.append(f"{case.channel.name}, {case.condition}: {error}")
         context.progress(number, len(cases))

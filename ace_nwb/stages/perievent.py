@@ -11,7 +11,6 @@ from ace_nwb.nwb.content.bouts import read_bouts
 from ace_nwb.nwb.content.events import list_event_tables, read_events
 from ace_nwb.nwb.content.frames import FrameTimes
 from ace_nwb.nwb.content.phase import list_filtered_ephys
-from ace_nwb.nwb.content.roi_series import read_roi_series
 from ace_nwb.nwb.content.sync import read_clock_fit
 from ace_nwb.nwb.session import Session, SessionWriter
 from ace_nwb.signals.perievent import (
@@ -21,7 +20,7 @@ from ace_nwb.signals.perievent import (
 )
 from ace_nwb.signals.surrogates import control_false_discoveries
 from ace_nwb.stages.common.channels import choose_rois, join_channels, read_amplitudes
-from ace_nwb.stages.common.choosing import choose_names
+from ace_nwb.stages.common.choosing import choose_names, read_dff
 from ace_nwb.stages.common.doubt import remark_ambiguity, remark_change
 from ace_nwb.stages.common.result_rows import ResultRows, write_rows
 from ace_nwb.stages.running.context import StageContext
@@ -34,8 +33,7 @@ _FEWEST_SURROGATES = 19
 def compute(session: Session, params: PerieventParams, context: StageContext) -> list[ResultRows]:
     """Average the traces of the ROIs, their mean, and the ephys amplitudes around every trigger."""
     remark_ambiguity(session, context)
-    rois = choose_rois(session, params.rois)
-    traces = read_roi_series(session, layout.DFF_TRACES)[:, rois]
+    traces, rois = read_dff(session, choose_rois(session, params.rois), context)
     columns = np.column_stack([traces.mean(axis=1), traces])
     times_s = FrameTimes(session).timestamps
     has_ephys = bool(list_filtered_ephys(session))

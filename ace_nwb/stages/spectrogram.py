@@ -10,12 +10,11 @@ import numpy as np
 
 from ace_nwb.errors import InputError
 from ace_nwb.nwb import layout
-from ace_nwb.nwb.content.roi_series import read_roi_series
 from ace_nwb.nwb.content.spectra import BandPower, write_spectrogram
 from ace_nwb.nwb.session import Session, SessionWriter
 from ace_nwb.signals.bands import average_bands
 from ace_nwb.signals.multitaper import Spectrogram
-from ace_nwb.stages.common.choosing import accepted_rois
+from ace_nwb.stages.common.choosing import accepted_rois, read_dff
 from ace_nwb.stages.common.regular import (
     RegularSignal,
     describe_times,
@@ -63,7 +62,7 @@ class _Request:
 
 def compute(session: Session, params: SpectrogramParams, context: StageContext) -> Spectra:
     """Compute the spectrogram of the mean dF/F of accepted ROIs, of ephys, of ROIs if wanted."""
-    requests = [*_list_calcium(session, params), *_list_ephys(session, params, context)]
+    requests = [*_list_calcium(session, params, context), *_list_ephys(session, params, context)]
     lines = empty_lines()
     found = []
     for number, request in enumerate(requests, start=1):
@@ -96,10 +95,12 @@ def write(writer: SessionWriter, result: Spectra) -> None:
     write_rows(writer, [result.lines])
 
 
-def _list_calcium(session: Session, params: SpectrogramParams) -> list[_Request]:
+def _list_calcium(
+    session: Session, params: SpectrogramParams, context: StageContext
+) -> list[_Request]:
     """Return the mean trace of the accepted ROIs, and the ROIs if they are wanted."""
-    rois = accepted_rois(session)
-    grid = frames_on_grid(session, read_roi_series(session, layout.DFF_TRACES)[:, rois])
+    traces, rois = read_dff(session, accepted_rois(session), context)
+    grid = frames_on_grid(session, traces)
     unit = "n.a." if params.method == "wavelet" else "1/Hz"
     mean = RegularSignal(
         "",

@@ -154,6 +154,7 @@ STAGES: dict[str, Stage] = {
             p.CouplingParams,
             requires=("events", "phase"),
             uses=("evaluate", "curate", "conditions"),
+            revision=2,  # a ROI without dF/F is left out
         ),
         Stage(
             "coherence",
@@ -168,7 +169,7 @@ STAGES: dict[str, Stage] = {
             p.CorrelationParams,
             requires=("dff",),
             uses=("evaluate", "curate", "ephys-artifacts", "ephys-filter", "conditions", "sync"),
-            revision=3,  # field potentials only; without lines, no p for signals too slow for it
+            revision=4,  # a ROI without dF/F is left out
             on_request=True,
         ),
         Stage(
@@ -184,6 +185,7 @@ STAGES: dict[str, Stage] = {
             requires=("dff",),
             uses=("evaluate", "curate", "ephys-filter", "bouts", "sync"),
             on_request=True,
+            revision=2,  # a ROI without dF/F is left out
         ),
         Stage(
             "compare",

@@ -1,5 +1,6 @@
 """Relations between calcium and ephys, written to a session file and compared with the truth."""
 
+import h5py
 import numpy as np
 import pytest
 
@@ -11,6 +12,7 @@ from ace_nwb.nwb import layout
 from ace_nwb.nwb.content import coupling as stored
 from ace_nwb.nwb.content.conditions import read_conditions
 from ace_nwb.nwb.content.spectra import read_spectrogram
+from ace_nwb.nwb.history import current_runs
 from ace_nwb.nwb.session import open_session
 from ace_nwb.stages.common import doubt
 from ace_nwb.stages.conditions import parse_windows
@@ -256,3 +258,24 @@ def test_stages_say_how_much_an_ambiguous_alignment_changes_them(
     change = float(remark.partition("at most ")[2].split()[0])
     # 0.1 s are 0.6 rad of the 1 Hz that locked ROIs follow; others turn by anything
     assert change > 0.5 if "phases" in said else 0.01 < change < 2
+
+
+def test_a_roi_without_dff_leaves_the_relations_of_all_others(related, tmp_path):
+    path = tmp_path / "session.nwb"
+    path.write_bytes(related.path.read_bytes())
+    with h5py.File(path, "r+") as file:
+        file[f"{layout.DFF_TRACES}/data"][:, 2] = np.nan
+    for stage in ("spectrogram", "coupling", "correlation", "coherence"):
+        chosen = {"per_roi": True} if stage == "spectrogram" else CHOSEN.get(stage, {})
+        pipeline.process(path, stage, chosen, force=True)
+    with open_session(path) as session:
+        assert np.isfinite(
+            read_spectrogram(session, "/processing/spectral/CalciumSpectrogram")["power"]
+        ).any()
+        n_rois = len(session.get(layout.PLANE_SEGMENTATION).id[:])
+        remarks = {name: run.warnings for name, run in current_runs(session).items()}
+    for table in (layout.TRACE_PHASE_COUPLING, layout.ROI_CORRELATION, layout.ROI_COHERENCE):
+        rows = read_rows(path, table)
+        assert set(rows["roi"]) == set(range(n_rois)) - {2}
+    for stage in ("spectrogram", "coupling", "correlation", "coherence"):
+        assert f"1 of {n_rois} ROIs (rows 2) have no dF/F" in remarks[stage]

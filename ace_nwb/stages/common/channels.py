@@ -10,12 +10,11 @@ from ace_nwb.nwb import layout
 from ace_nwb.nwb.content.conditions import read_conditions
 from ace_nwb.nwb.content.events import list_calcium_events, read_events
 from ace_nwb.nwb.content.phase import list_filtered_ephys
-from ace_nwb.nwb.content.roi_series import read_roi_series
 from ace_nwb.nwb.content.series import read_series
 from ace_nwb.nwb.session import Session
 from ace_nwb.signals.phase import compute_phase
 from ace_nwb.signals.resampling import resample_at
-from ace_nwb.stages.common.choosing import accepted_rois, choose_names
+from ace_nwb.stages.common.choosing import accepted_rois, choose_names, read_dff
 from ace_nwb.stages.common.regular import (
     RegularSignal,
     frames_on_grid,
@@ -181,7 +180,8 @@ def read_frame_signals(
         "resampled" (artefacts bridged), "filtered" or "amplitude".
     """
     chosen = choose_rois(session, rois)
-    grid = frames_on_grid(session, read_roi_series(session, layout.DFF_TRACES)[:, chosen])
+    traces, chosen = read_dff(session, chosen, context)
+    grid = frames_on_grid(session, traces)
     if signal == "resampled":
         stretches = read_slow_ephys(
             session,

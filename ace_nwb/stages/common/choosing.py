@@ -5,8 +5,12 @@ from collections.abc import Sequence
 import numpy as np
 
 from ace_nwb.errors import NothingToDoError, UnknownNameError
-from ace_nwb.nwb.content.roi_series import read_roi_table
+from ace_nwb.nwb import layout
+from ace_nwb.nwb.content.roi_series import read_roi_series, read_roi_table
 from ace_nwb.nwb.session import Session
+from ace_nwb.stages.running.context import StageContext
+
+_MOST_NAMED = 5  # rows in a remark
 
 
 def choose_names(kind: str, wanted: str | None, known: Sequence[str]) -> list[str]:
@@ -62,3 +66,31 @@ def accepted_rois(session: Session) -> np.ndarray:
             "the thresholds of the evaluate stage, or look at the report why."
         )
     return np.flatnonzero(accepted)
+
+
+def read_dff(
+    session: Session, rois: np.ndarray, context: StageContext
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the dF/F of some ROIs, shape (frame, roi), and their rows; those without any left out.
+
+    A ROI without a baseline has no dF/F: what is made of all ROIs together must not end with it.
+
+    Raises
+    ------
+    NothingToDoError
+        If none has any.
+    """
+    traces = read_roi_series(session, layout.DFF_TRACES)[:, rois]
+    has_values = np.isfinite(traces).any(axis=0)
+    if not has_values.any() and len(rois):
+        raise NothingToDoError(
+            f"None of the {len(rois)} ROIs has dF/F, so nothing can be analysed."
+        )
+    if not has_values.all():
+        lost = ", ".join(map(str, rois[~has_values][:_MOST_NAMED]))
+        more = " ..." if np.sum(~has_values) > _MOST_NAMED else ""
+        context.remarks.append(
+            f"{np.sum(~has_values)} of {len(rois)} ROIs (rows {lost}{more}) have no dF/F and are "
+            "left out"
+        )
+    return traces[:, has_values], rois[has_values]
