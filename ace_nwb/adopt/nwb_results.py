@@ -93,6 +93,8 @@ def read(
         is_relative = selection.is_relative or main.role == "dff"
         remarks += _describe_unused(table, main) + _describe_missing(values)
         remarks += [] if is_relative else _describe_baseline(values)
+        recording = _read_recording(h5, table, main, selection, path)
+        remarks += [recording.remark] if recording.remark else []
         return ForeignResult(
             program="NWB file, " + _generators(h5),
             footprints=footprints,
@@ -105,7 +107,7 @@ def read(
             accepted=_accepted(h5, table, rows),
             unit_ids=np.asarray(h5[f"{table.path}/id"][()])[rows],
             is_relative=is_relative,
-            recording=_read_recording(h5, table, main, selection, path),
+            recording=recording,
             remarks=tuple(remarks),
         )
 
@@ -220,12 +222,15 @@ def _describe_baseline(values: np.ndarray) -> list[str]:
 
 
 def _describe_missing(values: np.ndarray) -> list[str]:
-    """Say how many values are missing."""
+    """Say how many values are missing: whole traces, and frames of others."""
     missing = ~np.isfinite(values)
-    if not missing.any():
-        return []
-    n_frames, n_rois = int(missing.any(1).sum()), int(missing.any(0).sum())
-    return [f"{n_frames} frames have no value in {n_rois} of {values.shape[1]} traces"]
+    is_empty = missing.all(axis=0)
+    n_frames = int(missing[:, ~is_empty].any(axis=1).sum())
+    told = [f"{is_empty.sum()} of {values.shape[1]} traces hold no value"] if is_empty.any() else []
+    if n_frames:
+        n_rois = int(missing[:, ~is_empty].any(axis=0).sum())
+        told.append(f"{n_frames} frames have no value in {n_rois} of {values.shape[1]} traces")
+    return told
 
 
 @dataclass(frozen=True)

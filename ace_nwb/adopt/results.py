@@ -10,6 +10,9 @@ from scipy.sparse import csc_array
 from ace_nwb.errors import FormatError
 from ace_nwb.imaging.segmentation import RingBackground
 
+_MOST_BAD = 0.01
+"""Of the time stamps: hosts write a few of thousands amiss; more is another kind of fault."""
+
 _SAME_S = 1e-9
 """Intervals that differ by less are one rate, seconds: what NWB's own tools take for regular."""
 
@@ -28,12 +31,15 @@ class Recording:
         When frames were taken, as `write_series` takes it; empty if that cannot be told.
     problem
         Why it cannot.
+    remark
+        What was repaired.
     """
 
     plane: str = ""
     unit: str = "n.a."
     times: dict[str, Any] = field(default_factory=dict)
     problem: str = "the results say nothing of times"
+    remark: str = ""
 
     def at_rate(self, rate_hz: float, start_s: float = 0.0) -> "Recording":
         """Return it with regular frames."""
@@ -42,13 +48,24 @@ class Recording:
         return replace(self, times={"rate_hz": rate_hz, "start_s": start_s})
 
     def at_times(self, times_s: np.ndarray, n_frames: int, name: str) -> "Recording":
-        """Return it with time stamps, if they are one per frame and increase."""
+        """Return it with time stamps, if they are one per frame and increase.
+
+        A few that do not, or are not finite, lie between their neighbours, which is said.
+        """
         if times_s.shape != (n_frames,):
             found = f"the time stamps of {name} have shape {times_s.shape} for {n_frames} frames"
             return replace(self, problem=found)
-        steps_s = np.diff(times_s)
-        if not np.all(steps_s > 0):  # nor where one is not finite
+        is_bad = _find_bad(times_s)
+        if is_bad.sum() > _MOST_BAD * n_frames or is_bad[[0, -1]].any():
             return replace(self, problem=f"the time stamps of {name} do not increase throughout")
+        if is_bad.any():
+            frames, good = np.arange(n_frames), ~is_bad
+            times_s = np.interp(frames, frames[good], times_s[good])
+            told = f"{is_bad.sum()} time stamps of {name} were missing or not after the one before"
+            return replace(
+                self, times={"timestamps": times_s}, remark=f"{told}: put between their neighbours"
+            )
+        steps_s = np.diff(times_s)
         if len(steps_s) and np.ptp(steps_s) < _SAME_S:
             return self.at_rate(float(1 / steps_s.mean()), float(times_s[0]))
         return replace(self, times={"timestamps": times_s})
@@ -67,6 +84,14 @@ class Recording:
                 "rate: `ace-nwb adopt FILE FILE --frame-rate-hz HZ`."
             )
         return self.times
+
+
+def _find_bad(times_s: np.ndarray) -> np.ndarray:
+    """Return which time stamps are not finite, or not later than all before them."""
+    is_finite = np.isfinite(times_s)
+    latest = np.maximum.accumulate(np.where(is_finite, times_s, -np.inf))
+    before = np.concatenate([[-np.inf], latest[:-1]])[: len(times_s)]
+    return ~is_finite | (times_s <= before)
 
 
 @dataclass(frozen=True)

@@ -292,6 +292,28 @@ def test_times_that_cannot_be_used_are_asked_for(path, capsys, times, problem):
     assert adopt(path, found) == N_ROIS
 
 
+@pytest.mark.parametrize("stamp", [np.nan, 29.9, np.inf])
+def test_one_time_stamp_amiss_is_put_between_its_neighbours_and_told(path, stamp):
+    file = TracesFile()
+    times = np.arange(N_FRAMES) / 20
+    wrong = times.copy()
+    wrong[600] = stamp
+    file.traces(file.table(), file.dff, kind=DfOverF, times={"timestamps": wrong})
+    found = read_results(file.write(path))
+    assert "1 time stamps of /processing/ophys/DfOverF/RoiResponseSeries" in " ".join(found.remarks)
+    np.testing.assert_allclose(found.recording.require_times()["timestamps"], times)
+
+
+def test_missing_values_and_missing_traces_are_told_apart(path):
+    file = TracesFile()
+    values = file.dff.copy()
+    values[:, 5], values[10:12, 3] = np.nan, np.nan
+    file.traces(file.table(), values, kind=DfOverF)
+    remarks = read_results(file.write(path)).remarks
+    assert "1 of 6 traces hold no value" in remarks
+    assert "2 frames have no value in 1 of 6 traces" in remarks
+
+
 def test_irregular_times_are_kept_to_the_last_bit(path):
     times = np.cumsum(np.random.default_rng(2).uniform(0.04, 0.06, N_FRAMES))
     file = TracesFile()
